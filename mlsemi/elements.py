@@ -1,0 +1,99 @@
+"""Facts about elements: valence shells, electron counts, radii, hardnesses.
+
+Adding an element to the minimal basis means adding one row to ``VALENCE``; nothing else in
+the code knows which elements exist.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from ase.data import atomic_numbers, chemical_symbols, covalent_radii
+
+from mlsemi.errors import InputError
+from mlsemi.units import BOHR_ANGSTROM
+
+
+@dataclass(frozen=True)
+class Valence:
+    """Valence minimal basis of one element.
+
+    Attributes
+    ----------
+    shells : tuple of (n, l)
+        Principal and angular quantum numbers, in basis order.
+    electrons : int
+        Number of valence electrons of the neutral atom (the core charge seen by them).
+    core_orbitals : int
+        Doubly occupied core orbitals that the valence basis leaves out.
+    hardness : float
+        Chemical hardness (second derivative of the energy with respect to charge), hartree;
+        values of Ghosh and Islam, Int. J. Quantum Chem. 110, 1206 (2010), as used by
+        Grimme's simplified TDA, J. Chem. Phys. 138, 244104 (2013).
+    """
+
+    shells: tuple[tuple[int, int], ...]
+    electrons: int
+    core_orbitals: int
+    hardness: float
+
+
+VALENCE = {
+    1: Valence(((1, 0),), 1, 0, 0.47259288),
+    6: Valence(((2, 0), (2, 1)), 4, 1, 0.42195412),
+    7: Valence(((2, 0), (2, 1)), 5, 1, 0.50438193),
+    8: Valence(((2, 0), (2, 1)), 6, 1, 0.58691863),
+    9: Valence(((2, 0), (2, 1)), 7, 1, 0.66931351),
+    15: Valence(((3, 0), (3, 1)), 5, 5, 0.34734014),
+    16: Valence(((3, 0), (3, 1)), 6, 5, 0.38924725),
+    17: Valence(((3, 0), (3, 1)), 7, 5, 0.43115670),
+}
+
+
+def valence(number: int) -> Valence:
+    """Valence basis of the element with atomic number ``number``.
+
+    Raises
+    ------
+    InputError
+        If the element has no row in the valence table.
+    """
+    try:
+        return VALENCE[int(number)]
+    except KeyError:
+        known = " ".join(chemical_symbols[z] for z in VALENCE)
+        raise InputError(
+            f"element {symbol(number)} has no valence basis (available: {known})"
+        ) from None
+
+
+@cache
+def n_orbital_of(number: int) -> int:
+    """Number of valence orbitals of one element."""
+    return sum(2 * l + 1 for _, l in valence(number).shells)
+
+
+def symbol(number: int) -> str:
+    """Chemical symbol of an atomic number (``"X"`` for anything that is not an element)."""
+    return chemical_symbols[int(number)] if 0 < int(number) < len(chemical_symbols) else "X"
+
+
+def number_of(symbol_text: str) -> int:
+    """Atomic number of a chemical symbol.
+
+    Raises
+    ------
+    InputError
+        If the text is not the symbol of an element.
+    """
+    number = atomic_numbers.get(symbol_text.capitalize(), 0)
+    if number < 1:
+        raise InputError(f"unknown element symbol {symbol_text!r}")
+    return number
+
+
+def covalent_radius(numbers: np.ndarray) -> np.ndarray:
+    """Covalent radii in bohr (Cordero et al., Dalton Trans. 2832 (2008), through ASE)."""
+    return covalent_radii[np.asarray(numbers, dtype=int)] / BOHR_ANGSTROM

@@ -1,0 +1,135 @@
+"""Structure: what is given to the program, checked once.
+
+The only type that a user builds; everything downstream trusts it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from ase import Atoms
+from scipy.spatial.distance import pdist
+
+from mlsemi.elements import covalent_radius, n_orbital_of, symbol, valence
+from mlsemi.errors import InputError
+from mlsemi.units import BOHR_ANGSTROM
+
+MIN_DISTANCE_FRACTION = 0.4
+"""Two atoms closer than this fraction of the sum of their covalent radii overlap."""
+
+
+def read_only(array: np.ndarray, dtype: type = np.float64) -> np.ndarray:
+    """Return a C-contiguous, read-only copy of ``array`` with the given dtype."""
+    copy = np.array(array, dtype=dtype, order="C", copy=True)
+    copy.setflags(write=False)
+    return copy
+
+
+@dataclass(frozen=True, eq=False)
+class Structure:
+    """Atoms of one closed-shell molecule.
+
+    Parameters
+    ----------
+    numbers : (n_atom,) int array
+        Atomic numbers.
+    positions : (n_atom, 3) array
+        Cartesian coordinates, bohr.
+    charge : int
+        Total charge, e.
+
+    Raises
+    ------
+    InputError
+        For no atoms, NaN or infinite coordinates, elements without a valence basis, two atoms
+        (nearly) on top of each other, an odd number of electrons, or a charge that leaves no
+        electrons or more than the valence basis holds. Atoms are counted from 0.
+    """
+
+    numbers: np.ndarray
+    positions: np.ndarray
+    charge: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "numbers", read_only(self.numbers, np.int64))
+        object.__setattr__(self, "positions", read_only(self.positions))
+        object.__setattr__(self, "charge", int(self.charge))
+        if self.numbers.ndim != 1 or self.numbers.size == 0:
+            raise InputError("the structure has no atoms")
+        if self.positions.shape != (self.numbers.size, 3):
+            raise InputError(
+                f"positions have shape {self.positions.shape}, need ({self.numbers.size}, 3)"
+            )
+        self._check_atoms()
+        self._check_electrons()
+
+    def _check_atoms(self) -> None:
+        for atom, number in enumerate(self.numbers):
+            try:
+                valence(number)
+            except InputError as error:
+                raise InputError(f"atom {atom}: {error}") from None
+        bad = np.flatnonzero(~np.isfinite(self.positions).all(axis=1))
+        if bad.size:
+            raise InputError(
+                f"atom {bad[0]} ({symbol(self.numbers[bad[0]])}) has a coordinate that is not finite"
+            )
+        if self.numbers.size > 1:
+            radius = covalent_radius(self.numbers)
+            first, second = np.triu_indices(self.numbers.size, 1)
+            distance = pdist(self.positions)
+            ratio = distance / (radius[first] + radius[second])
+            worst = int(np.argmin(ratio))
+            if ratio[worst] < MIN_DISTANCE_FRACTION:
+                i, j = int(first[worst]), int(second[worst])
+                raise InputError(
+                    f"atoms {i} ({symbol(self.numbers[i])}) and {j} ({symbol(self.numbers[j])}) "
+                    f"overlap: they are {distance[worst] * BOHR_ANGSTROM:.3g} angstrom apart"
+                )
+
+    def _check_electrons(self) -> None:
+        if self.n_electron % 2:
+            raise InputError(
+                f"odd number of valence electrons ({self.n_electron}) at charge {self.charge}: "
+                "only closed-shell molecules are supported; check the charge"
+            )
+        if not 0 < self.n_electron <= 2 * self.n_orbital:
+            raise InputError(
+                f"charge {self.charge} leaves {self.n_electron} valence electrons, "
+                f"allowed are 2 to {2 * self.n_orbital}"
+            )
+
+    @property
+    def n_atom(self) -> int:
+        """Number of atoms."""
+        return self.numbers.size
+
+    @property
+    def n_orbital(self) -> int:
+        """Size of the valence minimal basis."""
+        return sum(n_orbital_of(z) for z in self.numbers.tolist())
+
+    @property
+    def core_charges(self) -> np.ndarray:
+        """(n_atom,) charges of the nuclei with their core electrons, e."""
+        return np.array([valence(z).electrons for z in self.numbers], dtype=np.float64)
+
+    @property
+    def n_electron(self) -> int:
+        """Number of valence electrons."""
+        return int(self.core_charges.sum()) - self.charge
+
+    @property
+    def symbols(self) -> list[str]:
+        """Chemical symbols of the atoms."""
+        return [symbol(z) for z in self.numbers]
+
+    @classmethod
+    def from_ase(cls, atoms: Atoms, charge: int = 0) -> Structure:
+        """Structure of an ``ase.Atoms`` object (angstrom); cell and periodicity are ignored."""
+        return cls(atoms.numbers, atoms.get_positions() / BOHR_ANGSTROM, charge)
+
+    def to_ase(self) -> Atoms:
+        """``ase.Atoms`` object with the same atoms (angstrom)."""
+        return Atoms(self.numbers, self.positions * BOHR_ANGSTROM)

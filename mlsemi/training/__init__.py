@@ -1,0 +1,1 @@
+"""Training: reference calculations, their projection, datasets, regression, indirect fit."""

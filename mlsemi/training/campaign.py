@@ -1,0 +1,212 @@
+"""A campaign of reference calculations: many molecules, many processes, safe to kill.
+
+Each molecule is one job; its result is one part file that appears complete or not at all, so
+a campaign killed at any moment resumes without losing or repeating a record, and the collected
+dataset does not depend on the order in which jobs finished.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, as_completed
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms
+
+from mlsemi.errors import InputError, MlsemiError, ParameterError
+from mlsemi.structure import Structure
+from mlsemi.training.dataset import ReferenceDataset, arrays_of, record_of
+from mlsemi.training.geometries import embed, inchikey, is_listed, relax, seed_of, thermal_frame
+from mlsemi.training.reference import Level, reference_record
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Which geometries of each molecule are computed.
+
+    Attributes
+    ----------
+    frames : int
+        Thermal frames per molecule; for structure files 0 keeps the geometry given.
+    temperatures : tuple of float
+        Langevin temperatures, kelvin; each frame draws one at random. 0 means relaxed.
+    seed : int
+        Global seed; each molecule derives its own from it and its label.
+    """
+
+    frames: int = 1
+    temperatures: tuple[float, ...] = (0.0, 300.0, 600.0, 1000.0)
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Job:
+    """One molecule: a SMILES to embed, or atoms with the geometry to use."""
+
+    label: str
+    molecule: str
+    atoms: Atoms | None = None
+    charge: int = 0
+    frames: int | None = None
+
+    @property
+    def key(self) -> str:
+        """File-name-safe identity of the job."""
+        return hashlib.sha256(self.label.encode()).hexdigest()[:20]
+
+
+def jobs_of_smiles(path: str | os.PathLike[str], excluded: frozenset[str]) -> list[Job]:
+    """Jobs of a text file: one ``SMILES [frames]`` per line, ``#`` starts a comment.
+
+    Molecules whose hash stands in ``excluded`` (see :func:`geometries.is_listed`) are left out.
+
+    Raises
+    ------
+    InputError
+        If a line is not a SMILES; names the file and line.
+    """
+    jobs = []
+    for number, line in enumerate(Path(path).read_text().splitlines(), start=1):
+        words = line.split("# ")[0].split()
+        if not words or words[0].startswith("#"):
+            continue
+        try:
+            if not is_listed(words[0], excluded):
+                frames = int(words[1]) if len(words) > 1 else None
+                jobs.append(Job(words[0], inchikey(words[0]), frames=frames))
+        except (MlsemiError, ValueError) as error:
+            raise InputError(f"{path}, line {number}: {error}") from None
+    return jobs
+
+
+def geometries(job: Job, sampling: Sampling) -> list[tuple[Atoms, int, str]]:
+    """(atoms, charge, origin) of every frame of one job."""
+    seed = seed_of(job.label, sampling.seed)
+    frames = sampling.frames if job.frames is None else job.frames
+    if job.atoms is not None and not frames:
+        return [(job.atoms, job.charge, "given")]
+    atoms, charge = (job.atoms, job.charge) if job.atoms is not None else embed(job.label, seed)
+    relaxed = relax(atoms, charge)
+    rng = np.random.default_rng(seed)
+    out = []
+    for index in range(frames):
+        temperature = float(rng.choice(sampling.temperatures))
+        frame_seed = int(rng.integers(2**31))
+        if temperature == 0.0:
+            out.append((relaxed, charge, "GFN2-xTB relaxed"))
+        else:
+            frame = thermal_frame(relaxed, charge, temperature, frame_seed)
+            out.append((frame, charge, f"GFN2-xTB Langevin {temperature:.0f} K frame {index}"))
+    return out
+
+
+def compute(job: Job, sampling: Sampling, level: Level, folder: Path) -> str | None:
+    """Do one job and write its part file; a failure is written with its reason and returned."""
+    try:
+        frames = [
+            reference_record(
+                Structure.from_ase(atoms, charge), job.molecule, job.label, origin, level
+            )
+            for atoms, charge, origin in geometries(job, sampling)
+        ]
+    except (MlsemiError, RuntimeError, ValueError, np.linalg.LinAlgError) as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        _write(folder / f"{job.key}.failed", json.dumps([job.label, reason]).encode())
+        return reason
+    flat = {
+        f"{index}/{name}": value
+        for index, record in enumerate(frames)
+        for name, value in arrays_of(record).items()
+    }
+    target = folder / f"{job.key}.npz"
+    temporary = folder / f"{job.key}.{os.getpid()}.writing"
+    with open(temporary, "wb") as file:
+        np.savez(file, **flat)  # type: ignore[arg-type]
+    os.replace(temporary, target)
+    return None
+
+
+def _write(path: Path, data: bytes) -> None:
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.writing")
+    temporary.write_bytes(data)
+    os.replace(temporary, path)
+
+
+def pending(jobs: Sequence[Job], folder: Path) -> list[Job]:
+    """Jobs with neither a part file nor a recorded failure."""
+    done = {path.stem for path in folder.glob("*") if path.suffix in {".npz", ".failed"}}
+    return [job for job in jobs if job.key not in done]
+
+
+def run_campaign(
+    jobs: Sequence[Job],
+    folder: Path,
+    executor: Executor,
+    sampling: Sampling,
+    level: Level,
+    progress: Callable[[Job, str | None], None],
+) -> None:
+    """Run all pending jobs.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+    folder : Path
+        Where part files are kept.
+    executor : concurrent.futures.Executor
+        Local process pool, or ``dask.distributed.Client(...).get_executor()``.
+    sampling, level
+        Geometries and level of theory.
+    progress : callable
+        Called with each finished job and its failure reason (None for success).
+
+    Raises
+    ------
+    ParameterError
+        If the folder was started with another sampling or level.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = json.dumps(
+        {"sampling": asdict(sampling), "level": level.provenance()}, sort_keys=True
+    )
+    stamp = folder / "settings.json"
+    if not stamp.exists():
+        _write(stamp, settings.encode())
+    elif stamp.read_text() != settings:
+        raise ParameterError(f"{folder}: was started with other settings, see {stamp}")
+    futures = {
+        executor.submit(compute, job, sampling, level, folder): job
+        for job in pending(jobs, folder)
+    }
+    for future in as_completed(futures):
+        progress(futures[future], future.result())
+
+
+def collect(folder: Path) -> tuple[ReferenceDataset, list[tuple[str, str]]]:
+    """Dataset of all finished parts, ordered by label, and the (label, reason) of failures.
+
+    Raises
+    ------
+    ParameterError
+        If the folder holds no finished record.
+    """
+    records = []
+    for path in folder.glob("*.npz"):
+        with np.load(path) as part:
+            rows: dict[str, dict[str, np.ndarray]] = {}
+            for name in part.files:
+                index, key = name.split("/")
+                rows.setdefault(index, {})[key] = part[name]
+        records.extend(record_of(row) for row in rows.values())
+    if not records:
+        raise ParameterError(f"{folder}: holds no finished reference record")
+    records.sort(key=lambda record: (record.label, record.origin))
+    provenance = json.loads((folder / "settings.json").read_text())
+    failures = sorted(tuple(json.loads(path.read_text())) for path in folder.glob("*.failed"))
+    provenance["failures"] = len(failures)
+    return ReferenceDataset(tuple(records), provenance), failures

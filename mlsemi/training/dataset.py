@@ -1,0 +1,300 @@
+"""Reference records and the dataset file that holds them (HDF5, checksummed, with provenance)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from mlsemi.elements import n_orbital_of, valence
+from mlsemi.errors import MlsemiError, ParameterError
+from mlsemi.structure import Structure
+from mlsemi.training.projection import density_matrix, projected_hamiltonian
+
+FORMAT = "mlsemi-reference-1"
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """One large-basis calculation, reduced to what a minimal-basis model can learn from.
+
+    Attributes
+    ----------
+    structure : Structure
+    molecule : str
+        Identity for splitting: InChIKey, or the label of a structure file.
+    label, origin : str
+        SMILES or file label; how the geometry was made.
+    energy : float
+        Total energy, hartree.
+    orbital_energies : (n_mo,) array
+        All occupied (core first) and the stored virtual energies, hartree.
+    amplitudes : (n_min, n_mo) array
+        T = <IAO | S | orbital>; rows in the order of the valence basis.
+    dipole : (3,) array
+        e bohr, about the origin of the coordinates.
+    quadrupole : (3, 3) array
+        Second moment of the charge density (not traceless), e bohr^2.
+    dipole_matrix : (3, n_min, n_min) array
+        <IAO | r | IAO>, bohr, about the origin of the coordinates.
+    charges_lowdin : (n_atom,) array
+        Loewdin charges in the large basis, e.
+    forces : (n_atom, 3) array or None
+        Hartree / bohr.
+    """
+
+    structure: Structure
+    molecule: str
+    label: str
+    origin: str
+    energy: float
+    orbital_energies: np.ndarray
+    amplitudes: np.ndarray
+    dipole: np.ndarray
+    quadrupole: np.ndarray
+    dipole_matrix: np.ndarray
+    charges_lowdin: np.ndarray
+    forces: np.ndarray | None = None
+
+    @cached_property
+    def n_core(self) -> int:
+        """Doubly occupied core orbitals at the head of ``orbital_energies``."""
+        return sum(valence(z).core_orbitals for z in self.structure.numbers.tolist())
+
+    @cached_property
+    def n_occupied(self) -> int:
+        """Doubly occupied valence orbitals."""
+        return self.structure.n_electron // 2
+
+    @property
+    def energies(self) -> np.ndarray:
+        """(n_mo - n_core,) orbital energies without the core, hartree."""
+        return self.orbital_energies[self.n_core :]
+
+    @property
+    def valence_amplitudes(self) -> np.ndarray:
+        """(n_min, n_mo - n_core) amplitudes T without the core orbitals."""
+        return self.amplitudes[:, self.n_core :]
+
+    @cached_property
+    def density(self) -> np.ndarray:
+        """(n_min, n_min) density matrix in the IAO frame."""
+        return density_matrix(self.valence_amplitudes, self.n_occupied)
+
+    @cached_property
+    def hamiltonian(self) -> np.ndarray:
+        """(n_min, n_min) symmetry-adapted projected Hamiltonian (theory eq 6)."""
+        return projected_hamiltonian(self.valence_amplitudes, self.energies, self.n_occupied)
+
+    @cached_property
+    def charges(self) -> np.ndarray:
+        """(n_atom,) IAO charges, e."""
+        atom = np.repeat(
+            np.arange(self.structure.n_atom),
+            [n_orbital_of(z) for z in self.structure.numbers.tolist()],
+        )
+        population = np.bincount(atom, np.diag(self.density), self.structure.n_atom)
+        return self.structure.core_charges - population
+
+    @property
+    def split(self) -> str:
+        """Which split the molecule belongs to; see :func:`split_of`."""
+        return split_of(self.molecule)
+
+
+def split_of(molecule: str) -> str:
+    """Split of a molecule: 10 % validation, 10 % test, the rest training.
+
+    Decided by a hash of the connectivity block of the InChIKey alone, so that it never changes
+    when a dataset grows and stereoisomers stay together.
+    """
+    digest = hashlib.sha256(f"split:{molecule.split('-')[0]}".encode()).digest()
+    bucket = int.from_bytes(digest[:8], "big") % 10
+    return {0: "validation", 1: "test"}.get(bucket, "train")
+
+
+_STORED_AS = {"amplitudes": np.float32, "dipole_matrix": np.float32}
+_TEXT = ("molecule", "label", "origin")
+_ARRAYS = tuple(
+    f.name for f in fields(Reference) if f.name not in (*_TEXT, "structure", "energy")
+)
+
+
+def arrays_of(record: Reference) -> dict[str, np.ndarray]:
+    """Flat named arrays of one record, in storage precision."""
+    out = {
+        "numbers": record.structure.numbers.astype(np.int16),
+        "positions": record.structure.positions,
+        "charge": np.array(record.structure.charge),
+        "energy": np.array(record.energy),
+    }
+    for name in _ARRAYS:
+        value = getattr(record, name)
+        if value is not None:
+            out[name] = np.asarray(value, dtype=_STORED_AS.get(name, np.float64))
+    return out | {name: np.array(getattr(record, name)) for name in _TEXT}
+
+
+def record_of(data: dict[str, np.ndarray]) -> Reference:
+    """Inverse of :func:`arrays_of`."""
+    structure = Structure(data["numbers"], data["positions"], int(data["charge"]))
+    text = {name: str(data[name]) for name in _TEXT}
+    arrays = {
+        name: np.asarray(data[name], dtype=np.float64) if name in data else None
+        for name in _ARRAYS
+    }
+    return Reference(structure=structure, energy=float(data["energy"]), **text, **arrays)  # type: ignore[arg-type]
+
+
+def content_hash(arrays: dict[str, np.ndarray]) -> str:
+    """sha256 over names, shapes and bytes of the arrays of one record."""
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        value = arrays[name]
+        digest.update(f"{name}{value.shape}".encode())
+        digest.update(str(value).encode() if value.dtype.kind == "U" else value.tobytes())
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class ReferenceDataset:
+    """Many reference records with one provenance.
+
+    Attributes
+    ----------
+    records : tuple of Reference
+    provenance : dict
+        Method, basis, grid, program versions, seeds; JSON-serialisable.
+    """
+
+    records: tuple[Reference, ...]
+    provenance: dict[str, object] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __iter__(self) -> Iterator[Reference]:
+        return iter(self.records)
+
+    def __getitem__(self, index: int) -> Reference:
+        return self.records[index]
+
+    def split(self, name: str) -> ReferenceDataset:
+        """Records of one split (``train``, ``validation`` or ``test``)."""
+        return ReferenceDataset(
+            tuple(record for record in self.records if record.split == name), self.provenance
+        )
+
+    @property
+    def molecules(self) -> tuple[str, ...]:
+        """Distinct molecules, sorted."""
+        return tuple(sorted({record.molecule for record in self.records}))
+
+    @cached_property
+    def checksum(self) -> str:
+        """sha256 over the content hashes of all records."""
+        digest = hashlib.sha256()
+        for record in self.records:
+            digest.update(content_hash(arrays_of(record)).encode())
+        return digest.hexdigest()
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the HDF5 file; it appears complete or not at all."""
+        path = Path(path)
+        temporary = path.with_name(path.name + ".writing")
+        try:
+            with h5py.File(temporary, "w", track_order=False) as file:
+                file.attrs["format"] = FORMAT
+                file.attrs["provenance"] = json.dumps(self.provenance, sort_keys=True)
+                file.attrs["checksum"] = self.checksum
+                _write_columns(file, [arrays_of(record) for record in self.records])
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, *paths: str | os.PathLike[str], verify: bool = True) -> ReferenceDataset:
+        """Read one or several dataset files.
+
+        Raises
+        ------
+        ParameterError
+            If a file is missing, not a dataset, truncated, or its checksum does not match.
+        """
+        records: list[Reference] = []
+        provenance: dict[str, object] = {}
+        for path in paths:
+            try:
+                with h5py.File(path, "r") as file:
+                    if file.attrs.get("format") != FORMAT:
+                        raise ParameterError(f"{path}: not a {FORMAT} file")
+                    part = cls(
+                        tuple(record_of(data) for data in _read_columns(file)),
+                        json.loads(file.attrs["provenance"]),
+                    )
+                    stored = file.attrs["checksum"]
+            except MlsemiError:
+                raise
+            except (OSError, KeyError, ValueError) as error:
+                raise ParameterError(f"{path}: cannot be read as a dataset ({error})") from None
+            if verify and part.checksum != stored:
+                raise ParameterError(f"{path}: checksum does not match, the file is corrupted")
+            records.extend(part.records)
+            provenance = provenance or part.provenance
+        return cls(tuple(records), provenance)
+
+
+def _write_columns(file: h5py.File, rows: list[dict[str, np.ndarray]]) -> None:
+    """One flat dataset per field plus the shape of each row's entry (missing: shape -1)."""
+    names = sorted({name for row in rows for name in row})
+    for name in names:
+        present = [row.get(name) for row in rows]
+        sample = next(value for value in present if value is not None)
+        if sample.dtype.kind == "U":
+            file.create_dataset(name, data=[str(v) for v in present], dtype=h5py.string_dtype())
+            continue
+        shapes = [v.shape if v is not None else (-1,) * sample.ndim for v in present]
+        flat = np.concatenate([v.ravel() for v in present if v is not None])
+        data = file.create_dataset(
+            name, data=flat, compression="gzip", compression_opts=6, shuffle=True
+        )
+        data.attrs["ndim"] = sample.ndim
+        if sample.ndim:
+            file.create_dataset(
+                f"{name}.shape", data=np.array(shapes, dtype=np.int32), compression="gzip"
+            )
+
+
+def _read_columns(file: h5py.File) -> Iterable[dict[str, np.ndarray]]:
+    """Inverse of :func:`_write_columns`, one dictionary per record."""
+    columns: dict[str, list[np.ndarray | None]] = {}
+    for name, data in file.items():
+        if name.endswith(".shape"):
+            continue
+        if h5py.check_string_dtype(data.dtype):
+            columns[name] = [np.array(text) for text in data.asstr()[()]]
+            continue
+        flat = data[()]
+        if not data.attrs["ndim"]:
+            columns[name] = list(flat)
+            continue
+        column: list[np.ndarray | None] = []
+        start = 0
+        for shape in file[f"{name}.shape"][()]:
+            if shape[0] < 0:
+                column.append(None)
+                continue
+            size = int(np.prod(shape))
+            column.append(flat[start : start + size].reshape(shape))
+            start += size
+        columns[name] = column
+    for row in zip(*columns.values(), strict=True):
+        yield {name: value for name, value in zip(columns, row, strict=True) if value is not None}
