@@ -1,0 +1,389 @@
+"""Structures in, files out: every format that ASE reads, errors that say file, frame and atom.
+
+ASE parses. This file splits multi-record text formats itself, because ASE leaves things to
+chance there: it reads a truncated molfile as a smaller molecule, stops at a blank line between
+xyz frames, and takes the first record of an SDF. Frames and atoms are counted from 0.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import warnings as python_warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import ase.io
+import numpy as np
+from ase import Atoms
+from ase.io.formats import UnknownFileTypeError, filetype, open_with_compression
+
+from mlsemi.elements import number_of, valence
+from mlsemi.errors import InputError, MlsemiError
+from mlsemi.structure import Structure
+
+if TYPE_CHECKING:
+    from mlsemi.basis import Basis
+    from mlsemi.singlepoint import Result
+
+STDIN = "standard input"
+MOLDEN_P_ORDER = (2, 0, 1)
+"""Molden wants p_x p_y p_z; the basis holds m = -1, 0, 1, which is y, z, x."""
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One structure of a file and where it came from.
+
+    Attributes
+    ----------
+    structure : Structure
+    file : str
+        Path as given.
+    index : int
+        Number of the frame in the file, from 0.
+    warnings : tuple of str
+        What was ignored or looks odd; none of it stops a calculation.
+    """
+
+    structure: Structure
+    file: str
+    index: int
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """``FILE, frame K``."""
+        return f"{self.file}, frame {self.index}"
+
+
+@contextmanager
+def located(place: str) -> Iterator[None]:
+    """Prefix ``place`` to the text of any mlsemi error raised inside the block."""
+    try:
+        yield
+    except MlsemiError as error:
+        joint = ", " if str(error).startswith("atom ") else ": "
+        raise type(error)(f"{place}{joint}{error}") from None
+
+
+def read_structures(path: str | os.PathLike[str], charge: int | None = None) -> list[Structure]:
+    """All structures of a file; see :func:`iter_frames`."""
+    return [frame.structure for frame in iter_frames(path, charge)]
+
+
+def iter_frames(path: str | os.PathLike[str], charge: int | None = None) -> Iterator[Frame]:
+    """Iterate over the checked frames of a file.
+
+    Parameters
+    ----------
+    path : path
+        Any format that ASE recognises; ``-`` reads xyz from standard input.
+    charge : int, optional
+        Total charge of every frame. Without it the charge comes from the file (``charge=N`` in
+        the comment line of an xyz frame, ``M  CHG`` lines of a molfile) and is 0 otherwise.
+
+    Raises
+    ------
+    InputError
+        In one line, with file, frame and atom wherever they are known.
+    """
+    file = STDIN if str(path) == "-" else str(path)
+    index = -1
+    for index, (atoms, notes) in enumerate(_iter_atoms(path, file)):
+        with located(f"{file}, frame {index}"):
+            total = _charge_of(atoms, notes) if charge is None else charge
+            structure = Structure.from_ase(atoms, total)
+        if atoms.pbc.any() or atoms.cell.rank:
+            notes.append("the periodic cell is ignored")
+        yield Frame(structure, file, index, tuple(notes))
+    if index < 0:
+        raise InputError(f"{file}: holds no structure")
+
+
+def _iter_atoms(path: str | os.PathLike[str], file: str) -> Iterator[tuple[Atoms, list[str]]]:
+    """Atoms of every frame, with the warnings of the parser."""
+    with located(file):
+        kind = "extxyz" if file == STDIN else _format_of(Path(path))
+        if kind not in _RECORDS:
+            with _parsing() as notes:
+                frames = list(
+                    ase.io.iread(str(path), ":", format=kind, do_not_split_by_at_sign=True)
+                )
+            yield from ((atoms, list(notes)) for atoms in frames)
+            return
+        text = _text_of(path, file)
+    split, read = _RECORDS[kind]
+    for index, record in enumerate(split(text)):
+        with located(f"{file}, frame {index}"), _parsing() as notes:
+            atoms = read(record)
+        yield atoms, list(notes)
+
+
+def _format_of(path: Path) -> str:
+    """ASE's name of the format of an existing, non-empty file."""
+    if path.is_dir():
+        raise InputError("is a directory, not a structure file")
+    try:
+        if path.stat().st_size == 0:
+            raise InputError("is empty")
+        with _parsing():
+            return str(filetype(str(path)))
+    except FileNotFoundError:
+        raise InputError("no such file") from None
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})") from None
+
+
+def _text_of(path: str | os.PathLike[str], file: str) -> str:
+    try:
+        if file == STDIN:
+            text = sys.stdin.read()
+        else:
+            with open_with_compression(str(path)) as stream:
+                text = str(stream.read())
+    except (OSError, EOFError) as error:
+        raise InputError(f"cannot be read ({error})") from None
+    except UnicodeDecodeError:
+        raise InputError("is not a text file (UTF-8)") from None
+    if not text.strip():
+        raise InputError("is empty")
+    return text
+
+
+@contextmanager
+def _parsing() -> Iterator[list[str]]:
+    """Turn whatever an ASE parser raises into an InputError, and its warnings into notes."""
+    notes: list[str] = []
+    with python_warnings.catch_warnings(record=True) as caught:
+        python_warnings.simplefilter("always")
+        try:
+            yield notes
+        except MlsemiError:
+            raise
+        except UnknownFileTypeError:
+            raise InputError("the format is not recognised; try xyz, sdf, pdb, cif") from None
+        except Exception as error:  # the many parsers of ASE raise every kind of exception
+            text = " ".join(str(error).split())[:200]
+            raise InputError(f"cannot be parsed ({type(error).__name__}: {text})") from None
+    notes.extend(" ".join(str(w.message).split()) for w in caught)
+
+
+def _charge_of(atoms: Atoms, notes: list[str]) -> int:
+    """Charge stored with the frame, 0 without one."""
+    value = atoms.info.get("charge", 0)
+    if isinstance(value, bool | np.bool_):
+        notes.append("the comment says 'charge' without '=N'; the charge is taken as 0")
+        return 0
+    try:
+        if float(value) == int(value):
+            return int(value)
+    except (TypeError, ValueError):
+        pass
+    raise InputError(f"the charge {value!s} in the file is not an integer; give --charge")
+
+
+def _split_xyz(text: str) -> Iterator[str]:
+    """Records of an xyz file: each announces its number of atoms."""
+    lines = text.splitlines()
+    start = 0
+    while start < len(lines):
+        head = lines[start].strip()
+        if not head:
+            start += 1
+            continue
+        end = start + 2 + (int(head) if head.isdecimal() else 0)
+        yield "\n".join(lines[start:end])
+        start = end
+
+
+def _read_xyz(record: str) -> Atoms:
+    """One xyz or extended xyz frame, checked line by line."""
+    head, _, rest = record.partition("\n")
+    comment, _, body = rest.partition("\n")
+    if not head.strip().isdecimal():
+        raise InputError(f"expected the number of atoms, found {head.strip()[:40]!r}")
+    n_atom = int(head)
+    if n_atom == 0:
+        raise InputError("the structure has no atoms")
+    rows = [line.split() for line in body.splitlines()]
+    present = next((i for i, row in enumerate(rows) if not row), len(rows))
+    if present < n_atom:
+        raise InputError(f"the frame ends after {present} of the {n_atom} atoms announced")
+    if "Properties=" not in comment or re.search(r'Properties="?species:S:1:pos:R:3', comment):
+        for atom, row in enumerate(rows):
+            _check_xyz_row(atom, row)
+    return ase.io.read(StringIO(record + "\n"), format="extxyz")
+
+
+def _check_xyz_row(atom: int, row: list[str]) -> None:
+    with located(f"atom {atom}"):
+        if len(row) < 4:
+            raise InputError(f"expected 'symbol x y z', found {' '.join(row)!r}")
+        number_of(row[0])
+        for word in row[1:4]:
+            try:
+                float(word)
+            except ValueError:
+                raise InputError(f"coordinate {word!r} is not a number") from None
+
+
+def _split_molfiles(text: str) -> Iterator[str]:
+    """Records of an SDF file."""
+    for record in re.split(r"^\$\$\$\$.*\n?", text, flags=re.MULTILINE):
+        if record.strip():
+            yield record
+
+
+def _read_molfile(record: str) -> Atoms:
+    """One V2000 molfile with its formal charges."""
+    lines = record.splitlines()
+    counts = lines[3] if len(lines) > 3 else ""
+    if "V3000" in counts:
+        raise InputError("V3000 molfiles cannot be read; save the molecule as V2000 or xyz")
+    if not counts[:3].strip().isdecimal():
+        raise InputError(f"expected the counts line of a molfile, found {counts[:40]!r}")
+    n_atom = int(counts[:3])
+    present = sum(len(line.split()) >= 4 for line in lines[4 : 4 + n_atom])
+    if present < n_atom:
+        raise InputError(f"the record ends after {present} of the {n_atom} atoms announced")
+    if lines[1][20:22].upper() == "2D":
+        python_warnings.warn("the molfile is a two-dimensional drawing", stacklevel=2)
+    atoms = ase.io.read(StringIO(record), format="sdf")
+    charges = [line.split()[4::2] for line in lines if line.startswith("M  CHG")]
+    atoms.info["charge"] = sum(int(word) for row in charges for word in row)
+    return atoms
+
+
+def _split_pdb(text: str) -> Iterator[str]:
+    """Models of a PDB file; pieces without atoms (headers, CONECT, the last END) are dropped."""
+    for record in re.split(r"^END.*\n?", text, flags=re.MULTILINE):
+        if re.search(r"^(ATOM|HETATM)", record, flags=re.MULTILINE):
+            yield record
+
+
+def _read_pdb(record: str) -> Atoms:
+    return ase.io.read(StringIO(record), format="proteindatabank")
+
+
+_XYZ = (_split_xyz, _read_xyz)
+_MOLFILE = (_split_molfiles, _read_molfile)
+_PDB = (_split_pdb, _read_pdb)
+_RECORDS: dict[str, tuple[Callable[[str], Iterator[str]], Callable[[str], Atoms]]] = {
+    "extxyz": _XYZ,
+    "xyz": _XYZ,
+    "sdf": _MOLFILE,
+    "mol": _MOLFILE,
+    "proteindatabank": _PDB,
+}
+
+
+@contextmanager
+def complete_or_absent(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Temporary path to write; it takes the name ``path`` only when the block succeeds.
+
+    The temporary file is created on entry, so that an output that cannot be written is found
+    before the work is done. Devices and pipes are written directly, symbolic links followed.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
+    target = Path(os.path.realpath(path))
+    direct = target.exists() and not target.is_file()
+    temporary = target if direct else target.with_name(f".{target.name}.{os.getpid()}.writing")
+    try:
+        with open(temporary, "ab"):
+            pass
+        yield temporary
+        if not direct:
+            os.replace(temporary, target)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
+    finally:
+        if not direct:
+            with suppress(OSError):
+                temporary.unlink()
+
+
+def write_molden(result: Result, path: str | os.PathLike[str]) -> None:
+    """Write the orbitals to a Molden file.
+
+    Coefficients of the contraction refer to normalised primitives, p orbitals are ordered x, y,
+    z; atomic units. Core electrons, which the valence basis leaves out, stand in ``[Core]``.
+
+    Parameters
+    ----------
+    result : Result
+    path : path
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
+    with complete_or_absent(path) as temporary:
+        temporary.write_text(molden(result), encoding="ascii")
+
+
+def molden(result: Result) -> str:
+    """Text of the Molden file of one result; see :func:`write_molden`."""
+    structure, state = result.structure, result.state
+    atoms = [
+        f"{symbol} {i} {z} {x:.10f} {y:.10f} {r:.10f}"
+        for i, (symbol, z, (x, y, r)) in enumerate(
+            zip(structure.symbols, structure.numbers, structure.positions, strict=True), start=1
+        )
+    ]
+    core = [
+        f"{i} : {2 * valence(z).core_orbitals}"
+        for i, z in enumerate(structure.numbers.tolist(), start=1)
+        if valence(z).core_orbitals
+    ]
+    orbitals = result.orbitals[_molden_order(result.basis)].T
+    blocks = []
+    for p, (energy, column) in enumerate(zip(state.energies, orbitals, strict=True)):
+        occupation = 2 if p < state.n_occupied else 0
+        blocks += ["Sym= A", f"Ene= {energy:.10f}", "Spin= Alpha", f"Occup= {occupation}"]
+        blocks += [f"{mu} {value:.10f}" for mu, value in enumerate(column, start=1)]
+    title = f"mlsemi, parameters {result.parameters_name}"
+    lines = ["[Molden Format]", "[Title]", title, "[Atoms] AU", *atoms, "[GTO]"]
+    lines += [*_molden_basis(result.basis, structure.n_atom), "[5D]", "[Core]", *core]
+    return "\n".join([*lines, "[MO]", *blocks, ""])
+
+
+def _molden_order(basis: Basis) -> np.ndarray:
+    """Rows of the orbital coefficients in Molden's order."""
+    rows: list[int] = []
+    for l, offset in zip(basis.shell_l, basis.shell_offset, strict=False):
+        inner = MOLDEN_P_ORDER if l == 1 else range(2 * l + 1)
+        rows.extend(int(offset) + m for m in inner)
+    return np.array(rows)
+
+
+def _molden_basis(basis: Basis, n_atom: int) -> list[str]:
+    """``[GTO]`` section; contraction coefficients divided by the norm of their primitive."""
+    lines = []
+    all_exponents, all_coefficients = basis.exponents, basis.coefficients
+    for atom in range(n_atom):
+        lines.append(f"{atom + 1} 0")
+        for shell in np.flatnonzero(basis.shell_atom == atom):
+            l, exponents = int(basis.shell_l[shell]), all_exponents[shell]
+            # the norm of r^l exp(-a r^2) goes as a^(l/2 + 3/4); its constant cancels below
+            weights = all_coefficients[shell] / exponents ** (0.5 * l + 0.75)
+            mean = 0.5 * (exponents[:, None] + exponents[None, :])
+            product = np.sqrt(exponents[:, None] * exponents[None, :])
+            overlap = (product / mean) ** (l + 1.5)
+            weights = weights / np.sqrt(weights @ overlap @ weights)
+            lines.append(f"{'spdf'[l]} {exponents.size} 1.00")
+            lines += [f"{a:.10e} {c:.10e}" for a, c in zip(exponents, weights, strict=True)]
+        lines.append("")
+    return lines
