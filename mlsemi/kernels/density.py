@@ -1,0 +1,88 @@
+"""Neighbour densities and messages: sums over the pairs of an atom, and their adjoints."""
+
+import numpy as np
+
+from mlsemi.kernels.jit import kernel
+
+
+@kernel
+def density(first, second_species, basis, sphere, n_atom, n_species):
+    """Neighbour density (n_atom, n_harmonic, n_species * n_radial), theory eq 2."""
+    n_radial = basis.shape[1]
+    n_sphere = sphere.shape[1]
+    out = np.zeros((n_atom, n_sphere, n_species * n_radial))
+    for p in range(first.size):
+        i = first[p]
+        shift = second_species[p] * n_radial
+        for m in range(n_sphere):
+            y = sphere[p, m]
+            for n in range(n_radial):
+                out[i, m, shift + n] += y * basis[p, n]
+    return out
+
+
+@kernel
+def density_adjoint(first, second_species, basis, sphere, out_bar, basis_bar, sphere_bar):
+    """Adjoint of density; adds to basis_bar (n_pair, n_radial), sphere_bar (n_pair, n_harmonic)."""
+    n_radial = basis.shape[1]
+    for p in range(first.size):
+        i = first[p]
+        shift = second_species[p] * n_radial
+        for m in range(sphere.shape[1]):
+            y = sphere[p, m]
+            total = 0.0
+            for n in range(n_radial):
+                b = out_bar[i, m, shift + n]
+                basis_bar[p, n] += y * b
+                total += basis[p, n] * b
+            sphere_bar[p, m] += total
+
+
+@kernel
+def messages(first, second, sphere, weights, nodes, table, path, coefficient, n_out):
+    """Messages sum_j CG(Y(r_ij), node_j) w(r_ij): (n_atom, n_out, n_channel).
+
+    table (n_entry, 3): components of Y, node and result; weights (n_pair, n_path, n_channel).
+    """
+    n_channel = nodes.shape[2]
+    out = np.zeros((nodes.shape[0], n_out, n_channel))
+    for p in range(first.size):
+        i, j = first[p], second[p]
+        for e in range(coefficient.size):
+            c = coefficient[e] * sphere[p, table[e, 0]]
+            q = path[e]
+            a = table[e, 1]
+            o = table[e, 2]
+            for k in range(n_channel):
+                out[i, o, k] += c * weights[p, q, k] * nodes[j, a, k]
+    return out
+
+
+@kernel
+def messages_adjoint(
+    first, second, sphere, weights, nodes, table, path, coefficient, out_bar
+):
+    """Adjoint of messages: (sphere_bar, weights_bar, nodes_bar)."""
+    n_channel = nodes.shape[2]
+    sphere_bar = np.zeros_like(sphere)
+    weights_bar = np.zeros_like(weights)
+    nodes_bar = np.zeros_like(nodes)
+    work = np.empty(n_channel)
+    for p in range(first.size):
+        i, j = first[p], second[p]
+        for e in range(coefficient.size):
+            y = sphere[p, table[e, 0]]
+            q = path[e]
+            a = table[e, 1]
+            o = table[e, 2]
+            c = coefficient[e]
+            for k in range(n_channel):
+                b = c * out_bar[i, o, k]
+                weights_bar[p, q, k] += b * y * nodes[j, a, k]
+                nodes_bar[j, a, k] += b * y * weights[p, q, k]
+                work[k] = b * weights[p, q, k] * nodes[j, a, k]
+            total = 0.0
+            for k in range(n_channel):
+                total += work[k]
+            sphere_bar[p, table[e, 0]] += total
+    return sphere_bar, weights_bar, nodes_bar

@@ -1,0 +1,169 @@
+"""One message-passing step: features of the neighbours, coupled with the bond, summed."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from mlsemi.kernels.density import messages, messages_adjoint
+from mlsemi.layers import (
+    Gradients,
+    Weights,
+    linear_by_species,
+    linear_by_species_adjoint,
+    perceptron,
+    perceptron_adjoint,
+)
+from mlsemi.pairs import PairList
+from mlsemi.representation.density import gated, gated_adjoint
+from mlsemi.so3 import L_MAX, CouplingTable, components
+
+PATHS = tuple(
+    (l1, l2, l)
+    for l in range(L_MAX + 1)
+    for l1 in range(L_MAX + 1)
+    for l2 in range(L_MAX + 1)
+    if abs(l1 - l2) <= l <= l1 + l2 and (l1 + l2 + l) % 2 == 0
+)
+TABLE = CouplingTable.of(PATHS, tuple(l * l for _, _, l in PATHS))
+
+
+class MessageRecord(NamedTuple):
+    """Intermediates of :func:`message_features` that its adjoint needs."""
+
+    radial: np.ndarray
+    both: np.ndarray
+    invariants: np.ndarray
+    linear: np.ndarray
+    gate: tuple[np.ndarray, np.ndarray]
+    scale: np.ndarray
+
+
+def _invariants(both: np.ndarray) -> np.ndarray:
+    """Scalars of atom and message, and all scalar products of one degree between them."""
+    n = both.shape[2] // 2
+    own, message = both[:, :, :n], both[:, :, n:]
+    parts = [both[:, 0]]
+    for l in range(1, L_MAX + 1):
+        a, b = own[:, components(l)], message[:, components(l)]
+        parts += [np.einsum("imk,imk->ik", x, y) for x, y in ((a, a), (a, b), (b, b))]
+    return np.concatenate(parts, axis=1)
+
+
+def _invariants_adjoint(both: np.ndarray, out_bar: np.ndarray, both_bar: np.ndarray) -> None:
+    """Adjoint of :func:`_invariants`; adds to ``both_bar``."""
+    n = both.shape[2] // 2
+    both_bar[:, 0] += out_bar[:, : 2 * n]
+    for l in range(1, L_MAX + 1):
+        rows = components(l)
+        base = 2 * n + 3 * (l - 1) * n
+        aa, ab, bb = (out_bar[:, None, base + s * n : base + (s + 1) * n] for s in range(3))
+        own, message = both[:, rows, :n], both[:, rows, n:]
+        both_bar[:, rows, :n] += 2.0 * aa * own + ab * message
+        both_bar[:, rows, n:] += 2.0 * bb * message + ab * own
+
+
+def message_features(
+    pairs: PairList, basis: np.ndarray, atoms: np.ndarray, weights: Weights
+) -> tuple[np.ndarray, MessageRecord]:
+    """Atom features that have seen the features of their neighbours.
+
+    M_i = sum_j CG(w(r_ij) Y(r_ij), rho_j), the contraction of rho_ij (x) rho_j over j of
+    Nigam et al., J. Chem. Phys. 156, 204115 (2022); then a linear map per species of (rho_i, M_i),
+    gated by a perceptron on their invariants.
+
+    Parameters
+    ----------
+    pairs : PairList
+    basis : (n_pair, n_radial) array
+    atoms : (n_atom, 9, n_channel) array
+        Result of :func:`atom_features`.
+    weights : mapping
+        ``message.radial``, ``node.l``, ``node.bias``, ``node.gate.*``.
+
+    Returns
+    -------
+    (n_atom, 9, n_node_channel) array and the record for the adjoint.
+    """
+    n_channel = atoms.shape[2]
+    radial = (basis @ weights["message.radial"]).reshape(-1, len(PATHS), n_channel)
+    message = messages(
+        pairs.first,
+        pairs.second,
+        pairs.sphere,
+        radial,
+        atoms,
+        TABLE.entries,
+        TABLE.path,
+        TABLE.coefficient,
+        TABLE.n_out,
+    )
+    both = np.concatenate([atoms, message], axis=2)
+    invariants = _invariants(both)
+    linear = np.concatenate(
+        [
+            linear_by_species(both[:, components(l)], weights[f"node.{l}"], pairs.groups)
+            for l in range(L_MAX + 1)
+        ],
+        axis=1,
+    )
+    linear[:, 0] += weights["node.bias"][pairs.species]
+    gate, record = perceptron(invariants, pairs.species, weights, "node.gate")
+    nodes, scale = gated(linear, gate)
+    return nodes, MessageRecord(radial, both, invariants, linear, record, scale)
+
+
+def message_features_adjoint(
+    pairs: PairList,
+    basis: np.ndarray,
+    weights: Weights,
+    record: MessageRecord,
+    nodes_bar: np.ndarray,
+    invariants_bar: np.ndarray,
+    gradients: Gradients,
+    geometry: tuple[np.ndarray, np.ndarray] | None,
+) -> np.ndarray:
+    """Adjoint of :func:`message_features`: atoms_bar; adds to ``gradients`` and ``geometry``.
+
+    ``invariants_bar`` is the cotangent of ``record.invariants``, which the energy reads as well.
+    """
+    linear_bar, gate_bar = gated_adjoint(record.linear, record.scale, nodes_bar)
+    invariants_bar = invariants_bar + perceptron_adjoint(
+        record.invariants, pairs.species, weights, "node.gate", record.gate, gate_bar, gradients
+    )
+    for species, rows in pairs.groups:
+        gradients["node.bias"][species] += linear_bar[rows, 0].sum(axis=0)
+    both_bar = np.concatenate(
+        [
+            linear_by_species_adjoint(
+                record.both[:, components(l)],
+                weights[f"node.{l}"],
+                pairs.groups,
+                linear_bar[:, components(l)],
+                gradients[f"node.{l}"],
+            )
+            for l in range(L_MAX + 1)
+        ],
+        axis=1,
+    )
+    _invariants_adjoint(record.both, invariants_bar, both_bar)
+    n_channel = record.both.shape[2] // 2
+    atoms = np.ascontiguousarray(record.both[:, :, :n_channel])
+    sphere_bar, radial_bar, atoms_bar = messages_adjoint(
+        pairs.first,
+        pairs.second,
+        pairs.sphere,
+        record.radial,
+        atoms,
+        TABLE.entries,
+        TABLE.path,
+        TABLE.coefficient,
+        np.ascontiguousarray(both_bar[:, :, n_channel:]),
+    )
+    flat_bar = radial_bar.reshape(basis.shape[0], -1)
+    gradients["message.radial"] += basis.T @ flat_bar
+    if geometry is not None:
+        geometry[0][:] += flat_bar @ weights["message.radial"].T
+        geometry[1][:] += sphere_bar
+    return atoms_bar + both_bar[:, :, :n_channel]
