@@ -93,6 +93,18 @@ def matrices_adjoint(
     return atoms_bar, bonds_bar
 
 
+def irreps_of(pairs: PairList, matrices: list[np.ndarray]) -> BlockedOperator:
+    """Decompose symmetric matrices into irreps; inverse of :meth:`BlockedOperator.matrix`.
+
+    Elements between atoms further apart than the cutoff are left out.
+    """
+    atoms, bonds = matrices_adjoint(pairs, [0.5 * matrix for matrix in matrices])
+    for irreps in (atoms, bonds):
+        irreps[:, 0] *= 2.0
+        irreps[:, 4:] *= 2.0
+    return BlockedOperator(pairs, atoms, bonds)
+
+
 def _has_p(pairs: PairList) -> np.ndarray:
     numbers = np.concatenate([s.numbers for s in pairs.structures])
     out = np.empty(pairs.n_atom, dtype=bool)

@@ -88,6 +88,8 @@ class ModelForm:
             "onsite": (s, n, 4),
             "charge": (s, n),
             "energy.atom": (s,),
+            "dipole.atom": (s, n),
+            "dipole.sp": (s,),
             "atom.bias": (s, k),
             "node.bias": (s, n),
             "message.radial": (r, len(MESSAGE_PATHS) * k),
@@ -131,10 +133,13 @@ class Prediction(NamedTuple):
         Irreps of H_o, hartree.
     atom_energies : (n_atom,) array
         Energy readout per (species-sorted) atom, hartree.
+    atom_dipoles : (n_atom, 3) array
+        Dipole readout per (species-sorted) atom, components y, z, x, e bohr.
     """
 
     hamiltonian: BlockedOperator
     atom_energies: np.ndarray
+    atom_dipoles: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,7 +185,14 @@ class Model:
             basis, envelope, atom_record, message_record, nodes, field_record, bond_record,
             energy_record,
         )  # fmt: skip
-        return Prediction(operator, energy[:, 0] + w["energy.atom"][pairs.species]), record
+        return (
+            Prediction(
+                operator,
+                energy[:, 0] + w["energy.atom"][pairs.species],
+                np.einsum("imk,ik->im", nodes[:, components(1)], w["dipole.atom"][pairs.species]),
+            ),
+            record,
+        )
 
     def adjoint(
         self,
@@ -189,6 +201,7 @@ class Model:
         atoms_bar: np.ndarray,
         bonds_bar: np.ndarray,
         atom_energies_bar: np.ndarray,
+        atom_dipoles_bar: np.ndarray,
         with_positions: bool = False,
     ) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
         """Adjoint of :meth:`predict`.
@@ -200,6 +213,7 @@ class Model:
         atoms_bar, bonds_bar : arrays
             dL/d irreps, shapes as in :class:`BlockedOperator`.
         atom_energies_bar : (n_atom,) array
+        atom_dipoles_bar : (n_atom, 3) array
         with_positions : bool
             Walk on to the positions as well.
 
@@ -228,6 +242,12 @@ class Model:
             gradients,
             (basis_bar, sphere_bar, envelope_bar) if with_positions else None,
         )
+        nodes_bar[:, components(1)] += (
+            atom_dipoles_bar[:, :, None] * w["dipole.atom"][pairs.species][:, None]
+        )
+        per_atom = np.einsum("im,imk->ik", atom_dipoles_bar, record.nodes[:, components(1)])
+        for species, rows in pairs.groups:
+            gradients["dipole.atom"][species] += per_atom[rows].sum(axis=0)
         field_bar = _onsite_adjoint(pairs, record.nodes, w, atoms_bar, nodes_bar, gradients)
         nodes_bar[:, 0] += potential_adjoint(
             pairs, record.nodes[:, 0], w, record.potential, field_bar, gradients, positions_bar

@@ -1,0 +1,148 @@
+"""Parameter sets: weights and a readable header, released in folders, checksummed."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from mlsemi.elements import number_of, symbol
+from mlsemi.errors import InputError, ParameterError
+from mlsemi.model import Model, ModelForm
+from mlsemi.structure import Structure, read_only
+
+FORMAT = "mlsemi-parameters-1"
+DEFAULT = "organic-0"
+
+
+def folder() -> Path:
+    """Where released parameter sets live: inside the package, or beside it in a checkout."""
+    installed = Path(__file__).parent / "parameter_sets"
+    return installed if installed.is_dir() else Path(__file__).parent.parent / "parameters"
+
+
+def available() -> list[str]:
+    """Names of the released parameter sets."""
+    return sorted(path.parent.name for path in folder().glob("*/header.json"))
+
+
+def checksum_of(weights: Mapping[str, np.ndarray]) -> str:
+    """sha256 over names, shapes and bytes of all weights."""
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        value = np.ascontiguousarray(weights[name], dtype=np.float64)
+        digest.update(f"{name}{value.shape}".encode())
+        digest.update(value.tobytes())
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Parameters:
+    """A parameter set.
+
+    Attributes
+    ----------
+    name : str
+    header : dict
+        Elements, reference level, units, training data and its hash, errors, licence.
+    model : Model
+    checksum : str
+        sha256 of the weights.
+    """
+
+    name: str
+    header: dict[str, object]
+    model: Model
+    checksum: str
+
+    @property
+    def elements(self) -> tuple[str, ...]:
+        """Chemical symbols the set was trained for."""
+        return tuple(symbol(z) for z in self.model.form.elements)
+
+    def check(self, structure: Structure) -> None:
+        """Refuse structures with elements that the set was not trained for.
+
+        Raises
+        ------
+        InputError
+            Names the first such atom.
+        """
+        for atom, text in enumerate(structure.symbols):
+            if text not in self.elements:
+                raise InputError(
+                    f"atom {atom}: element {text} is not in parameter set {self.name} "
+                    f"(trained for {' '.join(self.elements)})"
+                )
+
+    @classmethod
+    def load(cls, name: str | os.PathLike[str]) -> Parameters:
+        """Load a released set by name, or any set by the path of its folder.
+
+        Raises
+        ------
+        ParameterError
+            If the set does not exist, is incomplete or its checksum does not match.
+        """
+        path = Path(name)
+        if not (path / "header.json").is_file():
+            path = folder() / str(name)
+        if not (path / "header.json").is_file():
+            known = ", ".join(available()) or "none"
+            raise ParameterError(f"no parameter set {str(name)!r} (available: {known})")
+        return _load(path.resolve(), (path / "weights.npz").stat().st_mtime_ns
+                     if (path / "weights.npz").exists() else 0)  # fmt: skip
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the folder of a parameter set; weights first, the header last."""
+        target = Path(path)
+        target.mkdir(parents=True, exist_ok=True)
+        buffer = io.BytesIO()
+        np.savez(buffer, **dict(self.model.weights))  # type: ignore[arg-type]
+        _replace(target / "weights.npz", buffer.getvalue())
+        header = {
+            "format": FORMAT,
+            "name": self.name,
+            "elements": list(self.elements),
+            "form": {k: v for k, v in asdict(self.model.form).items() if k != "elements"},
+            "checksum": self.checksum,
+        }
+        text = json.dumps(header | self.header, indent=2)
+        _replace(target / "header.json", (text + "\n").encode())
+
+
+def _replace(path: Path, data: bytes) -> None:
+    temporary = path.with_name(path.name + ".writing")
+    temporary.write_bytes(data)
+    os.replace(temporary, path)
+
+
+@cache
+def _load(path: Path, modified: int) -> Parameters:
+    """Read a folder; cached by path and modification time, so repeated calls cost nothing."""
+    try:
+        header = json.loads((path / "header.json").read_text())
+        if header.get("format") != FORMAT:
+            raise ParameterError(f"{path}: header is not of format {FORMAT}")
+        known = {f.name for f in fields(ModelForm)}
+        form = ModelForm(
+            tuple(number_of(text) for text in header["elements"]),
+            **{key: value for key, value in header["form"].items() if key in known},
+        )
+        with np.load(path / "weights.npz") as data:
+            weights = {key: read_only(data[key]) for key in data.files}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+        raise ParameterError(f"parameter set {path}: cannot be read ({error})") from None
+    if {key: value.shape for key, value in weights.items()} != form.shapes():
+        raise ParameterError(f"parameter set {path}: weights do not fit the form in the header")
+    if checksum_of(weights) != header.get("checksum"):
+        raise ParameterError(f"parameter set {path}: checksum does not match, the file is corrupted")
+    return Parameters(header["name"], header, Model(form, weights), header["checksum"])

@@ -1,0 +1,416 @@
+"""Indirect training through the eigenproblem: ``mlsemi train config.toml``."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from mlsemi.elements import number_of
+from mlsemi.errors import InputError, ParameterError
+from mlsemi.model import Model, ModelForm
+from mlsemi.observables import XYZ
+from mlsemi.pairs import PairList
+from mlsemi.parameters import Parameters, checksum_of
+from mlsemi.blocks import matrices_adjoint
+from mlsemi.training.dataset import Reference, ReferenceDataset
+from mlsemi.training.loss import Errors, LossWeights, Target, structure_loss
+from mlsemi.training.progress import TrainingDisplay
+from mlsemi.training.regression import initial_model
+from mlsemi.units import AU_DEBYE, HARTREE_EV
+
+CHUNKS = 2
+"""A batch is always cut into this many parts, so that results do not depend on threads."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Adam with warm-up, a flat part and a cosine decay; averaged weights.
+
+    Attributes
+    ----------
+    epochs, batch : int
+    learning_rate, final_fraction : float
+    warmup_steps : int
+    flat : float
+        Part of all steps before the decay begins.
+    beta1, beta2, clip, average : float
+        Adam moments, gradient-norm limit, decay of the exponential moving average of weights.
+    """
+
+    epochs: int = 100
+    batch: int = 8
+    learning_rate: float = 3e-3
+    final_fraction: float = 0.01
+    warmup_steps: int = 50
+    flat: float = 0.3
+    beta1: float = 0.9
+    beta2: float = 0.99
+    clip: float = 1.0
+    average: float = 0.99
+
+    def rate(self, step: int, total: int) -> float:
+        """Learning rate at a step."""
+        start = self.flat * total
+        ramp = min(1.0, (step + 1) / self.warmup_steps)
+        if step < start:
+            return self.learning_rate * ramp
+        phase = np.pi * (step - start) / max(total - start, 1.0)
+        low = self.final_fraction
+        return float(self.learning_rate * ramp * (low + (1.0 - low) * 0.5 * (1.0 + np.cos(phase))))
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that decides a training run; read from TOML.
+
+    Attributes
+    ----------
+    name : str
+        Name of the parameter set.
+    datasets : tuple of str
+        Dataset files, relative to the config file.
+    output : str
+        Folder of the finished parameter set, relative to the config file.
+    elements : tuple of str
+    seed, threads : int
+    limit : int
+        Use only so many training molecules (0: all), for learning curves.
+    model, loss, schedule : dict or dataclass
+        See :class:`ModelForm`, :class:`LossWeights`, :class:`Schedule`.
+    """
+
+    name: str
+    datasets: tuple[str, ...]
+    output: str
+    elements: tuple[str, ...] = ("H", "C", "N", "O")
+    seed: int = 0
+    threads: int = 1
+    limit: int = 0
+    model: dict[str, Any] = field(default_factory=dict)
+    loss: LossWeights = LossWeights()
+    schedule: Schedule = Schedule()
+
+    @classmethod
+    def load(cls, path: Path) -> TrainConfig:
+        """Read a TOML file.
+
+        Raises
+        ------
+        InputError
+            If the file is missing, not TOML, or has unknown or missing entries.
+        """
+        try:
+            import tomllib
+        except ModuleNotFoundError:  # Python 3.10
+            import tomli as tomllib  # type: ignore[no-redef]
+        try:
+            data = tomllib.loads(path.read_text())
+        except (OSError, tomllib.TOMLDecodeError) as error:
+            raise InputError(f"{path}: {error}") from None
+        unknown = set(data) - {f.name for f in fields(cls)}
+        if unknown:
+            raise InputError(f"{path}: unknown entries {', '.join(sorted(unknown))}")
+        try:
+            data["loss"] = LossWeights(**data.get("loss", {}))
+            data["schedule"] = Schedule(**data.get("schedule", {}))
+            data |= {k: tuple(data[k]) for k in ("datasets", "elements") if k in data}
+            config = cls(**data)
+            config.form()
+        except TypeError as error:
+            raise InputError(f"{path}: {error}") from None
+        return config
+
+    def form(self) -> ModelForm:
+        """Form of the model to train."""
+        return ModelForm(tuple(number_of(text) for text in self.elements), **self.model)
+
+
+@dataclass
+class TrainState:
+    """What a checkpoint holds: enough for a bit-identical restart."""
+
+    weights: dict[str, np.ndarray]
+    averaged: dict[str, np.ndarray]
+    first: dict[str, np.ndarray]
+    second: dict[str, np.ndarray]
+    best: dict[str, np.ndarray]
+    step: int
+    history: list[dict[str, float]]
+    rng: dict[str, Any]
+
+    _ARRAYS = ("weights", "averaged", "first", "second", "best")
+
+    @classmethod
+    def start(cls, model: Model, seed: int) -> TrainState:
+        """State before the first step."""
+        w = {k: np.array(v) for k, v in model.weights.items()}
+        zeros = {k: np.zeros_like(v) for k, v in w.items()}
+        copies = [{k: v.copy() for k, v in d.items()} for d in (w, w, zeros, zeros, w)]
+        return cls(*copies, 0, [], np.random.default_rng(seed).bit_generator.state)  # type: ignore[arg-type]
+
+    def save(self, path: Path, stamp: str) -> None:
+        """Write the checkpoint; it appears complete or not at all."""
+        meta = {"step": self.step, "history": self.history, "rng": self.rng, "stamp": stamp}
+        arrays = {
+            f"{group}/{name}": value
+            for group in self._ARRAYS
+            for name, value in getattr(self, group).items()
+        }
+        buffer = io.BytesIO()
+        np.savez(buffer, meta=np.array(json.dumps(meta)), **arrays)  # type: ignore[arg-type]
+        temporary = path.with_name(path.name + ".writing")
+        temporary.write_bytes(buffer.getvalue())
+        os.replace(temporary, path)
+
+    @classmethod
+    def load(cls, path: Path, stamp: str) -> TrainState:
+        """Read a checkpoint.
+
+        Raises
+        ------
+        ParameterError
+            If it belongs to another configuration or dataset.
+        """
+        with np.load(path) as data:
+            meta = json.loads(str(data["meta"]))
+            if meta["stamp"] != stamp:
+                raise ParameterError(
+                    f"{path}: checkpoint of another configuration or dataset; use --fresh"
+                )
+            groups = [
+                {k.split("/")[1]: data[k] for k in data.files if k.startswith(f"{group}/")}
+                for group in cls._ARRAYS
+            ]
+        return cls(*groups, meta["step"], meta["history"], meta["rng"])
+
+
+def batch_loss(
+    model: Model, targets: Sequence[Target], weights: LossWeights, with_gradient: bool = True
+) -> tuple[list[float], list[Errors], dict[str, np.ndarray]]:
+    """Losses and errors of several structures and the gradient of the summed loss.
+
+    Returns
+    -------
+    losses (in eV^2: a.u. times the square of one hartree in eV), errors, gradients of all weights
+    """
+    pairs = PairList.of(
+        [t.record.structure for t in targets], model.form.elements, model.form.cutoff
+    )
+    prediction, record = model.predict(pairs)
+    losses, errors, matrices_bar = [], [], []
+    atom_energies_bar = np.zeros(pairs.n_atom)
+    atom_dipoles_bar = np.zeros((pairs.n_atom, 3))
+    sp_bar = np.zeros(len(model.form.elements))
+    for index, target in enumerate(targets):
+        rows = pairs.atoms_of(index)
+        species = pairs.species[rows]
+        loss, error, hamiltonian_bar, sp_length_bar, dipole_bar, energy_bar = structure_loss(
+            target,
+            prediction.hamiltonian.matrix(index),
+            model.weights["dipole.sp"][species],
+            prediction.atom_dipoles[rows][:, XYZ],
+            float(prediction.atom_energies[rows].sum()),
+            weights,
+        )
+        losses.append(loss * HARTREE_EV**2)
+        errors.append(error)
+        matrices_bar.append(hamiltonian_bar)
+        atom_energies_bar[rows] = energy_bar
+        atom_dipoles_bar[rows[:, None], XYZ] = dipole_bar
+        np.add.at(sp_bar, species, sp_length_bar)
+    if not with_gradient:
+        return losses, errors, {}
+    gradients, _ = model.adjoint(
+        pairs, record, *matrices_adjoint(pairs, matrices_bar), atom_energies_bar, atom_dipoles_bar
+    )
+    gradients["dipole.sp"] += sp_bar
+    for value in gradients.values():
+        value *= HARTREE_EV**2
+    return losses, errors, gradients
+
+
+def summarise(losses: Sequence[float], errors: Sequence[Errors]) -> dict[str, float]:
+    """Mean absolute errors in eV, e and D (vector length), and the mean loss."""
+    lumo = np.array([e.lumo for e in errors])
+    return {
+        "loss": float(np.mean(losses)),
+        "occupied_ev": float(np.abs(np.concatenate([e.occupied for e in errors])).mean())
+        * HARTREE_EV,
+        "homo_ev": float(np.mean([abs(e.homo) for e in errors])) * HARTREE_EV,
+        "lumo_ev": float(np.abs(lumo[np.isfinite(lumo)]).mean()) * HARTREE_EV,
+        "charges_e": float(np.abs(np.concatenate([e.charges for e in errors])).mean()),
+        "dipole_debye": float(np.mean([np.linalg.norm(e.dipole) for e in errors])) * AU_DEBYE,
+        "energy_ev": float(np.mean([abs(e.energy) for e in errors])) * HARTREE_EV,
+    }
+
+
+def evaluate_model(
+    model: Model, targets: Sequence[Target], weights: LossWeights, batch: int = 8
+) -> dict[str, float]:
+    """Mean errors of a model on many records."""
+    losses: list[float] = []
+    errors: list[Errors] = []
+    for start in range(0, len(targets), batch):
+        part, part_errors, _ = batch_loss(model, targets[start : start + batch], weights, False)
+        losses += part
+        errors += part_errors
+    return summarise(losses, errors)
+
+
+class Trainer:
+    """One training run: the state, one epoch, one step."""
+
+    def __init__(
+        self, config: TrainConfig, form: ModelForm, state: TrainState, train: list[Target]
+    ) -> None:
+        self.config, self.form, self.state, self.train = config, form, state, train
+        self.n_batch = -(-len(train) // config.schedule.batch)
+
+    def epoch(self, pool: ThreadPoolExecutor) -> dict[str, float]:
+        """One pass over the training molecules in a fresh random order."""
+        rng = np.random.default_rng()
+        rng.bit_generator.state = self.state.rng
+        order = rng.permutation(len(self.train))
+        self.state.rng = rng.bit_generator.state
+        losses: list[float] = []
+        errors: list[Errors] = []
+        for part in np.array_split(order, self.n_batch):
+            some, some_errors = self._step([self.train[i] for i in part], pool)
+            losses += some
+            errors += some_errors
+        return summarise(losses, errors)
+
+    def _step(
+        self, batch: list[Target], pool: ThreadPoolExecutor
+    ) -> tuple[list[float], list[Errors]]:
+        model = Model(self.form, self.state.weights)
+        chunks = [batch[i::CHUNKS] for i in range(CHUNKS) if batch[i::CHUNKS]]
+        results = list(pool.map(lambda c: batch_loss(model, c, self.config.loss), chunks))
+        gradient = {
+            name: sum(r[2][name] for r in results) / len(batch) for name in self.state.weights
+        }
+        self._update(gradient)
+        return [x for r in results for x in r[0]], [x for r in results for x in r[1]]
+
+    def _update(self, gradient: dict[str, Any]) -> None:
+        """Adam (Kingma and Ba 2014) with a gradient-norm limit, and averaged weights."""
+        s, schedule = self.state, self.config.schedule
+        norm = np.sqrt(sum(float(np.vdot(g, g)) for g in gradient.values()))
+        shrink = min(1.0, schedule.clip / (norm + 1e-30))
+        rate = schedule.rate(s.step, schedule.epochs * self.n_batch)
+        s.step += 1
+        b1, b2 = schedule.beta1, schedule.beta2
+        average = min(schedule.average, s.step / (s.step + 10.0))
+        for name, g in gradient.items():
+            g = g * shrink
+            s.first[name] = b1 * s.first[name] + (1 - b1) * g
+            s.second[name] = b2 * s.second[name] + (1 - b2) * g * g
+            moment = s.first[name] / (1 - b1**s.step)
+            spread = np.sqrt(s.second[name] / (1 - b2**s.step)) + 1e-10
+            s.weights[name] = s.weights[name] - rate * moment / spread
+            s.averaged[name] = average * s.averaged[name] + (1 - average) * s.weights[name]
+
+
+def molecules_limited(records: list[Reference], limit: int, seed: int) -> list[Reference]:
+    """All records of ``limit`` molecules drawn at random (0: everything)."""
+    molecules = sorted({r.molecule for r in records})
+    if not limit or limit >= len(molecules):
+        return records
+    chosen = set(np.random.default_rng(seed).permutation(molecules)[:limit].tolist())
+    return [r for r in records if r.molecule in chosen]
+
+
+def train(config_path: Path, resume: bool = True, quiet: bool = False) -> Parameters:
+    """Fit a parameter set: initial regression, then indirect training with checkpoints.
+
+    Parameters
+    ----------
+    config_path : Path
+        TOML file, see :class:`TrainConfig`.
+    resume : bool
+        Continue from the checkpoint beside the output if there is one.
+    quiet : bool
+        No progress display.
+
+    Returns
+    -------
+    Parameters
+        The finished set, also written to the output folder with its learning curve.
+    """
+    config = TrainConfig.load(config_path)
+    base = config_path.resolve().parent
+    output = base / config.output
+    output.mkdir(parents=True, exist_ok=True)
+    dataset = ReferenceDataset.load(*(base / name for name in config.datasets))
+    known = set(config.elements)
+    usable = [r for r in dataset if set(r.structure.symbols) <= known]
+    records = molecules_limited([r for r in usable if r.split == "train"], config.limit, config.seed)
+    validation = [Target(r) for r in usable if r.split == "validation"]
+    if not records or not validation:
+        raise ParameterError("the dataset has no training or no validation molecules")
+    form = config.form()
+    checkpoint = output / "checkpoint.npz"
+    stamp = json.dumps([asdict(config), dataset.checksum], sort_keys=True, default=list)
+    with threadpool_limits(1), ThreadPoolExecutor(config.threads) as pool:
+        if resume and checkpoint.exists():
+            state = TrainState.load(checkpoint, stamp)
+        else:
+            state = TrainState.start(initial_model(form, records, config.seed), config.seed)
+        trainer = Trainer(config, form, state, [Target(r) for r in records])
+        with TrainingDisplay(config.schedule.epochs, len(state.history), quiet) as display:
+            while len(state.history) < config.schedule.epochs:
+                row = trainer.epoch(pool)
+                checked = evaluate_model(Model(form, state.averaged), validation, config.loss)
+                row |= {f"validation_{k}": v for k, v in checked.items()}
+                if row["validation_loss"] <= min(
+                    (h["validation_loss"] for h in state.history), default=np.inf
+                ):
+                    state.best = dict(state.averaged)
+                state.history.append(row | {"epoch": len(state.history) + 1})
+                state.save(checkpoint, stamp)
+                display.update(row)
+    return _finish(config, form, state, dataset, records, output)
+
+
+def _finish(
+    config: TrainConfig,
+    form: ModelForm,
+    state: TrainState,
+    dataset: ReferenceDataset,
+    records: list[Reference],
+    output: Path,
+) -> Parameters:
+    """Write the parameter set of the best validation epoch, and its learning curve."""
+    from mlsemi.plots import plot_learning_curve
+
+    best = min(state.history, key=lambda row: row["validation_loss"])
+    header: dict[str, object] = {
+        "reference": dataset.provenance,
+        "units": "hartree, bohr",
+        "licence": "MIT",
+        "training": {
+            "molecules": len({r.molecule for r in records}),
+            "structures": len(records),
+            "dataset_checksum": dataset.checksum,
+            "seed": config.seed,
+            "epochs": len(state.history),
+            "best_epoch": best["epoch"],
+            "loss": asdict(config.loss),
+            "schedule": asdict(config.schedule),
+        },
+        "errors": best,
+    }
+    weights = state.best
+    parameters = Parameters(config.name, header, Model(form, weights), checksum_of(weights))
+    parameters.save(output)
+    plot_learning_curve(state.history, output / "learning_curve.png")
+    return parameters

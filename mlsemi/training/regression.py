@@ -1,0 +1,114 @@
+"""Regression on projected matrix elements: closed-form start values of the model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from sklearn.linear_model import Ridge
+
+from mlsemi.blocks import P_LEVEL, irreps_of
+from mlsemi.layers import linear_by_species
+from mlsemi.model import TWO_CENTER, Model, ModelForm
+from mlsemi.pairs import PairList
+from mlsemi.representation.bonds import IRREPS
+from mlsemi.representation.density import atom_features
+from mlsemi.so3 import L_MAX, components
+from mlsemi.training.dataset import Reference
+
+RIDGE = 1e-6
+
+
+def initial_model(form: ModelForm, records: Sequence[Reference], seed: int) -> Model:
+    """Model whose physics baseline is fitted and whose corrections start at zero.
+
+    Levels are mean on-site elements and two-center functions a ridge regression on the projected
+    Hamiltonians (theory eq 6); atomic energies a least-squares fit of total energies. Weights of the
+    features are random, scaled so that features have unit variance over ``records``.
+
+    Parameters
+    ----------
+    form : ModelForm
+    records : sequence of Reference
+        Training records.
+    seed : int
+    """
+    rng = np.random.default_rng(seed)
+    weights = {
+        name: rng.normal(size=shape) / np.sqrt(shape[-2] if len(shape) > 1 else 1.0)
+        for name, shape in form.shapes().items()
+    }
+    for name in ("onsite", "charge", "bond.out", "energy.out", "dipole.atom"):
+        weights[name][:] = 0.0
+    for name in ("atom.gate.out", "node.gate.out"):
+        weights[name] *= 0.1
+    for name in ("atom.gate.bias", "node.gate.bias", "bond.bias", "energy.bias"):
+        weights[name] *= 0.1
+    weights["bond.scale"][:] = 1.0
+    weights["dipole.sp"][:] = 0.8
+    pairs = PairList.of([r.structure for r in records], form.elements, form.cutoff)
+    model = Model(form, weights)
+    _fit_baseline(model, pairs, records)
+    _fit_atomic_energies(model, records)
+    _scale_features(model, PairList.of(
+        [r.structure for r in records[:100]], form.elements, form.cutoff
+    ))  # fmt: skip
+    return model
+
+
+def _fit_baseline(model: Model, pairs: PairList, records: Sequence[Reference]) -> None:
+    """Levels and two-center functions from the irreps of the projected Hamiltonians."""
+    target = irreps_of(pairs, [r.hamiltonian for r in records])
+    weights = model.weights
+    for species, rows in pairs.groups:
+        weights["level"][species] = (
+            target.atoms[rows, 0].mean(),
+            target.atoms[rows, 4].mean() / P_LEVEL,
+        )
+    basis, _ = model.radial(pairs.distance)
+    label = pairs.pair_species
+    weights["two_center"][:] = 0.0
+    for row in np.unique(label):
+        chosen = label == row
+        for column, name in enumerate(TWO_CENTER):
+            l, span = IRREPS[name]
+            sphere = pairs.sphere[chosen, components(l)]
+            x = (basis[chosen][:, None, :] * sphere[:, :, None]).reshape(-1, basis.shape[1])
+            y = target.bonds[chosen, span].ravel()
+            fit = Ridge(alpha=RIDGE * y.size, fit_intercept=False).fit(x, y)
+            weights["two_center"][row, :, column] = fit.coef_
+
+
+def _fit_atomic_energies(model: Model, records: Sequence[Reference]) -> None:
+    counts = np.array(
+        [[np.sum(r.structure.numbers == z) for z in model.form.elements] for r in records]
+    )
+    energies = np.array([r.energy for r in records])
+    model.weights["energy.atom"][:] = np.linalg.lstsq(counts, energies, rcond=None)[0]
+
+
+def _scale_features(model: Model, pairs: PairList) -> None:
+    """Bring densities, atom features, messages and perceptron inputs to unit variance."""
+    w = model.weights
+    basis, _ = model.radial(pairs.distance)
+    _, record = atom_features(pairs, basis, w)
+    for l in range(L_MAX + 1):
+        w[f"density.{l}"] /= _rms(record.rho1[:, components(l)])
+    _, record = atom_features(pairs, basis, w)
+    for l, stacked in enumerate(record.stacked):
+        w[f"atom.{l}"] /= _rms(linear_by_species(stacked, w[f"atom.{l}"], pairs.groups))
+    _, full = model.predict(pairs)
+    n_channel = model.form.n_channel
+    w["message.radial"] /= _rms(full.messages.both[:, :, n_channel:])
+    _, full = model.predict(pairs)
+    for name, x in (
+        ("atom.gate", full.atoms.linear[:, 0]),
+        ("node.gate", full.messages.invariants),
+        ("energy", full.messages.invariants),
+        ("bond", full.bonds.invariants),
+    ):
+        w[f"{name}.in"] /= _rms(x @ w[f"{name}.in"])
+
+
+def _rms(x: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(x * x)))
