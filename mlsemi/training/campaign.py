@@ -20,9 +20,18 @@ from ase import Atoms
 
 from mlsemi.errors import InputError, MlsemiError, ParameterError
 from mlsemi.structure import Structure
-from mlsemi.training.dataset import ReferenceDataset, arrays_of, record_of
-from mlsemi.training.geometries import embed, inchikey, is_listed, relax, seed_of, thermal_frame
+from mlsemi.training.dataset import Reference, ReferenceDataset, arrays_of, record_of
+from mlsemi.training.geometries import (
+    bonds_of,
+    embed,
+    inchikey,
+    is_listed,
+    relax,
+    seed_of,
+    thermal_frame,
+)
 from mlsemi.training.reference import Level, reference_record
+from mlsemi.training.workers import KILLED
 
 
 @dataclass(frozen=True)
@@ -46,18 +55,37 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Job:
-    """One molecule: a SMILES to embed, or atoms with the geometry to use."""
+    """One molecule: a SMILES to embed, or atoms with the geometry to use.
+
+    Attributes
+    ----------
+    label, molecule : str
+        SMILES or name; identity for splitting (see :class:`dataset.Reference`).
+    atoms : ase.Atoms, optional
+        Given geometry, angstrom.
+    charge : int
+        Of ``atoms``.
+    frames : int, optional
+        Overrides ``Sampling.frames``; 0 keeps the given geometry.
+    origin : str
+        How a given geometry was made.
+    """
 
     label: str
     molecule: str
     atoms: Atoms | None = None
     charge: int = 0
     frames: int | None = None
+    origin: str = "given"
 
     @property
     def key(self) -> str:
-        """File-name-safe identity of the job."""
-        return hashlib.sha256(self.label.encode()).hexdigest()[:20]
+        """File-name-safe identity of the job: its label and, where given, its geometry."""
+        digest = hashlib.sha256(self.label.encode())
+        if self.atoms is not None:
+            digest.update(f"{self.charge} {self.origin} {self.atoms.numbers.tolist()}".encode())
+            digest.update(np.ascontiguousarray(self.atoms.positions).tobytes())
+        return digest.hexdigest()[:20]
 
 
 def jobs_of_smiles(path: str | os.PathLike[str], excluded: frozenset[str]) -> list[Job]:
@@ -89,9 +117,12 @@ def geometries(job: Job, sampling: Sampling) -> list[tuple[Atoms, int, str]]:
     seed = seed_of(job.label, sampling.seed)
     frames = sampling.frames if job.frames is None else job.frames
     if job.atoms is not None and not frames:
-        return [(job.atoms, job.charge, "given")]
-    atoms, charge = (job.atoms, job.charge) if job.atoms is not None else embed(job.label, seed)
-    relaxed = relax(atoms, charge)
+        return [(job.atoms, job.charge, job.origin)]
+    if job.atoms is not None:
+        atoms, charge, bonds = job.atoms, job.charge, None
+    else:
+        (atoms, charge), bonds = embed(job.label, seed), bonds_of(job.label)
+    relaxed = relax(atoms, charge, bonds=bonds)
     rng = np.random.default_rng(seed)
     out = []
     for index in range(frames):
@@ -100,13 +131,17 @@ def geometries(job: Job, sampling: Sampling) -> list[tuple[Atoms, int, str]]:
         if temperature == 0.0:
             out.append((relaxed, charge, "GFN2-xTB relaxed"))
         else:
-            frame = thermal_frame(relaxed, charge, temperature, frame_seed)
+            frame = thermal_frame(relaxed, charge, temperature, frame_seed, bonds=bonds)
             out.append((frame, charge, f"GFN2-xTB Langevin {temperature:.0f} K frame {index}"))
     return out
 
 
 def compute(job: Job, sampling: Sampling, level: Level, folder: Path) -> str | None:
-    """Do one job and write its part file; a failure is written with its reason and returned."""
+    """Do one job and write its part file; a failure is written with its reason and returned.
+
+    Whatever goes wrong inside one molecule is a failure of that molecule, not of the campaign;
+    only a missing program concerns them all.
+    """
     try:
         frames = [
             reference_record(
@@ -114,9 +149,11 @@ def compute(job: Job, sampling: Sampling, level: Level, folder: Path) -> str | N
             )
             for atoms, charge, origin in geometries(job, sampling)
         ]
-    except (MlsemiError, RuntimeError, ValueError, np.linalg.LinAlgError) as error:
+    except ImportError:
+        raise
+    except Exception as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        _write(folder / f"{job.key}.failed", json.dumps([job.label, reason]).encode())
+        record_failure(job, reason, folder)
         return reason
     flat = {
         f"{index}/{name}": value
@@ -131,6 +168,11 @@ def compute(job: Job, sampling: Sampling, level: Level, folder: Path) -> str | N
     return None
 
 
+def record_failure(job: Job, reason: str, folder: Path) -> None:
+    """Remember that a job failed, so that it is skipped from now on."""
+    _write(folder / f"{job.key}.failed", json.dumps([job.label, reason]).encode())
+
+
 def _write(path: Path, data: bytes) -> None:
     temporary = path.with_name(f"{path.name}.{os.getpid()}.writing")
     temporary.write_bytes(data)
@@ -138,32 +180,13 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def pending(jobs: Sequence[Job], folder: Path) -> list[Job]:
-    """Jobs with neither a part file nor a recorded failure."""
+    """Distinct jobs with neither a part file nor a recorded failure."""
     done = {path.stem for path in folder.glob("*") if path.suffix in {".npz", ".failed"}}
-    return [job for job in jobs if job.key not in done]
+    return [job for key, job in {job.key: job for job in jobs}.items() if key not in done]
 
 
-def run_campaign(
-    jobs: Sequence[Job],
-    folder: Path,
-    executor: Executor,
-    sampling: Sampling,
-    level: Level,
-    progress: Callable[[Job, str | None], None],
-) -> None:
-    """Run all pending jobs.
-
-    Parameters
-    ----------
-    jobs : sequence of Job
-    folder : Path
-        Where part files are kept.
-    executor : concurrent.futures.Executor
-        Local process pool, or ``dask.distributed.Client(...).get_executor()``.
-    sampling, level
-        Geometries and level of theory.
-    progress : callable
-        Called with each finished job and its failure reason (None for success).
+def open_folder(folder: Path, sampling: Sampling, level: Level) -> None:
+    """Create the folder of part files and its settings, or check that they are the same.
 
     Raises
     ------
@@ -179,34 +202,94 @@ def run_campaign(
         _write(stamp, settings.encode())
     elif stamp.read_text() != settings:
         raise ParameterError(f"{folder}: was started with other settings, see {stamp}")
+
+
+def run_campaign(
+    jobs: Sequence[Job],
+    folder: Path,
+    executor: Executor,
+    sampling: Sampling,
+    level: Level,
+    progress: Callable[[Job, str | None], None],
+) -> None:
+    """Run all pending jobs on an executor that looks after its own workers.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+    folder : Path
+        Where part files are kept; every worker must see it.
+    executor : concurrent.futures.Executor
+        Process pool, or ``dask.distributed.Client(...).get_executor()``. For processes of this
+        machine :func:`workers.run_jobs` also survives the death of one.
+    sampling, level
+        Geometries and level of theory.
+    progress : callable
+        Called with each finished job and its failure reason (None for success).
+
+    Raises
+    ------
+    ParameterError
+        If the folder was started with another sampling or level.
+    InputError
+        If a worker reports success but its part file is not here.
+    """
+    open_folder(folder, sampling, level)
     futures = {
-        executor.submit(compute, job, sampling, level, folder): job
-        for job in pending(jobs, folder)
+        executor.submit(compute, job, sampling, level, folder): job for job in pending(jobs, folder)
     }
     for future in as_completed(futures):
-        progress(futures[future], future.result())
+        job = futures[future]
+        try:
+            reason = future.result()
+        except Exception as error:
+            # dask gives a job up after it has taken several workers down with it
+            if type(error).__name__ != "KilledWorker":
+                raise
+            reason = KILLED
+            record_failure(job, reason, folder)
+        if reason is None and not (folder / f"{job.key}.npz").exists():
+            raise InputError(f"{folder}: the workers do not see this folder; use a shared one")
+        progress(job, reason)
 
 
-def collect(folder: Path) -> tuple[ReferenceDataset, list[tuple[str, str]]]:
+def collect(
+    folder: Path, jobs: Sequence[Job] | None = None
+) -> tuple[ReferenceDataset, list[tuple[str, str]]]:
     """Dataset of all finished parts, ordered by label, and the (label, reason) of failures.
+
+    Parameters
+    ----------
+    folder : Path
+    jobs : sequence of Job, optional
+        Collect only these; by default everything in the folder.
 
     Raises
     ------
     ParameterError
         If the folder holds no finished record.
     """
-    records = []
-    for path in folder.glob("*.npz"):
+    wanted = None if jobs is None else {job.key for job in jobs}
+    parts = sorted(p for p in folder.glob("*.npz") if wanted is None or p.stem in wanted)
+    failed = sorted(p for p in folder.glob("*.failed") if wanted is None or p.stem in wanted)
+    records: list[Reference] = []
+    for path in parts:
         with np.load(path) as part:
             rows: dict[str, dict[str, np.ndarray]] = {}
             for name in part.files:
                 index, key = name.split("/")
                 rows.setdefault(index, {})[key] = part[name]
         records.extend(record_of(row) for row in rows.values())
+    failures = sorted((label, reason) for label, reason in map(_failure, failed))
     if not records:
-        raise ParameterError(f"{folder}: holds no finished reference record")
+        why = f" ({len(failures)} failed, first: {failures[0][1]})" if failures else ""
+        raise ParameterError(f"{folder}: holds no finished reference record{why}")
     records.sort(key=lambda record: (record.label, record.origin))
     provenance = json.loads((folder / "settings.json").read_text())
-    failures = sorted(tuple(json.loads(path.read_text())) for path in folder.glob("*.failed"))
     provenance["failures"] = len(failures)
     return ReferenceDataset(tuple(records), provenance), failures
+
+
+def _failure(path: Path) -> tuple[str, str]:
+    label, reason = json.loads(path.read_text())
+    return label, reason

@@ -123,9 +123,7 @@ def split_of(molecule: str) -> str:
 
 _STORED_AS = {"amplitudes": np.float32, "dipole_matrix": np.float32}
 _TEXT = ("molecule", "label", "origin")
-_ARRAYS = tuple(
-    f.name for f in fields(Reference) if f.name not in (*_TEXT, "structure", "energy")
-)
+_ARRAYS = tuple(f.name for f in fields(Reference) if f.name not in (*_TEXT, "structure", "energy"))
 
 
 def arrays_of(record: Reference) -> dict[str, np.ndarray]:
@@ -148,8 +146,7 @@ def record_of(data: dict[str, np.ndarray]) -> Reference:
     structure = Structure(data["numbers"], data["positions"], int(data["charge"]))
     text = {name: str(data[name]) for name in _TEXT}
     arrays = {
-        name: np.asarray(data[name], dtype=np.float64) if name in data else None
-        for name in _ARRAYS
+        name: np.asarray(data[name], dtype=np.float64) if name in data else None for name in _ARRAYS
     }
     return Reference(structure=structure, energy=float(data["energy"]), **text, **arrays)  # type: ignore[arg-type]
 

@@ -10,9 +10,12 @@ import hashlib
 
 import numpy as np
 from ase import Atoms, units
+from ase.data import vdw_radii
 from ase.md.langevin import Langevin
 from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
 from ase.optimize import BFGS
+from scipy.spatial.distance import cdist
+from scipy.spatial.transform import Rotation
 
 from mlsemi.elements import covalent_radius
 from mlsemi.errors import InputError
@@ -20,6 +23,9 @@ from mlsemi.units import BOHR_ANGSTROM
 
 BONDED = 1.35
 """Atoms closer than this multiple of the sum of covalent radii count as bonded."""
+
+NEW_BOND = 1.2
+"""Atoms that were not bonded have reacted when they come closer than this multiple."""
 
 
 def seed_of(text: str, seed: int) -> int:
@@ -38,11 +44,26 @@ def inchikey(smiles: str) -> str:
     """
     from rdkit import Chem, RDLogger
 
-    RDLogger.DisableLog("rdApp.*")
+    RDLogger.DisableLog("rdApp.*")  # type: ignore[attr-defined]
     molecule = Chem.MolFromSmiles(smiles)
     if molecule is None:
         raise InputError(f"not a valid SMILES: {smiles!r}")
     return str(Chem.MolToInchiKey(molecule))
+
+
+def smiles_of(atoms: Atoms, charge: int) -> str | None:
+    """SMILES of a geometry, or None when no Lewis structure fits."""
+    from rdkit import Chem, RDLogger
+    from rdkit.Chem import rdDetermineBonds
+
+    RDLogger.DisableLog("rdApp.*")  # type: ignore[attr-defined]
+    lines = [f"{a.symbol} {a.x:.6f} {a.y:.6f} {a.z:.6f}" for a in atoms]
+    molecule = Chem.MolFromXYZBlock("\n".join([str(len(atoms)), "", *lines, ""]))
+    try:
+        rdDetermineBonds.DetermineBonds(molecule, charge=charge, maxIterations=1000)
+        return str(Chem.MolToSmiles(Chem.RemoveHs(molecule)))
+    except (ValueError, RuntimeError):
+        return None
 
 
 def is_listed(smiles: str, hashes: frozenset[str]) -> bool:
@@ -64,6 +85,9 @@ def is_listed(smiles: str, hashes: frozenset[str]) -> bool:
 def embed(smiles: str, seed: int) -> tuple[Atoms, int]:
     """Three-dimensional start geometry of a SMILES (ETKDG and MMFF) and its total charge.
 
+    Molecules of a complex (``O.C=C``) come out in van der Waals contact, each turned and placed
+    at random; RDKit alone would embed them inside each other.
+
     Raises
     ------
     InputError
@@ -76,49 +100,161 @@ def embed(smiles: str, seed: int) -> tuple[Atoms, int]:
     molecule = Chem.AddHs(Chem.MolFromSmiles(smiles))
     if Descriptors.NumRadicalElectrons(molecule):
         raise InputError(f"{smiles!r} has unpaired electrons")
-    if AllChem.EmbedMolecule(molecule, randomSeed=seed) != 0:
+    if AllChem.EmbedMolecule(molecule, randomSeed=seed) != 0:  # type: ignore[attr-defined]
         raise InputError(f"{smiles!r} could not be embedded in three dimensions")
-    if AllChem.MMFFHasAllMoleculeParams(molecule):
-        AllChem.MMFFOptimizeMolecule(molecule, maxIters=500)
+    if AllChem.MMFFHasAllMoleculeParams(molecule):  # type: ignore[attr-defined]
+        AllChem.MMFFOptimizeMolecule(molecule, maxIters=500)  # type: ignore[attr-defined]
     numbers = [atom.GetAtomicNum() for atom in molecule.GetAtoms()]
-    positions = molecule.GetConformer().GetPositions()
-    return Atoms(numbers, positions), Chem.GetFormalCharge(molecule)
+    atoms = Atoms(numbers, molecule.GetConformer().GetPositions())
+    fragments = [list(indices) for indices in Chem.GetMolFrags(molecule)]
+    if len(fragments) > 1:
+        atoms.set_positions(in_contact(atoms, fragments, seed))
+    return atoms, Chem.GetFormalCharge(molecule)
+
+
+def in_contact(atoms: Atoms, fragments: list[list[int]], seed: int) -> np.ndarray:
+    """Positions in which the fragments touch without overlapping.
+
+    Each fragment in turn is rotated at random and pulled in from far away along a random
+    direction until an atom reaches van der Waals contact with those already placed.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+    fragments : list of list of int
+        Atom indices of each fragment.
+    seed : int
+
+    Returns
+    -------
+    (n_atom, 3) array, angstrom.
+    """
+    rng = np.random.default_rng(seed)
+    radius = vdw_radii[atoms.numbers]
+    positions = atoms.get_positions()
+    placed = fragments[0]
+    positions[placed] -= positions[placed].mean(axis=0)
+    for fragment in fragments[1:]:
+        direction = rng.normal(size=3)
+        direction /= np.linalg.norm(direction)
+        body = positions[fragment] - positions[fragment].mean(axis=0)
+        body = Rotation.random(rng=rng).apply(body)
+        contact = radius[fragment][:, None] + radius[placed][None, :]
+        shift = 50.0
+        while np.all(cdist(body + shift * direction, positions[placed]) > contact):
+            shift -= 0.05
+        positions[fragment] = body + shift * direction
+        placed = placed + fragment
+    return positions
+
+
+def bonds_of(smiles: str) -> np.ndarray:
+    """(n_atom, n_atom) boolean matrix of the bonds of a SMILES, atoms as in :func:`embed`."""
+    from rdkit import Chem
+
+    molecule = Chem.AddHs(Chem.MolFromSmiles(smiles))
+    return np.asarray(Chem.GetAdjacencyMatrix(molecule), dtype=bool)
+
+
+def closeness(atoms: Atoms) -> np.ndarray:
+    """(n_atom, n_atom) distances in units of the sum of covalent radii; infinite diagonal."""
+    radius = covalent_radius(atoms.numbers) * BOHR_ANGSTROM
+    ratio = atoms.get_all_distances() / (radius[:, None] + radius[None, :])
+    np.fill_diagonal(ratio, np.inf)
+    return ratio
 
 
 def bond_graph(atoms: Atoms) -> np.ndarray:
     """(n_atom, n_atom) boolean matrix of bonds judged by distance."""
-    radius = covalent_radius(atoms.numbers) * BOHR_ANGSTROM
-    return atoms.get_all_distances() < BONDED * (radius[:, None] + radius[None, :])
+    return closeness(atoms) < BONDED
 
 
-def relax(atoms: Atoms, charge: int, fmax: float = 0.05, steps: int = 400) -> Atoms:
+def has_reacted(atoms: Atoms, bonds: np.ndarray) -> bool:
+    """Whether a bond of ``bonds`` is broken or another one has been made.
+
+    The two thresholds differ: a stretched bond is still a bond, and atoms that meet across a
+    small ring (1.1 to 1.4 times the sum of their radii) or in a hydrogen bond are not bonded.
+    Pairs with a common neighbour are therefore never counted as new bonds.
+    """
+    ratio = closeness(atoms)
+    near = bonds | (bonds.astype(int) @ bonds.astype(int) > 0)
+    return bool(np.any(ratio[bonds] > BONDED) or np.any(ratio[~near] < NEW_BOND))
+
+
+def relax(
+    atoms: Atoms,
+    charge: int,
+    fmax: float = 0.05,
+    steps: int = 400,
+    bonds: np.ndarray | None = None,
+) -> Atoms:
     """Relax with GFN2-xTB.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+    charge : int
+    fmax : float
+        Largest force left, eV/angstrom.
+    steps : int
+        Largest number of optimiser steps.
+    bonds : (n_atom, n_atom) boolean array, optional
+        Bonds that must survive; by default those of the start geometry.
+
+    Returns
+    -------
+    ase.Atoms without a calculator; ``atoms`` is not changed.
 
     Raises
     ------
     InputError
         If a bond is broken or made on the way, or the optimiser does not finish.
     """
-    start = atoms.copy()
-    atoms.calc = _gfn2(charge)
-    optimiser = BFGS(atoms, logfile=None, maxstep=0.1)
+    bonds = bond_graph(atoms) if bonds is None else bonds
+    moving = atoms.copy()
+    moving.calc = _gfn2(charge)
+    optimiser = BFGS(moving, logfile=None, maxstep=0.1)
     if not optimiser.run(fmax=fmax, steps=steps):
         raise InputError(f"relaxation did not finish in {steps} steps")
-    if not np.array_equal(bond_graph(start), bond_graph(atoms)):
+    if has_reacted(moving, bonds):
         raise InputError("the molecule rearranged during relaxation")
-    return Atoms(atoms.numbers, atoms.get_positions())
+    return Atoms(moving.numbers, moving.get_positions())
 
 
 def thermal_frame(
-    atoms: Atoms, charge: int, temperature: float, seed: int, steps: int = 250
+    atoms: Atoms,
+    charge: int,
+    temperature: float,
+    seed: int,
+    steps: int = 250,
+    bonds: np.ndarray | None = None,
 ) -> Atoms:
     """One frame of Langevin dynamics at ``temperature`` (kelvin), GFN2-xTB, 1 fs steps.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+        Relaxed start geometry.
+    charge : int
+    temperature : float
+        Kelvin.
+    seed : int
+        Of the start velocities and the noise.
+    steps : int
+        Femtoseconds.
+    bonds : (n_atom, n_atom) boolean array, optional
+        Bonds that must survive; by default those of the start geometry.
+
+    Returns
+    -------
+    ase.Atoms without a calculator.
 
     Raises
     ------
     InputError
         If the molecule comes apart.
     """
+    bonds = bond_graph(atoms) if bonds is None else bonds
     frame = atoms.copy()
     frame.calc = _gfn2(charge)
     rng = np.random.RandomState(seed)
@@ -133,7 +269,7 @@ def thermal_frame(
         fixcm=False,
     )
     dynamics.run(steps)
-    if not np.array_equal(bond_graph(atoms), bond_graph(frame)):
+    if has_reacted(frame, bonds):
         raise InputError(f"the molecule came apart at {temperature:.0f} K")
     return Atoms(frame.numbers, frame.get_positions())
 

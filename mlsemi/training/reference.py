@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ import pyscf
 from pyscf import dft, gto, lib
 
 from mlsemi.elements import valence
-from mlsemi.errors import ConvergenceError
+from mlsemi.errors import ConvergenceError, InputError
 from mlsemi.structure import Structure
 from mlsemi.training.dataset import Reference
 from mlsemi.training.projection import iao_frame, lowdin
@@ -33,6 +34,11 @@ class Level:
         Energy convergence of the SCF, hartree.
     forces : bool
         Compute analytic forces as well (about doubles the cost).
+
+    Raises
+    ------
+    InputError
+        If PySCF does not know the functional or the basis.
     """
 
     method: str = "b3lyp"
@@ -40,6 +46,20 @@ class Level:
     grid: int = 2
     convergence: float = 1e-8
     forces: bool = False
+
+    def __post_init__(self) -> None:
+        try:
+            known = bool(self.method) and bool(dft.libxc.parse_xc(self.method))
+        except (KeyError, ValueError):
+            known = False
+        if not known:
+            raise InputError(f"PySCF knows no functional {self.method!r}")
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                gto.basis.load(self.basis, "H")
+        except (KeyError, OSError, RuntimeError):
+            raise InputError(f"PySCF knows no basis {self.basis!r}") from None
 
     def provenance(self) -> dict[str, object]:
         """What is recorded with every dataset made at this level."""

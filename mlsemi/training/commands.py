@@ -1,0 +1,366 @@
+"""The commands behind ``mlsemi reference``: inputs -> jobs -> campaign -> dataset file."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from mlsemi.errors import InputError, MlsemiError
+from mlsemi.formats import iter_frames
+from mlsemi.training.dataset import ReferenceDataset
+from mlsemi.training.workers import run_jobs
+
+if TYPE_CHECKING:
+    from mlsemi.training.campaign import Job, Sampling
+    from mlsemi.training.reference import Level
+
+SMILES_SUFFIXES = (".smi", ".smiles", ".txt")
+DATASET_SUFFIXES = (".h5", ".hdf5")
+TEMPERATURES = (0.0, 300.0, 600.0, 1000.0)
+SPEED_WINDOW = 1800.0
+"""Seconds over which the progress bar averages; one molecule takes seconds to minutes."""
+
+Notify = Callable[["Job", "str | None"], None]
+
+
+def reference_command(
+    inputs: Sequence[str | os.PathLike[str]],
+    output: str | os.PathLike[str],
+    frames: int | None = None,
+    temperatures: Sequence[float] = TEMPERATURES,
+    seed: int = 0,
+    method: str = "b3lyp",
+    basis: str = "def2-tzvp",
+    forces: bool = False,
+    processes: int | None = None,
+    scheduler: str | None = None,
+    exclude: str | os.PathLike[str] | None = None,
+    collect_only: bool = False,
+    quiet: bool = False,
+) -> ReferenceDataset:
+    """Large-basis reference calculations of many molecules -> one dataset file.
+
+    Every finished molecule is a part file in the folder ``OUTPUT.parts``; the same command
+    started again after any interruption goes on where it stopped.
+
+    Parameters
+    ----------
+    inputs : sequence of path
+        SMILES lists (``.smi``, ``.smiles``, ``.txt``), datasets (``.h5``: same geometries,
+        another level) or structure files. May be empty with ``collect_only``.
+    output : path
+        Dataset file to write.
+    frames : int, optional
+        Thermal frames per molecule. By default 1 for SMILES, and the geometry as given for
+        structure files.
+    temperatures : sequence of float
+        Each frame draws one, kelvin; 0 is the relaxed geometry.
+    seed : int
+        Of the geometries.
+    method, basis : str
+        Functional and basis set by PySCF's names.
+    forces : bool
+        Compute forces too.
+    processes : int, optional
+        Worker processes on this machine; by default one per available core.
+    scheduler : str, optional
+        Address of a dask scheduler; its workers do the jobs instead and must see the folder.
+    exclude : path, optional
+        Text file of sha256(InChIKey) hashes of molecules to leave out.
+    collect_only : bool
+        Only write the dataset of what is finished.
+    quiet : bool
+        No progress bar and no summary.
+
+    Returns
+    -------
+    ReferenceDataset
+
+    Raises
+    ------
+    InputError
+        For inputs that cannot be read and options that make no sense.
+    ParameterError
+        If nothing was computed, or the folder belongs to other settings.
+    MlsemiError
+        If a program is missing.
+    """
+    require_programs()
+    from mlsemi.training.campaign import Sampling, collect, pending
+    from mlsemi.training.reference import Level
+
+    output = Path(output)
+    _check_options(inputs, output, frames, temperatures, processes, collect_only)
+    sampling = Sampling(1 if frames is None else frames, tuple(map(float, temperatures)), seed)
+    level = Level(method=method, basis=basis, forces=forces)
+    excluded = _hashes(exclude)
+    jobs = [job for path in inputs for job in jobs_of(path, frames, excluded)] if inputs else None
+    if jobs is not None and not jobs:
+        raise InputError("no molecule is left to compute: the inputs are empty or excluded")
+    folder = Path(f"{output}.parts").absolute()
+    if jobs and not collect_only:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _progress(len({job.key for job in jobs}), quiet) as bar:
+            todo = pending(jobs, folder)
+            bar.already(len({job.key for job in jobs}) - len(todo))
+            if scheduler is None:
+                count = min(processes or available_cores(), max(len(todo), 1))
+                _run_here(todo, folder, count, sampling, level, bar.one_more)
+            else:
+                _run_on(scheduler, todo, folder, sampling, level, bar.one_more)
+    dataset, failures = collect(folder, jobs)
+    dataset.save(output)
+    if not quiet:
+        _summary(output, dataset, failures, folder)
+    return dataset
+
+
+def require_programs() -> None:
+    """Check that the programs of the reference door are installed.
+
+    Raises
+    ------
+    MlsemiError
+        Naming what is missing and the command that installs it.
+    """
+    names = ("pyscf", "rdkit", "tblite")
+    missing = [name for name in names if importlib.util.find_spec(name) is None]
+    if missing:
+        raise MlsemiError(
+            f"reference calculations need {' and '.join(missing)}: pip install mlsemi[reference]"
+        )
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def jobs_of(
+    path: str | os.PathLike[str], frames: int | None, excluded: frozenset[str]
+) -> list[Job]:
+    """Jobs of one input file.
+
+    Parameters
+    ----------
+    path : path
+        SMILES list, dataset or structure file, told apart by the suffix.
+    frames : int or None
+        As in :func:`reference_command`.
+    excluded : frozenset of str
+        sha256(InChIKey) of molecules to leave out.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or cannot be read.
+    """
+    from mlsemi.training.campaign import jobs_of_smiles
+
+    suffix = Path(path).suffix.lower()
+    if suffix in SMILES_SUFFIXES:
+        if frames == 0:
+            raise InputError(f"{path}: a SMILES has no geometry to keep, frames must be at least 1")
+        try:
+            return jobs_of_smiles(path, excluded)
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"{path}: cannot be read ({error})") from None
+    found = _jobs_of_dataset(path) if suffix in DATASET_SUFFIXES else _jobs_of_file(path, frames)
+    return [job for job in found if not _is_excluded(job, excluded)]
+
+
+def _jobs_of_dataset(path: str | os.PathLike[str]) -> list[Job]:
+    from mlsemi.training.campaign import Job
+
+    return [
+        Job(
+            record.label,
+            record.molecule,
+            record.structure.to_ase(),
+            record.structure.charge,
+            frames=0,
+            origin=record.origin,
+        )
+        for record in ReferenceDataset.load(path)
+    ]
+
+
+def _jobs_of_file(path: str | os.PathLike[str], frames: int | None) -> list[Job]:
+    """Jobs of a structure file; the molecule is its InChIKey, or its formula as a last resort.
+
+    Either way all frames of one molecule stay in one split.
+    """
+    from mlsemi.training.campaign import Job
+    from mlsemi.training.geometries import inchikey, smiles_of
+
+    jobs = []
+    for frame in iter_frames(path):
+        atoms, charge = frame.structure.to_ase(), frame.structure.charge
+        smiles = smiles_of(atoms, charge)
+        molecule = inchikey(smiles) if smiles else f"{atoms.get_chemical_formula()} {charge:+d}"
+        label = f"{Path(path).name}#{frame.index}"
+        jobs.append(Job(label, molecule, atoms, charge, frames=frames or 0))
+    return jobs
+
+
+def _is_excluded(job: Job, excluded: frozenset[str]) -> bool:
+    from mlsemi.training.geometries import is_listed, smiles_of
+
+    if not excluded:
+        return False
+    smiles = job.label if job.atoms is None else smiles_of(job.atoms, job.charge)
+    if smiles is None:
+        raise InputError(f"{job.label}: bonds are unclear, cannot tell whether it is excluded")
+    return is_listed(smiles, excluded)
+
+
+def _hashes(path: str | os.PathLike[str] | None) -> frozenset[str]:
+    if path is None:
+        return frozenset()
+    try:
+        words = Path(path).read_text().split()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read ({error})") from None
+    bad = next((word for word in words if len(word) != 64), None)
+    if bad is not None:
+        raise InputError(f"{path}: {bad[:70]!r} is not a sha256 hash in hexadecimal digits")
+    return frozenset(words)
+
+
+def _check_options(
+    inputs: Sequence[str | os.PathLike[str]],
+    output: Path,
+    frames: int | None,
+    temperatures: Sequence[float],
+    processes: int | None,
+    collect_only: bool,
+) -> None:
+    if not inputs and not collect_only:
+        raise InputError("no input files given")
+    if output.is_dir() or not output.absolute().parent.is_dir():
+        raise InputError(f"{output}: is a folder, or stands in one that does not exist")
+    if any(Path(path).absolute() == output.absolute() for path in inputs):
+        raise InputError(f"{output}: is an input as well; choose another output file")
+    if frames is not None and frames < 0:
+        raise InputError(f"frames must not be negative, got {frames}")
+    if not temperatures or not all(0.0 <= t <= 5000.0 for t in temperatures):
+        raise InputError("temperatures must be given and lie between 0 and 5000 kelvin")
+    if processes is not None and processes < 1:
+        raise InputError(f"processes must be at least 1, got {processes}")
+
+
+def _run_here(
+    jobs: Sequence[Job],
+    folder: Path,
+    processes: int,
+    sampling: Sampling,
+    level: Level,
+    notify: Notify,
+) -> None:
+    from mlsemi.training.campaign import compute, open_folder, record_failure
+
+    open_folder(folder, sampling, level)
+    run_jobs(
+        partial(compute, sampling=sampling, level=level, folder=folder),
+        jobs,
+        processes,
+        notify,
+        lambda job, reason: record_failure(job, reason, folder),
+    )
+
+
+def _run_on(
+    scheduler: str,
+    jobs: Sequence[Job],
+    folder: Path,
+    sampling: Sampling,
+    level: Level,
+    notify: Notify,
+) -> None:
+    from mlsemi.training.campaign import run_campaign
+
+    if importlib.util.find_spec("distributed") is None:
+        raise MlsemiError("a scheduler needs dask: pip install mlsemi[cluster]")
+    from distributed import Client
+
+    try:
+        client = Client(scheduler, timeout="20s")
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"no dask scheduler answers at {scheduler} ({error})") from None
+    with client:
+        run_campaign(jobs, folder, client.get_executor(pure=False), sampling, level, notify)
+
+
+class _Bar:
+    """Progress on standard error, with the failures so far."""
+
+    def __init__(self, bar: Progress, total: int) -> None:
+        self.bar = bar
+        self.task = bar.add_task("reference", total=total, failures="")
+        self.failures = 0
+
+    def already(self, count: int) -> None:
+        """Show what an earlier run has finished, without counting it as speed."""
+        self.bar.reset(self.task, completed=count)
+
+    def one_more(self, job: Job, reason: str | None) -> None:
+        """Show one more finished job."""
+        if reason is not None:
+            self.failures += 1
+            self.bar.console.print(f"{escape(job.label)}: {escape(reason)}", style="yellow")
+        text = f"{self.failures} failed" if self.failures else ""
+        self.bar.update(self.task, advance=1, failures=text)
+
+
+@contextmanager
+def _progress(total: int, quiet: bool) -> Iterator[_Bar]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(compact=True),
+        TextColumn("[yellow]{task.fields[failures]}"),
+    )
+    with Progress(
+        *columns,
+        console=Console(stderr=True, quiet=quiet),
+        disable=quiet,
+        speed_estimate_period=SPEED_WINDOW,
+    ) as bar:
+        yield _Bar(bar, total)
+
+
+def _summary(
+    output: Path, dataset: ReferenceDataset, failures: list[tuple[str, str]], folder: Path
+) -> None:
+    console = Console()
+    splits = Counter(record.split for record in dataset)
+    console.print(
+        f"{output}: {len(dataset)} records of {len(dataset.molecules)} molecules ("
+        + ", ".join(f"{splits[name]} {name}" for name in splits)
+        + f"), checksum {dataset.checksum[:12]}",
+        soft_wrap=True,
+        highlight=False,
+    )
+    if not failures:
+        return
+    table = Table("failed", "reason", "first", box=None, pad_edge=False)
+    reasons = Counter(reason for _, reason in failures)
+    for reason, count in reasons.most_common():
+        first = next(label for label, why in failures if why == reason)
+        table.add_row(str(count), escape(reason), escape(first))
+    console.print(table)
+    console.print(f"to try them again: delete {folder}/*.failed", soft_wrap=True, highlight=False)

@@ -1,0 +1,151 @@
+"""Worker processes on this machine: one thread each, and the death of one is survived.
+
+The operating system kills workers that ask for too much memory. The pool is then rebuilt and
+the jobs that were running are repeated one at a time: only a job that kills its worker while it
+runs alone is given up.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import Generic, TypeVar
+
+from threadpoolctl import threadpool_limits
+
+from mlsemi.errors import MlsemiError
+
+KILLED = "the worker process was killed, probably for lack of memory"
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+JobT = TypeVar("JobT")
+
+
+def start_worker() -> None:
+    """Initialiser of a worker: one thread, and no life after its parent.
+
+    A parent killed by force cannot stop its workers, which would wait for work for ever.
+    """
+    threadpool_limits(1)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
+
+
+def _die_with(parent: multiprocessing.process.BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
+
+
+def process_pool(processes: int) -> ProcessPoolExecutor:
+    """Pool of single-threaded processes.
+
+    The thread variables are set here, in the parent, because a spawned worker loads its
+    numerical libraries before any initialiser runs.
+
+    Raises
+    ------
+    MlsemiError
+        If processes cannot be started at all.
+    """
+    for name in THREAD_VARIABLES:
+        os.environ[name] = "1"
+    pool = ProcessPoolExecutor(
+        processes,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=start_worker,
+    )
+    try:
+        pool.submit(os.getpid).result()
+    except BrokenProcessPool:
+        raise MlsemiError("worker processes cannot be started on this machine") from None
+    return pool
+
+
+def run_jobs(
+    function: Callable[[JobT], str | None],
+    jobs: Iterable[JobT],
+    processes: int,
+    progress: Callable[[JobT, str | None], None],
+    give_up: Callable[[JobT, str], None],
+) -> None:
+    """Apply ``function`` to every job in a pool of processes.
+
+    Parameters
+    ----------
+    function : callable
+        Picklable; returns a failure reason or None.
+    jobs : iterable
+    processes : int
+    progress : callable
+        Called with each finished job and its failure reason.
+    give_up : callable
+        Called, before ``progress``, with a job that kills its worker and the reason.
+    """
+    runner = _Runner(function, list(jobs), processes, progress, give_up)
+    while runner.waiting or runner.suspects:
+        runner.one_pool()
+
+
+class _Runner(Generic[JobT]):
+    """The queue of :func:`run_jobs`; at most one job per process is handed out at a time.
+
+    So the jobs in hand when a pool breaks are exactly those that may have broken it.
+    """
+
+    def __init__(
+        self,
+        function: Callable[[JobT], str | None],
+        jobs: list[JobT],
+        processes: int,
+        progress: Callable[[JobT, str | None], None],
+        give_up: Callable[[JobT, str], None],
+    ) -> None:
+        self.function = function
+        self.waiting = jobs[::-1]
+        self.suspects: list[JobT] = []
+        self.processes = processes
+        self.progress = progress
+        self.give_up = give_up
+        self.running: dict[Future[str | None], JobT] = {}
+
+    def one_pool(self) -> None:
+        """Work until everything is done or the pool breaks."""
+        alone = bool(self.suspects)
+        try:
+            with process_pool(1 if alone else self.processes) as pool:
+                try:
+                    while self._hand_out(pool, alone):
+                        self._take_in()
+                except BaseException:
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    raise
+        except BrokenProcessPool:
+            lost, self.running = list(self.running.values()), {}
+            if alone and lost:
+                self.give_up(lost[0], KILLED)
+                self.progress(lost[0], KILLED)
+            elif not alone:
+                self.suspects = lost
+
+    def _hand_out(self, pool: ProcessPoolExecutor, alone: bool) -> int:
+        source = self.suspects if alone else self.waiting
+        limit = 1 if alone else self.processes
+        while source and len(self.running) < limit:
+            job = source.pop()
+            try:
+                self.running[pool.submit(self.function, job)] = job
+            except BrokenProcessPool:
+                source.append(job)
+                raise
+        return len(self.running)
+
+    def _take_in(self) -> None:
+        for future in wait(self.running, return_when=FIRST_COMPLETED).done:
+            reason = future.result()
+            self.progress(self.running.pop(future), reason)
