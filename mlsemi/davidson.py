@@ -1,0 +1,112 @@
+"""Block Davidson iteration: the lowest eigenpairs of a symmetric matrix that is never stored.
+
+E. R. Davidson, J. Comput. Phys. 17, 87 (1975); block form B. Liu (1978).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import scipy.linalg
+
+from mlsemi.errors import ConvergenceError
+
+Apply = Callable[[np.ndarray], np.ndarray]
+Precondition = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+LOOSE = 1e-3
+"""Residual (hartree) below which the extra roots of the block are left alone."""
+
+
+def lowest_eigenpairs(
+    apply: Apply,
+    precondition: Precondition,
+    start: np.ndarray,
+    n_root: int,
+    tolerance: float,
+    max_iteration: int = 60,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest eigenpairs by block Davidson with thick restarts.
+
+    All ``n_block`` = rows of ``start`` roots are followed, ``n_root`` of them to convergence:
+    the extra ones keep a root that rises late from being missed and the last wanted root
+    apart from the first unwanted one.
+
+    Parameters
+    ----------
+    apply : callable
+        (k, n) vectors -> (k, n) images A x.
+    precondition : callable
+        (k, n) residuals, (k,) Ritz values -> (k, n) corrections.
+    start : (n_block, n) array
+        Guess, n_block >= n_root; rows need not be orthonormal.
+    n_root : int
+        Number of pairs wanted.
+    tolerance : float
+        Largest residual norm |A x - w x| of a wanted pair.
+    max_iteration : int
+
+    Returns
+    -------
+    (n_root,) ascending eigenvalues and (n_root, n) orthonormal eigenvectors.
+
+    Raises
+    ------
+    ConvergenceError
+        If a residual is still too large after ``max_iteration`` iterations.
+    """
+    n_block, n = start.shape
+    limit = min(n, 8 * n_block + 40)
+    basis, image = np.empty((limit, n)), np.empty((limit, n))
+    projected = np.empty((limit, limit))
+    allowed = np.where(np.arange(n_block) < n_root, tolerance, max(LOOSE, tolerance))
+    fresh, size = _orthonormal(start, basis[:0]), 0
+    worst = np.inf
+    for _ in range(max_iteration):
+        grown = size + fresh.shape[0]
+        basis[size:grown], image[size:grown] = fresh, apply(fresh)
+        projected[size:grown, :grown] = image[size:grown] @ basis[:grown].T
+        size = grown
+        values, small = _lowest(projected[:size, :size], n_block)
+        vectors = small.T @ basis[:size]
+        residual = small.T @ image[:size] - values[:, None] * vectors
+        norms = np.linalg.norm(residual, axis=1)
+        worst = float(norms[:n_root].max())
+        if worst < tolerance or size == n:
+            return values[:n_root], vectors[:n_root]
+        opened = norms > allowed[: norms.size]
+        step = precondition(residual[opened], values[opened])
+        if size + step.shape[0] > limit:
+            size = vectors.shape[0]
+            image[:size] = residual + values[:, None] * vectors
+            basis[:size], projected[:size, :size] = vectors, np.diag(values)
+        fresh = _orthonormal(step, basis[:size])[: limit - size]
+        if not fresh.shape[0]:
+            break
+    raise ConvergenceError(
+        f"excited states did not converge: residual {worst:.1e} hartree (allowed "
+        f"{tolerance:.1e}) with {n_root} roots; ask for a few more or fewer states"
+    )
+
+
+def _lowest(lower: np.ndarray, n_block: int) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest eigenpairs of a small matrix given by its lower triangle."""
+    try:
+        return scipy.linalg.eigh(
+            lower, subset_by_index=(0, min(n_block, lower.shape[0]) - 1), check_finite=False
+        )
+    except np.linalg.LinAlgError as error:
+        raise ConvergenceError(f"the Davidson subspace broke down: {error}") from None
+
+
+def _orthonormal(vectors: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    """Orthonormalise ``vectors`` against ``basis`` and each other, dropping dependent ones."""
+    for _ in range(2):
+        vectors = vectors - (vectors @ basis.T) @ basis
+        norms = np.linalg.norm(vectors, axis=1)
+        vectors = vectors[norms > 1e-14] / norms[norms > 1e-14, None]
+        values, mixing = np.linalg.eigh(vectors @ vectors.T)
+        kept = values > 1e-8
+        vectors = (mixing[:, kept] / np.sqrt(values[kept])).T @ vectors
+    return vectors
