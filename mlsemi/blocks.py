@@ -49,9 +49,7 @@ class BlockedOperator:
         n = pairs.structures[index].n_orbital
         rows = slice(pairs.pair_start[index], pairs.pair_start[index + 1])
         half = np.zeros((n, n))
-        add_atoms(
-            pairs.atoms_of(index), pairs.orbital, self.has_p, self.atoms, _T0, _T2, half
-        )
+        add_atoms(pairs.atoms_of(index), pairs.orbital, self.has_p, self.atoms, _T0, _T2, half)
         add_pairs(
             pairs.first[rows],
             pairs.second[rows],

@@ -1,9 +1,9 @@
 """The model: geometry -> features -> irreps of the Hamiltonian, and the reverse.
 
-    H_o = levels + two-center functions                      (physics baseline)
-        + on-site irreps of the node features                (environment)
-        + potential of the predicted charges                 (long range)
-        + pair irreps from eq 4 with learned channel weights (environment of the bond)
+H_o = levels + two-center functions                      (physics baseline)
++ on-site irreps of the node features                (environment)
++ potential of the predicted charges                 (long range)
++ pair irreps from eq 4 with learned channel weights (environment of the bond)
 """
 
 from __future__ import annotations

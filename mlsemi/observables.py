@@ -78,7 +78,9 @@ def dipole(
     (3,) array
     """
     s, with_p = _sp_rows(structure)
-    hybrid = -2.0 * np.einsum("a,ax->x", sp_length[with_p], density[s[:, None], s[:, None] + 1 + XYZ])
+    hybrid = -2.0 * np.einsum(
+        "a,ax->x", sp_length[with_p], density[s[:, None], s[:, None] + 1 + XYZ]
+    )
     return charges @ structure.positions + hybrid + atom_dipoles.sum(axis=0)
 
 

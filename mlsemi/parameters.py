@@ -16,7 +16,9 @@ import numpy as np
 
 from mlsemi.elements import number_of, symbol
 from mlsemi.errors import InputError, ParameterError
-from mlsemi.model import Model, ModelForm
+from mlsemi.model import Model, ModelForm, ModelRecord
+from mlsemi.monopoles import ExcitationParameters
+from mlsemi.pairs import PairList
 from mlsemi.structure import Structure, read_only
 
 FORMAT = "mlsemi-parameters-1"
@@ -83,6 +85,20 @@ class Parameters:
                     f"(trained for {' '.join(self.elements)})"
                 )
 
+    @property
+    def excitation(self) -> ExcitationParameters:
+        """Integral parameters of the excited states."""
+        return ExcitationParameters()
+
+    def warnings(
+        self, structure: Structure, pairs: PairList, record: ModelRecord
+    ) -> tuple[str, ...]:
+        """What a user should know about a result outside the training domain."""
+        out = []
+        if structure.charge:
+            out.append("the parameters were trained on neutral molecules only")
+        return tuple(out)
+
     @classmethod
     def load(cls, name: str | os.PathLike[str]) -> Parameters:
         """Load a released set by name, or any set by the path of its folder.
@@ -144,5 +160,7 @@ def _load(path: Path, modified: int) -> Parameters:
     if {key: value.shape for key, value in weights.items()} != form.shapes():
         raise ParameterError(f"parameter set {path}: weights do not fit the form in the header")
     if checksum_of(weights) != header.get("checksum"):
-        raise ParameterError(f"parameter set {path}: checksum does not match, the file is corrupted")
+        raise ParameterError(
+            f"parameter set {path}: checksum does not match, the file is corrupted"
+        )
     return Parameters(header["name"], header, Model(form, weights), header["checksum"])

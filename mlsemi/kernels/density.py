@@ -59,9 +59,7 @@ def messages(first, second, sphere, weights, nodes, table, path, coefficient, n_
 
 
 @kernel
-def messages_adjoint(
-    first, second, sphere, weights, nodes, table, path, coefficient, out_bar
-):
+def messages_adjoint(first, second, sphere, weights, nodes, table, path, coefficient, out_bar):
     """Adjoint of messages: (sphere_bar, weights_bar, nodes_bar)."""
     n_channel = nodes.shape[2]
     sphere_bar = np.zeros_like(sphere)

@@ -102,12 +102,8 @@ def harmonics_adjoint(unit, out_bar):
     for p in range(unit.shape[0]):
         x, y, z = unit[p, 0], unit[p, 1], unit[p, 2]
         b = out_bar[p]
-        unit_bar[p, 0] = (
-            C1 * b[3] + C2 * (y * b[4] + z * b[7] + x * b[8]) - 2.0 * C20 * x * b[6]
-        )
-        unit_bar[p, 1] = (
-            C1 * b[1] + C2 * (x * b[4] + z * b[5] - y * b[8]) - 2.0 * C20 * y * b[6]
-        )
+        unit_bar[p, 0] = C1 * b[3] + C2 * (y * b[4] + z * b[7] + x * b[8]) - 2.0 * C20 * x * b[6]
+        unit_bar[p, 1] = C1 * b[1] + C2 * (x * b[4] + z * b[5] - y * b[8]) - 2.0 * C20 * y * b[6]
         unit_bar[p, 2] = C1 * b[2] + C2 * (y * b[5] + x * b[7]) + 4.0 * C20 * z * b[6]
     return unit_bar
 

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from mlsemi.adjoint import reverse
 from mlsemi.elements import number_of
 from mlsemi.errors import InputError, ParameterError
 from mlsemi.model import Model, ModelForm
-from mlsemi.observables import XYZ
 from mlsemi.pairs import PairList
 from mlsemi.parameters import Parameters, checksum_of
-from mlsemi.blocks import matrices_adjoint
+from mlsemi.singlepoint import ground_state
 from mlsemi.training.dataset import Reference, ReferenceDataset
 from mlsemi.training.loss import Errors, LossWeights, Target, structure_loss
 from mlsemi.training.progress import TrainingDisplay
@@ -206,33 +206,13 @@ def batch_loss(
         [t.record.structure for t in targets], model.form.elements, model.form.cutoff
     )
     prediction, record = model.predict(pairs)
-    losses, errors, matrices_bar = [], [], []
-    atom_energies_bar = np.zeros(pairs.n_atom)
-    atom_dipoles_bar = np.zeros((pairs.n_atom, 3))
-    sp_bar = np.zeros(len(model.form.elements))
-    for index, target in enumerate(targets):
-        rows = pairs.atoms_of(index)
-        species = pairs.species[rows]
-        loss, error, hamiltonian_bar, sp_length_bar, dipole_bar, energy_bar = structure_loss(
-            target,
-            prediction.hamiltonian.matrix(index),
-            model.weights["dipole.sp"][species],
-            prediction.atom_dipoles[rows][:, XYZ],
-            float(prediction.atom_energies[rows].sum()),
-            weights,
-        )
-        losses.append(loss * HARTREE_EV**2)
-        errors.append(error)
-        matrices_bar.append(hamiltonian_bar)
-        atom_energies_bar[rows] = energy_bar
-        atom_dipoles_bar[rows[:, None], XYZ] = dipole_bar
-        np.add.at(sp_bar, species, sp_length_bar)
+    grounds = [ground_state(model, prediction, index) for index in range(len(targets))]
+    rows = [structure_loss(t, g, weights) for t, g in zip(targets, grounds, strict=True)]
+    losses = [loss * HARTREE_EV**2 for loss, _, _ in rows]
+    errors = [error for _, error, _ in rows]
     if not with_gradient:
         return losses, errors, {}
-    gradients, _ = model.adjoint(
-        pairs, record, *matrices_adjoint(pairs, matrices_bar), atom_energies_bar, atom_dipoles_bar
-    )
-    gradients["dipole.sp"] += sp_bar
+    gradients, _ = reverse(model, pairs, prediction, record, grounds, [bar for _, _, bar in rows])
     for value in gradients.values():
         value *= HARTREE_EV**2
     return losses, errors, gradients
@@ -343,7 +323,9 @@ def train(config_path: Path, resume: bool = True, quiet: bool = False) -> Parame
 
     Returns
     -------
+
     Parameters
+    ----------
         The finished set, also written to the output folder with its learning curve.
     """
     config = TrainConfig.load(config_path)
@@ -353,7 +335,9 @@ def train(config_path: Path, resume: bool = True, quiet: bool = False) -> Parame
     dataset = ReferenceDataset.load(*(base / name for name in config.datasets))
     known = set(config.elements)
     usable = [r for r in dataset if set(r.structure.symbols) <= known]
-    records = molecules_limited([r for r in usable if r.split == "train"], config.limit, config.seed)
+    records = molecules_limited(
+        [r for r in usable if r.split == "train"], config.limit, config.seed
+    )
     validation = [Target(r) for r in usable if r.split == "validation"]
     if not records or not validation:
         raise ParameterError("the dataset has no training or no validation molecules")
@@ -390,7 +374,7 @@ def _finish(
     output: Path,
 ) -> Parameters:
     """Write the parameter set of the best validation epoch, and its learning curve."""
-    from mlsemi.plots import plot_learning_curve
+    from mlsemi.plots import save, training_figure
 
     best = min(state.history, key=lambda row: row["validation_loss"])
     header: dict[str, object] = {
@@ -412,5 +396,5 @@ def _finish(
     weights = state.best
     parameters = Parameters(config.name, header, Model(form, weights), checksum_of(weights))
     parameters.save(output)
-    plot_learning_curve(state.history, output / "learning_curve.png")
+    save(training_figure(state.history), output / "training.png")
     return parameters

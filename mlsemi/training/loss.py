@@ -9,7 +9,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from mlsemi import eigen, observables
+from mlsemi.adjoint import Cotangent
+from mlsemi.eigen import ElectronicState
+from mlsemi.singlepoint import GroundState
 from mlsemi.training.dataset import Reference
 
 
@@ -66,13 +68,11 @@ class Target:
         chosen = self.valence_virtuals
         return float(self.record.energies[chosen[0]]) if chosen.size else float("nan")
 
-    def match(self, state: eigen.ElectronicState) -> tuple[np.ndarray, np.ndarray]:
+    def match(self, state: ElectronicState) -> tuple[np.ndarray, np.ndarray]:
         """Model virtuals matched to valence virtuals by overlap (Hungarian on (C_p . T_a)^2)."""
         n = self.record.n_occupied
         amplitudes = self.record.valence_amplitudes[:, self.valence_virtuals]
-        rows, columns = linear_sum_assignment(
-            -((state.orbitals[:, n:].T @ amplitudes) ** 2)
-        )
+        rows, columns = linear_sum_assignment(-((state.orbitals[:, n:].T @ amplitudes) ** 2))
         return n + rows, self.valence_virtuals[columns]
 
 
@@ -88,92 +88,62 @@ class Errors(NamedTuple):
     energy: float
 
 
-def evaluate(
-    target: Target, state: eigen.ElectronicState, charges: np.ndarray, dipole: np.ndarray,
-    energy: float,
-) -> tuple[Errors, np.ndarray]:  # fmt: skip
-    """Errors of one structure and the (model index, reference index) pairs of matched virtuals."""
-    record = target.record
-    n = record.n_occupied
-    occupied = state.energies[:n] - target.occupied_energies
-    ours, theirs = target.match(state)
-    virtual = state.energies[ours] - record.energies[theirs]
-    errors = Errors(
-        occupied,
-        float(occupied[-1]),
-        state.lumo - target.lumo,
-        virtual,
-        charges - record.charges,
-        dipole - record.dipole,
-        energy - record.energy,
-    )
-    return errors, np.stack([ours, theirs])
-
-
 def structure_loss(
-    target: Target,
-    hamiltonian: np.ndarray,
-    sp_length: np.ndarray,
-    atom_dipoles: np.ndarray,
-    energy: float,
-    weights: LossWeights,
-) -> tuple[float, Errors, np.ndarray, np.ndarray, np.ndarray, float]:
-    """Loss of one structure and its adjoint.
+    target: Target, ground: GroundState, weights: LossWeights
+) -> tuple[float, Errors, Cotangent]:
+    """Loss of one structure, its errors, and the cotangents that start the reverse walk.
 
     Parameters
     ----------
     target : Target
-    hamiltonian : (n_orbital, n_orbital) array
-        H_o.
-    sp_length : (n_atom,) array
-    atom_dipoles : (n_atom, 3) array
-        Cartesian.
-    energy : float
+    ground : GroundState
+        What the model gives for the structure.
     weights : LossWeights
 
     Returns
     -------
-    loss, errors, hamiltonian_bar, sp_length_bar, dipole_bar (3,), energy_bar
+    loss (a.u.), errors, cotangent
     """
-    structure = target.record.structure
-    state = eigen.solve(hamiltonian, structure.n_electron)
-    density = state.density
-    charges = observables.lowdin_charges(structure, density)
-    dipole = observables.dipole(structure, charges, density, sp_length, atom_dipoles)
-    errors, (ours, _) = evaluate(target, state, charges, dipole, energy)
-    n, n_atom = state.n_occupied, structure.n_atom
-
-    density_error = density - target.record.density
-    per_atom = 1.0 / n_atom
+    record, state = target.record, ground.state
+    n, n_atom = state.n_occupied, record.structure.n_atom
+    n_orbital = state.energies.size
+    ours, theirs = target.match(state)
+    n_matched = max(ours.size, 1)
+    lowest = int(np.argmin(ours)) if ours.size else None
+    errors = Errors(
+        occupied=state.energies[:n] - target.occupied_energies,
+        homo=state.homo - float(record.energies[n - 1]),
+        lumo=state.lumo - target.lumo,
+        virtual=state.energies[ours] - record.energies[theirs],
+        charges=ground.charges - record.charges,
+        dipole=ground.dipole - record.dipole,
+        energy=ground.energy - record.energy,
+    )
+    density_error = ground.density - record.density
+    frontier = 0.0 if lowest is None else float(errors.virtual[lowest])
     loss = (
         weights.occupied * np.mean(errors.occupied**2)
-        + weights.frontier * (errors.homo**2 + _frontier(errors, ours) ** 2)
-        + weights.virtual * np.sum(errors.virtual**2) / max(errors.virtual.size, 1)
-        + weights.density * np.sum(density_error**2) / density.shape[0]
+        + weights.frontier * (errors.homo**2 + frontier**2)
+        + weights.virtual * np.sum(errors.virtual**2) / n_matched
+        + weights.density * np.sum(density_error**2) / n_orbital
         + weights.charges * np.mean(errors.charges**2)
-        + weights.dipole * np.sum(errors.dipole**2) * per_atom
-        + weights.energy * errors.energy**2 * per_atom
+        + weights.dipole * np.sum(errors.dipole**2) / n_atom
+        + weights.energy * errors.energy**2 / n_atom
     )
-
-    energies_bar = np.zeros_like(state.energies)
+    energies_bar = np.zeros(n_orbital)
     energies_bar[:n] = 2.0 * weights.occupied * errors.occupied / n
     energies_bar[n - 1] += 2.0 * weights.frontier * errors.homo
-    energies_bar[ours] += 2.0 * weights.virtual * errors.virtual / max(errors.virtual.size, 1)
-    if ours.size:
-        lowest = int(np.argmin(ours))
-        energies_bar[ours[lowest]] += 2.0 * weights.frontier * _frontier(errors, ours)
-    dipole_bar = 2.0 * weights.dipole * per_atom * errors.dipole
-    charges_bar, density_bar, sp_bar, _ = observables.dipole_adjoint(
-        structure, charges, density, sp_length, dipole_bar
+    energies_bar[ours] += 2.0 * weights.virtual * errors.virtual / n_matched
+    if lowest is not None:
+        energies_bar[ours[lowest]] += 2.0 * weights.frontier * frontier
+    return (
+        float(loss),
+        errors,
+        Cotangent(
+            energies=energies_bar,
+            density=2.0 * weights.density * density_error / n_orbital,
+            charges=2.0 * weights.charges * errors.charges / n_atom,
+            dipole=2.0 * weights.dipole * errors.dipole / n_atom,
+            energy=2.0 * weights.energy * errors.energy / n_atom,
+        ),
     )
-    charges_bar = charges_bar + 2.0 * weights.charges * errors.charges / n_atom
-    density_bar += 2.0 * weights.density * density_error / density.shape[0]
-    density_bar += observables.lowdin_charges_adjoint(structure, charges_bar)
-    hamiltonian_bar = eigen.solve_adjoint(state, energies_bar, density_bar)
-    energy_bar = 2.0 * weights.energy * errors.energy * per_atom
-    return float(loss), errors, hamiltonian_bar, sp_bar, dipole_bar, energy_bar
-
-
-def _frontier(errors: Errors, ours: np.ndarray) -> float:
-    """Error of the matched level that is lowest in the model, zero when nothing is matched."""
-    return float(errors.virtual[int(np.argmin(ours))]) if ours.size else 0.0

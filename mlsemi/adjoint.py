@@ -1,0 +1,124 @@
+"""The reverse walk, mirror of ``singlepoint``: cotangents of observables -> weights, positions.
+
+One walk, two customers: training asks for the gradient of the weights, forces for that of the
+positions.
+
+    energy, dipole, charges -> density, energies -> H_o -> irreps -> features -> weights, positions
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from mlsemi import eigen, observables
+from mlsemi.blocks import matrices_adjoint
+from mlsemi.model import Model, ModelRecord, Prediction
+from mlsemi.observables import XYZ
+from mlsemi.pairs import PairList
+from mlsemi.singlepoint import GroundState
+from mlsemi.structure import Structure
+
+
+class Cotangent(NamedTuple):
+    """dL/d of each observable of one structure; None means zero.
+
+    Attributes
+    ----------
+    energies : (n_orbital,) array
+        Of the orbital energies.
+    density : (n_orbital, n_orbital) array
+        Of P_o.
+    charges : (n_atom,) array
+    dipole : (3,) array
+    energy : float
+        Of the total energy.
+    """
+
+    energies: np.ndarray | None = None
+    density: np.ndarray | None = None
+    charges: np.ndarray | None = None
+    dipole: np.ndarray | None = None
+    energy: float = 0.0
+
+
+def reverse(
+    model: Model,
+    pairs: PairList,
+    prediction: Prediction,
+    record: ModelRecord,
+    grounds: Sequence[GroundState],
+    cotangents: Sequence[Cotangent],
+    with_positions: bool = False,
+) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
+    """Gradients of a loss of the observables of every structure of a pair list.
+
+    Parameters
+    ----------
+    model : Model
+    pairs : PairList
+    prediction, record
+        Results of ``model.predict(pairs)``.
+    grounds : sequence of GroundState
+        One per structure.
+    cotangents : sequence of Cotangent
+        One per structure.
+    with_positions : bool
+        Walk on to the positions.
+
+    Returns
+    -------
+    Gradients of all weights, and dL/d positions (n_atom, 3) in the order of the concatenated
+    structures, or None.
+    """
+    matrices_bar = []
+    atom_energies_bar = np.zeros(pairs.n_atom)
+    atom_dipoles_bar = np.zeros((pairs.n_atom, 3))
+    sp_bar = np.zeros_like(model.weights["dipole.sp"])
+    direct = []
+    for index, (ground, bar) in enumerate(zip(grounds, cotangents, strict=True)):
+        rows = pairs.atoms_of(index)
+        species = pairs.species[rows]
+        sp_length = model.weights["dipole.sp"][species]
+        matrix_bar, sp_length_bar, positions_bar = _observables_adjoint(
+            pairs.structures[index], sp_length, ground, bar
+        )
+        matrices_bar.append(matrix_bar)
+        direct.append(positions_bar)
+        atom_energies_bar[rows] = bar.energy
+        if bar.dipole is not None:
+            atom_dipoles_bar[rows[:, None], XYZ] = bar.dipole
+        np.add.at(sp_bar, species, sp_length_bar)
+    gradients, walked = model.adjoint(
+        pairs,
+        record,
+        *matrices_adjoint(pairs, matrices_bar),
+        atom_energies_bar,
+        atom_dipoles_bar,
+        with_positions,
+    )
+    gradients["dipole.sp"] += sp_bar
+    return gradients, None if walked is None else walked + np.concatenate(direct)
+
+
+def _observables_adjoint(
+    structure: Structure, sp_length: np.ndarray, ground: GroundState, bar: Cotangent
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """dL/d of H_o, of the s-p lengths, and of positions through the dipole of point charges."""
+    density_bar = np.zeros_like(ground.density)
+    charges_bar = np.zeros(structure.n_atom)
+    sp_length_bar = np.zeros(structure.n_atom)
+    positions_bar = np.zeros((structure.n_atom, 3))
+    if bar.dipole is not None:
+        charges_bar, density_bar, sp_length_bar, positions_bar = observables.dipole_adjoint(
+            structure, ground.charges, ground.density, sp_length, bar.dipole
+        )
+    if bar.charges is not None:
+        charges_bar = charges_bar + bar.charges
+    if bar.density is not None:
+        density_bar = density_bar + bar.density
+    density_bar = density_bar + observables.lowdin_charges_adjoint(structure, charges_bar)
+    matrix_bar = eigen.solve_adjoint(ground.state, bar.energies, density_bar)
+    return matrix_bar, sp_length_bar, positions_bar
