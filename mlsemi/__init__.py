@@ -1,0 +1,59 @@
+"""mlsemi: semiempirical quantum chemistry with a machine-learned minimal-basis Hamiltonian.
+
+The names below are loaded when first used, so that ``import mlsemi`` and ``mlsemi --help`` are
+quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from importlib import metadata
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mlsemi.calculator import MLSemi
+    from mlsemi.singlepoint import Result, singlepoint
+    from mlsemi.structure import Structure
+
+__all__ = ["MLSemi", "Result", "Structure", "__version__", "singlepoint"]
+
+_HOME = {
+    "MLSemi": "mlsemi.calculator",
+    "Result": "mlsemi.singlepoint",
+    "Structure": "mlsemi.structure",
+    "singlepoint": "mlsemi.singlepoint",
+}
+
+try:
+    __version__ = metadata.version("mlsemi")
+except metadata.PackageNotFoundError:  # run from a source tree that was never installed
+    __version__ = "0+unknown"
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'mlsemi' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+class _Package(ModuleType):
+    """Keeps ``mlsemi.singlepoint`` the function.
+
+    Importing the submodule of the same name would otherwise rebind it to the module.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name == "singlepoint" and isinstance(value, ModuleType):
+            value = value.singlepoint
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

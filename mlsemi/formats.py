@@ -12,7 +12,7 @@ import re
 import sys
 import warnings as python_warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -25,6 +25,7 @@ from ase.io.formats import UnknownFileTypeError, filetype, open_with_compression
 
 from mlsemi.elements import number_of, valence
 from mlsemi.errors import InputError, MlsemiError
+from mlsemi.outputs import complete_or_absent
 from mlsemi.structure import Structure
 
 if TYPE_CHECKING:
@@ -188,6 +189,11 @@ def _charge_of(atoms: Atoms, notes: list[str]) -> int:
     raise InputError(f"the charge {value!s} in the file is not an integer; give --charge")
 
 
+def _ase_read(text: str, kind: str) -> Atoms:
+    atoms = ase.io.read(StringIO(text), format=kind)
+    return atoms if isinstance(atoms, Atoms) else atoms[-1]
+
+
 def _split_xyz(text: str) -> Iterator[str]:
     """Records of an xyz file: each announces its number of atoms."""
     lines = text.splitlines()
@@ -218,7 +224,7 @@ def _read_xyz(record: str) -> Atoms:
     if "Properties=" not in comment or re.search(r'Properties="?species:S:1:pos:R:3', comment):
         for atom, row in enumerate(rows):
             _check_xyz_row(atom, row)
-    return ase.io.read(StringIO(record + "\n"), format="extxyz")
+    return _ase_read(record + "\n", "extxyz")
 
 
 def _check_xyz_row(atom: int, row: list[str]) -> None:
@@ -254,7 +260,7 @@ def _read_molfile(record: str) -> Atoms:
         raise InputError(f"the record ends after {present} of the {n_atom} atoms announced")
     if lines[1][20:22].upper() == "2D":
         python_warnings.warn("the molfile is a two-dimensional drawing", stacklevel=2)
-    atoms = ase.io.read(StringIO(record), format="sdf")
+    atoms = _ase_read(record, "sdf")
     charges = [line.split()[4::2] for line in lines if line.startswith("M  CHG")]
     atoms.info["charge"] = sum(int(word) for row in charges for word in row)
     return atoms
@@ -268,7 +274,7 @@ def _split_pdb(text: str) -> Iterator[str]:
 
 
 def _read_pdb(record: str) -> Atoms:
-    return ase.io.read(StringIO(record), format="proteindatabank")
+    return _ase_read(record, "proteindatabank")
 
 
 _XYZ = (_split_xyz, _read_xyz)
@@ -281,37 +287,6 @@ _RECORDS: dict[str, tuple[Callable[[str], Iterator[str]], Callable[[str], Atoms]
     "mol": _MOLFILE,
     "proteindatabank": _PDB,
 }
-
-
-@contextmanager
-def complete_or_absent(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Temporary path to write; it takes the name ``path`` only when the block succeeds.
-
-    The temporary file is created on entry, so that an output that cannot be written is found
-    before the work is done. Devices and pipes are written directly, symbolic links followed.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be written.
-    """
-    target = Path(os.path.realpath(path))
-    direct = target.exists() and not target.is_file()
-    temporary = target if direct else target.with_name(f".{target.name}.{os.getpid()}.writing")
-    try:
-        with open(temporary, "ab"):
-            pass
-        yield temporary
-        if not direct:
-            os.replace(temporary, target)
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
-    finally:
-        if not direct:
-            with suppress(OSError):
-                temporary.unlink()
 
 
 def write_molden(result: Result, path: str | os.PathLike[str]) -> None:
@@ -354,7 +329,7 @@ def molden(result: Result) -> str:
         occupation = 2 if p < state.n_occupied else 0
         blocks += ["Sym= A", f"Ene= {energy:.10f}", "Spin= Alpha", f"Occup= {occupation}"]
         blocks += [f"{mu} {value:.10f}" for mu, value in enumerate(column, start=1)]
-    title = f"mlsemi, parameters {result.parameters_name}"
+    title = f"mlsemi, parameters {result.parameters.name}"
     lines = ["[Molden Format]", "[Title]", title, "[Atoms] AU", *atoms, "[GTO]"]
     lines += [*_molden_basis(result.basis, structure.n_atom), "[5D]", "[Core]", *core]
     return "\n".join([*lines, "[MO]", *blocks, ""])

@@ -64,7 +64,7 @@ def print_result(console: Console, record: Record, title: str) -> None:
     if "charges_e" in record:
         console.print(_atoms(record))
     if record.get("bond_orders"):
-        console.print("Bond orders", style="bold")
+        console.print("\nBond orders", style="bold")
         console.print(_bonds(record))
     if "forces_ev_per_angstrom" in record:
         console.print(_forces(record))
@@ -120,10 +120,11 @@ def _table(title: str, *columns: str) -> Table:
 def _heading(console: Console, record: Record, title: str) -> None:
     structure, parameters = record["structure"], record["parameters"]
     symbols = structure["symbols"]
-    console.print(f"[bold]{title}[/]", highlight=False)
+    console.print(title, style="bold", markup=False, highlight=False)
     console.print(
-        f"{formula(symbols)}, {len(symbols)} atoms, charge {structure['charge']:+d}; "
+        f"{formula(symbols)}, {len(symbols)} atoms, charge {structure['charge']}; "
         f"parameters {parameters['name']} ({parameters['checksum'][:8]})\n",
+        markup=False,
         highlight=False,
     )
 

@@ -1,0 +1,390 @@
+"""The command line: ``mlsemi run | spectrum | reference | train | validate | info``.
+
+Heavy modules are imported inside the commands, so that ``mlsemi --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlsemi import __version__, terminal
+from mlsemi.errors import InputError
+
+DEFAULT_PARAMETERS = "organic-0"
+DEFAULT_SINGLETS = 20
+
+
+class Shape(str, Enum):
+    """Line shape of a broadened spectrum."""
+
+    gaussian = "gaussian"
+    lorentzian = "lorentzian"
+
+
+class Axis(str, Enum):
+    """Unit of the lower axis of a plot."""
+
+    nm = "nm"
+    ev = "ev"
+
+
+class Split(str, Enum):
+    """Part of a dataset."""
+
+    train = "train"
+    validation = "validation"
+    test = "test"
+    all = "all"
+
+
+app = typer.Typer(
+    cls=terminal.OneLineErrors,
+    name="mlsemi",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+Files = Annotated[
+    list[str],
+    typer.Argument(metavar="FILE", help="Structures: any format ASE reads; - is xyz on stdin."),
+]
+Charge = Annotated[
+    int | None,
+    typer.Option(help="Total charge. Default: what the file says (charge=N), else 0."),
+]
+ParameterSet = Annotated[
+    str,
+    typer.Option("--parameters", metavar="NAME|PATH", help="See 'mlsemi info'."),
+]
+Threads = Annotated[int, typer.Option(min=1, help="Threads; one is best for small molecules.")]
+Triplets = Annotated[int, typer.Option(min=0, help="Lowest triplet excitations.")]
+JsonOutput = Annotated[
+    str | None,
+    typer.Option("--json", metavar="PATH|-", help="JSON, one line per structure; - is stdout."),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No tables, warnings or progress.")]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"mlsemi {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Orbitals, charges, spectra and forces from a machine-learned minimal-basis Hamiltonian.
+
+    \b
+    mlsemi run caffeine.xyz                        orbitals, gap, charges, dipole, bonds
+    mlsemi run caffeine.xyz --singlets 10 --json - the same as JSON, with 10 singlets
+    mlsemi spectrum caffeine.xyz --plot uv.png     UV/Vis spectrum
+    mlsemi info                                    installed parameter sets
+
+    Tables go to standard output, warnings and progress to standard error. Exit status: 0 done,
+    1 the input or the calculation failed (one line on standard error says why), 2 wrong usage.
+    """  # noqa: D301 (click reads the backspace: do not rewrap)
+
+
+@app.command()
+def run(
+    files: Files,
+    charge: Charge = None,
+    singlets: Annotated[int, typer.Option(min=0, help="Lowest singlet excitations.")] = 0,
+    triplets: Triplets = 0,
+    forces: Annotated[bool, typer.Option("--forces", help="Forces on the atoms.")] = False,
+    parameters: ParameterSet = DEFAULT_PARAMETERS,
+    threads: Threads = 1,
+    json_output: JsonOutput = None,
+    molden: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Orbitals of a single structure.")
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Orbitals, gap, charges, dipole, bond orders, energy, spectra.
+
+    \b
+    mlsemi run caffeine.xyz
+    mlsemi run caffeine.xyz --singlets 10 --triplets 5
+    mlsemi run cation.sdf --charge 1 --forces
+    mlsemi run trajectory.xyz --json results.jsonl
+    mlsemi run formaldehyde.xyz --molden formaldehyde.molden
+    obabel -:"c1ccccc1" --gen3d -oxyz | mlsemi run - --json -
+
+    All structures are read and checked before the first is computed. Atoms, frames and
+    orbitals are counted from 0.
+    """  # noqa: D301 (click reads the backspace: do not rewrap)
+    from mlsemi import jobs
+    from mlsemi.formats import write_molden
+    from mlsemi.report import print_result
+
+    frames = jobs.read(files, charge, parameters)
+    if molden is not None and len(frames) > 1:
+        raise InputError(f"--molden takes a single structure, {len(frames)} were given")
+    tables = None if quiet or json_output == "-" else terminal.console()
+    with terminal.json_sink(json_output) as emit:
+        jobs.reserve(molden)
+        for frame in terminal.progress(frames, "structures", quiet):
+            result = jobs.calculate(
+                frame, parameters, threads, singlets=singlets, triplets=triplets, forces=forces
+            )
+            record = jobs.record_of(frame, result, quiet)
+            emit(record)
+            if tables is not None:
+                print_result(tables, record, frame.label)
+            if molden is not None:
+                write_molden(result, molden)
+
+
+@app.command()
+def spectrum(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="Structures; - is xyz on stdin.")],
+    charge: Charge = None,
+    singlets: Annotated[
+        int | None, typer.Option(min=1, help=f"Lowest singlets.  [default: {DEFAULT_SINGLETS}]")
+    ] = None,
+    max_ev: Annotated[
+        float | None, typer.Option(min=0.0, metavar="E", help="Or: all singlets below E eV.")
+    ] = None,
+    triplets: Triplets = 0,
+    width_ev: Annotated[
+        float, typer.Option(min=0.001, metavar="W", help="Full width at half maximum, eV.")
+    ] = 0.4,
+    shape: Annotated[Shape, typer.Option(help="Line shape.")] = Shape.gaussian,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Figure: .png, .svg or .pdf.")
+    ] = None,
+    axis: Annotated[Axis, typer.Option(help="Lower axis of the figure.")] = Axis.nm,
+    csv: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Broadened spectrum as a table.")
+    ] = None,
+    json_output: JsonOutput = None,
+    cd: Annotated[
+        bool, typer.Option("--cd", help="Plot and tabulate circular dichroism instead.")
+    ] = False,
+    parameters: ParameterSet = DEFAULT_PARAMETERS,
+    threads: Threads = 1,
+    quiet: Quiet = False,
+) -> None:
+    """UV/Vis (and CD) spectrum: table of states, plot, CSV.
+
+    \b
+    mlsemi spectrum caffeine.xyz --plot caffeine.png
+    mlsemi spectrum caffeine.xyz --max-ev 7 --width-ev 0.3 --csv caffeine.csv
+    mlsemi spectrum helicene.xyz --cd --plot cd.pdf --axis ev
+    mlsemi spectrum snapshots.xyz --plot ensemble.png
+
+    Several frames (snapshots of a molecular dynamics run) give one table each and the average
+    of their spectra in the plot and the CSV file.
+    """  # noqa: D301 (click reads the backspace: do not rewrap)
+    if singlets is not None and max_ev is not None:
+        raise typer.BadParameter("give --singlets or --max-ev, not both")
+    from mlsemi import jobs
+    from mlsemi.plots import check_format
+    from mlsemi.report import print_states
+    from mlsemi.units import HARTREE_EV
+
+    if plot is not None:
+        check_format(plot)
+    if max_ev is not None:
+        wanted = {"max_energy": max_ev / HARTREE_EV}
+    else:
+        wanted = {"singlets": singlets or DEFAULT_SINGLETS}
+    frames = jobs.read([file], charge, parameters)
+    tables = None if quiet or json_output == "-" else terminal.console()
+    results = []
+    with terminal.json_sink(json_output) as emit:
+        jobs.reserve(plot, csv)
+        for frame in terminal.progress(frames, "structures", quiet):
+            result = jobs.calculate(frame, parameters, threads, triplets=triplets, **wanted)
+            record = jobs.record_of(frame, result, quiet)
+            emit(record)
+            if tables is not None:
+                print_states(tables, record, frame.label)
+            results.append(result)
+        if plot is not None or csv is not None:
+            curves = jobs.spectrum_of(results, width_ev, shape.value)
+            if plot is not None:
+                jobs.plot_spectrum(curves, plot, axis.value, cd, title=frames[0].file)
+            if csv is not None:
+                jobs.write_csv(curves, csv, cd)
+
+
+@app.command()
+def reference(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE.h5", help="Dataset to write.")
+    ],
+    inputs: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="INPUT",
+            help="SMILES text files (one 'SMILES [frames]' per line), structure files, or "
+            "datasets (.h5) whose geometries are computed again.",
+        ),
+    ] = None,
+    frames: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Thermal frames per molecule; 0 keeps given geometries.  "
+            "[default: 1 for SMILES, 0 for structures]",
+        ),
+    ] = None,
+    temperature: Annotated[
+        list[float] | None,
+        typer.Option(
+            min=0.0,
+            metavar="KELVIN",
+            help="Repeatable; each frame draws one, 0 is relaxed.  [default: 0 300 600 1000]",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
+    method: Annotated[str, typer.Option(help="Functional, by its PySCF name.")] = "b3lyp",
+    basis: Annotated[str, typer.Option(help="Basis set, by its PySCF name.")] = "def2-tzvp",
+    forces: Annotated[
+        bool, typer.Option("--forces", help="Analytic forces too (twice the cost).")
+    ] = False,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="Worker processes.  [default: one per core]")
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Dask scheduler to send the work to instead."),
+    ] = None,
+    exclude: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="HASHFILE", help="Leave out molecules whose sha256(InChIKey) is listed."
+        ),
+    ] = None,
+    collect_only: Annotated[
+        bool, typer.Option("--collect-only", help="Write what is finished; compute nothing.")
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Large-basis reference calculations (PySCF) -> dataset file.
+
+    \b
+    mlsemi reference molecules.smi -o molecules.h5 --processes 8
+    mlsemi reference molecules.smi -o hot.h5 --frames 5 --temperature 600 --forces
+    mlsemi reference geometries.xyz -o given.h5
+    mlsemi reference molecules.smi -o molecules.h5 --scheduler tcp://node7:8786
+    mlsemi reference -o molecules.h5 --collect-only
+
+    Finished molecules are kept beside the output: the same command continues a run that was
+    stopped. Needs pip install 'mlsemi[reference]'.
+    """  # noqa: D301 (click reads the backspace: do not rewrap)
+    if not inputs and not collect_only:
+        raise typer.BadParameter("give at least one INPUT, or --collect-only")
+    from mlsemi.training.commands import reference_command
+
+    reference_command(
+        inputs=inputs or [],
+        output=output,
+        frames=frames,
+        temperatures=tuple(temperature or (0.0, 300.0, 600.0, 1000.0)),
+        seed=seed,
+        method=method,
+        basis=basis,
+        forces=forces,
+        processes=processes,
+        scheduler=scheduler,
+        exclude=exclude,
+        collect_only=collect_only,
+        quiet=quiet,
+    )
+
+
+@app.command()
+def train(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="Training recipe (TOML).")],
+    resume: Annotated[
+        bool, typer.Option("--resume/--fresh", help="Continue from the last checkpoint, or not.")
+    ] = True,
+    quiet: Quiet = False,
+) -> None:
+    """Fit a parameter set to datasets.
+
+    \b
+    mlsemi train organic.toml
+    mlsemi train organic.toml --fresh
+    """  # noqa: D301 (click reads the backspace: do not rewrap)
+    from mlsemi.training.fit import train as fit
+
+    fit(config, resume, quiet)
+
+
+@app.command()
+def validate(
+    parameters: Annotated[str, typer.Argument(metavar="PARAMETERS", help="Name or path.")],
+    datasets: Annotated[list[Path], typer.Argument(metavar="DATASET", help="Datasets (.h5).")],
+    split: Annotated[Split, typer.Option(help="Molecules to use.")] = Split.test,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Parity plots: .png, .svg or .pdf.")
+    ] = None,
+    json_output: Annotated[
+        Path | None, typer.Option("--json", metavar="PATH", help="Errors as JSON.")
+    ] = None,
+) -> None:
+    """Errors of a parameter set on datasets.
+
+    \b
+    mlsemi validate organic-0 molecules.h5
+    mlsemi validate runs/mine dataset.h5 --split all --plot parity.pdf --json errors.json
+    """  # noqa: D301 (click reads the backspace: do not rewrap)
+    from mlsemi import jobs
+    from mlsemi.training.validate import validate as errors
+
+    if plot is not None:
+        from mlsemi.plots import check_format
+
+        check_format(plot)
+    jobs.reserve(plot, json_output)
+    errors(parameters, datasets, split.value, plot, json_output)
+
+
+@app.command()
+def info(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[PARAMETERS|DATASET.h5]", help="What to describe.")
+    ] = None,
+) -> None:
+    """Installed parameter sets, one of them in full, or a dataset.
+
+    \b
+    mlsemi info
+    mlsemi info organic-0
+    mlsemi info molecules.h5
+    """  # noqa: D301 (click reads the backspace: do not rewrap)
+    from mlsemi import inventory
+
+    console = terminal.console()
+    if name is None:
+        inventory.print_available(console)
+    elif name.endswith((".h5", ".hdf5")):
+        inventory.print_dataset(console, Path(name))
+    else:
+        inventory.print_parameters(console, name)
+
+
+def main() -> None:
+    """Entry point of the ``mlsemi`` command."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""What there is: installed parameter sets and the content of datasets (``mlsemi info``)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from mlsemi.parameters import DEFAULT, Parameters, available, folder
+
+
+def print_available(console: Console) -> None:
+    """Print one line per installed parameter set; a damaged set is shown with its fault."""
+    names = available()
+    if not names:
+        console.print(f"No parameter sets in {folder()}", markup=False, highlight=False)
+        return
+    table = Table("parameter set", "elements", "description", "checksum", box=None, pad_edge=False)
+    for name in names:
+        shown = f"{name} (default)" if name == DEFAULT else name
+        parameters = Parameters.load(name)
+        described = str(parameters.header.get("description", ""))
+        table.add_row(shown, " ".join(parameters.elements), described, parameters.checksum[:8])
+    console.print(table)
+    console.print("\nEverything about one of them: mlsemi info NAME", highlight=False)
+
+
+def print_parameters(console: Console, name: str) -> None:
+    """Print the header of a parameter set: elements, reference level, training data, errors.
+
+    Parameters
+    ----------
+    console : rich.console.Console
+    name : str
+        Name or path of the set.
+
+    Raises
+    ------
+    ParameterError
+        If the set is missing or corrupted.
+    """
+    parameters = Parameters.load(name)
+    known = {"name": parameters.name, "elements": " ".join(parameters.elements)}
+    _print_mapping(console, {**parameters.header, **known, "checksum": parameters.checksum})
+
+
+def print_dataset(console: Console, path: Path) -> None:
+    """Print counts and provenance of a dataset.
+
+    Parameters
+    ----------
+    console : rich.console.Console
+    path : Path
+
+    Raises
+    ------
+    ParameterError
+        If the file is not a dataset or is corrupted.
+    """
+    from mlsemi.training.dataset import SPLITS, ReferenceDataset
+
+    dataset = ReferenceDataset.load(path)
+    elements = Counter(symbol for record in dataset for symbol in set(record.structure.symbols))
+    table = Table("split", "molecules", "records", box=None, pad_edge=False)
+    for name in (*SPLITS, "all"):
+        part = dataset if name == "all" else dataset.split(name)
+        table.add_row(name, str(len(part.molecules)), str(len(part)))
+    console.print(table)
+    summary = {
+        "records with element": ", ".join(f"{s} {n}" for s, n in elements.most_common()),
+        "atoms": sum(record.structure.n_atom for record in dataset),
+        "records with forces": sum(record.forces is not None for record in dataset),
+        "checksum": dataset.checksum,
+    }
+    console.print()
+    _print_mapping(console, {**summary, **dataset.provenance})
+
+
+def _print_mapping(console: Console, mapping: Mapping[str, Any], depth: int = 0) -> None:
+    """Key and value per line, nested mappings indented."""
+    width = max((len(str(key)) for key in mapping), default=0) + 2
+    for key, value in mapping.items():
+        indent = "  " * depth
+        if isinstance(value, Mapping) and value:
+            console.print(f"{indent}{key}", markup=False, highlight=False)
+            _print_mapping(console, value, depth + 1)
+            continue
+        text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+        line = f"{indent}{str(key).ljust(width)}{text}"
+        console.print(line, markup=False, highlight=False, soft_wrap=True)

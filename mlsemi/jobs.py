@@ -1,0 +1,126 @@
+"""The work behind the commands: files -> checked frames -> results -> records and files."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from mlsemi import terminal
+from mlsemi.ensemble import average_spectrum
+from mlsemi.errors import InputError
+from mlsemi.formats import Frame, iter_frames, located
+from mlsemi.outputs import check_writable, complete_or_absent
+from mlsemi.parameters import Parameters
+from mlsemi.singlepoint import Result, singlepoint
+from mlsemi.spectrum import Shape, Spectrum
+
+
+def read(files: Sequence[str], charge: int | None, parameters: str) -> list[Frame]:
+    """Every frame of every file, checked against the parameter set before any work begins.
+
+    Parameters
+    ----------
+    files : sequence of str
+        Paths; ``-`` is standard input, once.
+    charge : int or None
+        Total charge; None takes it from the file.
+    parameters : str
+        Name or path of the parameter set.
+
+    Raises
+    ------
+    InputError, ParameterError
+        Naming file, frame and atom.
+    """
+    if list(files).count("-") > 1:
+        raise InputError("standard input (-) can be read only once")
+    frames = [frame for file in files for frame in iter_frames(file, charge)]
+    loaded = Parameters.load(parameters)
+    for frame in frames:
+        with located(frame.label):
+            loaded.check(frame.structure)
+    return frames
+
+
+def calculate(frame: Frame, parameters: str, threads: int, **requests: Any) -> Result:
+    """Single point of one frame; errors name the frame.
+
+    Parameters
+    ----------
+    frame : Frame
+    parameters : str
+        Name or path of the parameter set.
+    threads : int
+    **requests
+        ``singlets``, ``triplets``, ``max_energy``, ``forces`` of
+        :func:`mlsemi.singlepoint.singlepoint`.
+    """
+    with located(frame.label):
+        return singlepoint(frame.structure, parameters=parameters, threads=threads, **requests)
+
+
+def record_of(frame: Frame, result: Result, quiet: bool) -> dict[str, Any]:
+    """JSON record with its source; its warnings go to standard error unless ``quiet``."""
+    record = result.to_dict()
+    record["source"] = {"file": frame.file, "frame": frame.index}
+    record["warnings"] = [*frame.warnings, *record.get("warnings", [])]
+    if not quiet:
+        for text in record["warnings"]:
+            terminal.warn(f"{frame.label}: {text}")
+    return record
+
+
+def reserve(*paths: Path | None) -> None:
+    """Find out before the work whether the outputs can be written."""
+    for path in paths:
+        if path is not None:
+            check_writable(path)
+
+
+def spectrum_of(results: Sequence[Result], width_ev: float, shape: Shape) -> Spectrum:
+    """Spectrum of one result, or the average over several."""
+    return average_spectrum(
+        [result.singlets for result in results if result.singlets is not None], width_ev, shape
+    )
+
+
+def plot_spectrum(
+    curves: Spectrum, path: Path, axis: Literal["ev", "nm"], cd: bool, title: str
+) -> None:
+    """Save the figure of a spectrum.
+
+    Parameters
+    ----------
+    curves : Spectrum
+    path : Path
+    axis : "ev" or "nm"
+        Unit of the lower axis.
+    cd : bool
+        Circular dichroism instead of absorption.
+    title : str
+    """
+    from mlsemi.plots import save, spectrum_figure
+
+    # a far tail at low energies would fill a wavelength axis with nothing
+    shown = curves.energies_ev >= 0.6 * curves.stick_energies_ev.min()
+    figure = spectrum_figure(
+        curves.energies_ev[shown],
+        (curves.delta_extinction if cd else curves.extinction)[shown],
+        curves.stick_energies_ev,
+        curves.rotatory_strengths_1e40_cgs if cd else curves.oscillator_strengths,
+        axis=axis,
+        cd=cd,
+        title=title,
+    )
+    save(figure, path)
+
+
+def write_csv(curves: Spectrum, path: Path, cd: bool) -> None:
+    """Write the curves of a spectrum, one row per energy."""
+    header, rows = curves.table(cd)
+    with complete_or_absent(path) as temporary, open(temporary, "w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(header)
+        writer.writerows([f"{value:.6g}" for value in row] for row in rows)

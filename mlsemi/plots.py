@@ -1,0 +1,266 @@
+"""Figures: spectrum, learning curve, parity.
+
+Figures are built with the object interface of matplotlib and saved by file extension, so no
+display is needed and no global state is touched. Data enters in the units on the axes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib import ticker
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+from mlsemi.errors import InputError
+from mlsemi.outputs import complete_or_absent
+from mlsemi.units import EV_NM
+
+FORMATS = ("png", "svg", "pdf")
+INK, CURVE, STICKS = "#222222", "#0072B2", "#D55E00"
+CYCLE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+"""Colours of Okabe and Ito, told apart by colour-blind readers and in grey."""
+STYLE: dict[Any, Any] = {
+    "font.size": 9,
+    "axes.spines.right": False,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.direction": "out",
+    "legend.frameon": False,
+    "svg.hashsalt": "mlsemi",
+    "svg.fonttype": "none",
+    "pdf.fonttype": 42,
+}
+
+
+def check_format(path: str | os.PathLike[str]) -> None:
+    """Refuse a file name whose extension is not one of ``FORMATS``.
+
+    Parameters
+    ----------
+    path : path
+
+    Raises
+    ------
+    InputError
+        Naming the extensions allowed.
+    """
+    if Path(path).suffix.lower().lstrip(".") not in FORMATS:
+        raise InputError(f"{path}: a plot is saved as one of .{', .'.join(FORMATS)}")
+
+
+def save(figure: Figure, path: str | os.PathLike[str]) -> None:
+    """Save a figure; the file appears complete or not at all and holds no date.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    path : path
+        Ends in png, svg or pdf.
+
+    Raises
+    ------
+    InputError
+        If the extension is not allowed or the file cannot be written.
+    """
+    check_format(path)
+    kind = Path(path).suffix.lower().lstrip(".")
+    undated = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}[kind]
+    with complete_or_absent(path) as temporary, mpl.rc_context(STYLE):
+        figure.savefig(temporary, format=kind, dpi=300, metadata=undated)
+
+
+def spectrum_figure(
+    grid_ev: np.ndarray,
+    curve: np.ndarray,
+    stick_energies_ev: np.ndarray,
+    stick_strengths: np.ndarray,
+    *,
+    axis: Literal["ev", "nm"] = "nm",
+    cd: bool = False,
+    title: str = "",
+) -> Figure:
+    """Broadened spectrum over its sticks.
+
+    Parameters
+    ----------
+    grid_ev : (n_point,) array
+        Photon energies of the curve, eV, ascending and positive.
+    curve : (n_point,) array
+        Molar extinction epsilon, or with ``cd`` its circular difference, L/(mol cm).
+    stick_energies_ev : (n_state,) array
+        Excitation energies, eV.
+    stick_strengths : (n_state,) array
+        Oscillator strengths, or with ``cd`` rotatory strengths, 1e-40 cgs.
+    axis : "ev" or "nm"
+        Unit of the lower axis; the upper axis shows the other one.
+    cd : bool
+        Circular dichroism instead of absorption.
+    title : str
+        Text above the figure.
+    """
+    to_axis = np.array if axis == "ev" else _reciprocal
+    unit, other = ("eV", "nm") if axis == "ev" else ("nm", "eV")
+    with mpl.rc_context(STYLE):
+        figure, axes = _figure(5.0, 3.2)
+        x = to_axis(grid_ev)
+        axes.plot(x, curve, color=CURVE, lw=1.4, zorder=3)
+        axes.fill_between(x, 0.0, curve, color=CURVE, alpha=0.12, lw=0)
+        axes.set_xlim(float(x.min()), float(x.max()))
+        axes.set_xlabel(f"{_quantity(unit)} / {unit}")
+        delta = r"\Delta" if cd else ""
+        axes.set_ylabel(rf"${delta}\varepsilon$ / (L mol$^{{-1}}$ cm$^{{-1}}$)", color=CURVE)
+        upper = axes.secondary_xaxis("top", functions=(_reciprocal, _reciprocal))
+        upper.set_xlabel(f"{_quantity(other)} / {other}")
+        ticks = _spread_ticks(x, 0.5 if other == "eV" else 50.0)
+        upper.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        _sticks(axes, to_axis(stick_energies_ev), stick_strengths, cd)
+        figure.suptitle(title, fontsize=9)
+    return figure
+
+
+def learning_curve_figure(
+    sizes: np.ndarray, errors: Mapping[str, np.ndarray], ylabel: str
+) -> Figure:
+    """Test error against the number of training molecules, both axes logarithmic.
+
+    Parameters
+    ----------
+    sizes : (n_size,) array
+        Training-set sizes.
+    errors : mapping of str to (n_size,) array
+        One curve per label.
+    ylabel : str
+        Error and its unit.
+    """
+    with mpl.rc_context(STYLE):
+        figure, axes = _figure(3.4, 2.8)
+        for (label, values), color in zip(errors.items(), _colors(len(errors)), strict=True):
+            axes.loglog(sizes, values, "o-", color=color, label=label, ms=4, lw=1.2)
+        axes.set_xlabel("training molecules")
+        axes.set_ylabel(ylabel)
+        axes.set_xticks(np.asarray(sizes), [f"{size:g}" for size in sizes])
+        axes.xaxis.set_minor_locator(ticker.NullLocator())
+        axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 3, 5, 7)))
+        axes.yaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
+        axes.yaxis.set_minor_locator(ticker.NullLocator())
+        axes.grid(which="major", alpha=0.25, lw=0.6)
+        axes.spines["top"].set_visible(False)
+        axes.legend()
+    return figure
+
+
+def parity_figure(panels: Mapping[str, tuple[np.ndarray, np.ndarray]], unit: str) -> Figure:
+    """Prediction against reference, one square panel per quantity, with its mean absolute error.
+
+    Parameters
+    ----------
+    panels : mapping of str to (reference, predicted)
+        Two arrays of equal length per title.
+    unit : str
+        Unit of every panel.
+    """
+    with mpl.rc_context(STYLE):
+        figure, first = _figure(2.6 * len(panels), 2.8, len(panels))
+        for axes, (title, (reference, predicted)) in zip(figure.axes, panels.items(), strict=True):
+            low = float(min(np.min(reference), np.min(predicted)))
+            high = float(max(np.max(reference), np.max(predicted)))
+            margin = 0.05 * (high - low) or 1.0
+            limits = (low - margin, high + margin)
+            axes.plot(limits, limits, color=INK, lw=0.7)
+            axes.plot(
+                reference, predicted, ".", color=CURVE, ms=3, alpha=0.5, mew=0, rasterized=True
+            )
+            axes.set(xlim=limits, ylim=limits, aspect="equal", title=title)
+            axes.set_xlabel(f"reference / {unit}")
+            error = float(np.mean(np.abs(np.asarray(predicted) - np.asarray(reference))))
+            note = f"MAE {error:.3g} {unit}"
+            axes.text(0.05, 0.95, note, transform=axes.transAxes, va="top")
+            axes.spines["top"].set_visible(False)
+        first.set_ylabel(f"predicted / {unit}")
+    return figure
+
+
+def _figure(width: float, height: float, n_column: int = 1) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.subplots(1, n_column, squeeze=False)
+    return figure, axes[0, 0]
+
+
+def _colors(count: int) -> list[str]:
+    return [CYCLE[index % len(CYCLE)] for index in range(count)]
+
+
+def _quantity(unit: str) -> str:
+    return "photon energy" if unit == "eV" else "wavelength"
+
+
+def _reciprocal(value: ArrayLike) -> np.ndarray:
+    """EV <-> nm; zero, which matplotlib probes at the edge of an axis, goes to infinity."""
+    with np.errstate(divide="ignore"):
+        return EV_NM / np.asarray(value, dtype=np.float64)
+
+
+def _spread_ticks(x: np.ndarray, step: float) -> list[float]:
+    """Multiples of ``step`` for the reciprocal of an axis over ``x``, none crowding the last."""
+    low, high = float(np.min(x)), float(np.max(x))
+    ticks: list[float] = []
+    last = np.inf
+    for tick in step * np.arange(np.ceil(EV_NM / high / step), EV_NM / low / step + 1e-9):
+        place = EV_NM / tick
+        if last - place >= 0.06 * (high - low):
+            ticks.append(float(tick))
+            last = place
+    return ticks
+
+
+def _sticks(axes: Axes, x: np.ndarray, strengths: np.ndarray, cd: bool) -> None:
+    """Strengths on a right-hand axis whose zero lies at the zero of the curve."""
+    right = axes.twinx()
+    right.vlines(x, 0.0, strengths, color=STICKS, lw=1.0)
+    right.spines["right"].set_visible(True)
+    label = r"rotatory strength / 10$^{-40}$ cgs" if cd else "oscillator strength"
+    right.set_ylabel(label, color=STICKS)
+    lower = -1.08 if cd else 0.0
+    for one, values in ((axes, axes.lines[0].get_ydata()), (right, strengths)):
+        top = float(np.max(np.abs(np.asarray(values, dtype=np.float64)), initial=0.0)) or 1.0
+        one.set_ylim(lower * top, 1.08 * top)
+    if cd:
+        axes.axhline(0.0, color=INK, lw=0.6)
+
+
+def training_figure(history: Sequence[Mapping[str, float]]) -> Figure:
+    """Losses and validation errors over the epochs of one training run.
+
+    Parameters
+    ----------
+    history : sequence of mapping
+        One row per epoch, as ``mlsemi train`` records them.
+    """
+    epochs = np.arange(1, len(history) + 1)
+    panels = {
+        "loss / eV$^2$": {"training": "loss", "validation": "validation_loss"},
+        "validation error / eV": {
+            "occupied": "validation_occupied_ev",
+            "HOMO": "validation_homo_ev",
+            "LUMO": "validation_lumo_ev",
+        },
+        "charge error / e": {"training": "charges_e", "validation": "validation_charges_e"},
+    }
+    with mpl.rc_context(STYLE):
+        figure, _ = _figure(7.8, 2.6, len(panels))
+        for axes, (ylabel, curves) in zip(figure.axes, panels.items(), strict=True):
+            for color, (label, key) in zip(_colors(len(curves)), curves.items(), strict=True):
+                axes.semilogy(epochs, [row[key] for row in history], color=color, label=label)
+            axes.set_xlabel("epoch")
+            axes.set_ylabel(ylabel)
+            axes.legend(frameon=False)
+    return figure
