@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -79,9 +80,7 @@ class PairList:
         row[order] = np.arange(order.size)
         edges = np.searchsorted(species[order], np.arange(len(elements) + 1))
         groups = tuple(
-            (n, slice(int(a), int(b)))
-            for n, (a, b) in enumerate(zip(edges[:-1], edges[1:], strict=True))
-            if b > a
+            (n, slice(a, b)) for n, (a, b) in enumerate(pairwise(edges.tolist())) if b > a
         )
         first, second = find_pairs(positions, start, cutoff, count_pairs(positions, start, cutoff))
         distance, unit = pair_vectors(positions, first, second)

@@ -148,7 +148,7 @@ class Result:
         return observables.mayer_bond_orders(self.structure, self.density, self.overlap)
 
     def to_dict(self, bond_order_threshold: float = 0.1) -> dict[str, Any]:
-        """The JSON record of one structure, in eV, angstrom and e; keys not asked for are absent."""
+        """Record of one structure for JSON (eV, angstrom, e); keys not asked for are absent."""
         n = self.state.n_occupied
         orders = np.triu(self.bond_orders)
         record: dict[str, Any] = {

@@ -21,7 +21,7 @@ MIN_DISTANCE_FRACTION = 0.4
 
 def read_only(array: np.ndarray, dtype: type = np.float64) -> np.ndarray:
     """Return a C-contiguous, read-only copy of ``array`` with the given dtype."""
-    copy = np.array(array, dtype=dtype, order="C", copy=True)
+    copy: np.ndarray = np.array(array, dtype=dtype, order="C", copy=True)
     copy.setflags(write=False)
     return copy
 

@@ -91,6 +91,6 @@ def potential_adjoint(
                 strength.sum(axis=1)[:, None] * x - strength @ x
             )
         start += structure.n_atom
-    for species, rows in pairs.groups:
-        gradients["charge"][species] += raw_bar[rows] @ scalars[rows]
+    for species, group in pairs.groups:
+        gradients["charge"][species] += raw_bar[group] @ scalars[group]
     return raw_bar[:, None] * weights["charge"][pairs.species]

@@ -96,8 +96,8 @@ class TrainConfig:
     threads: int = 1
     limit: int = 0
     model: dict[str, Any] = field(default_factory=dict)
-    loss: LossWeights = LossWeights()
-    schedule: Schedule = Schedule()
+    loss: LossWeights = field(default_factory=LossWeights)
+    schedule: Schedule = field(default_factory=Schedule)
 
     @classmethod
     def load(cls, path: Path) -> TrainConfig:
@@ -134,6 +134,9 @@ class TrainConfig:
         return ModelForm(tuple(number_of(text) for text in self.elements), **self.model)
 
 
+_GROUPS = ("weights", "averaged", "first", "second", "best")
+
+
 @dataclass
 class TrainState:
     """What a checkpoint holds: enough for a bit-identical restart."""
@@ -147,22 +150,21 @@ class TrainState:
     history: list[dict[str, float]]
     rng: dict[str, Any]
 
-    _ARRAYS = ("weights", "averaged", "first", "second", "best")
-
     @classmethod
     def start(cls, model: Model, seed: int) -> TrainState:
         """State before the first step."""
         w = {k: np.array(v) for k, v in model.weights.items()}
         zeros = {k: np.zeros_like(v) for k, v in w.items()}
         copies = [{k: v.copy() for k, v in d.items()} for d in (w, w, zeros, zeros, w)]
-        return cls(*copies, 0, [], np.random.default_rng(seed).bit_generator.state)  # type: ignore[arg-type]
+        rng = np.random.default_rng(seed).bit_generator.state
+        return cls(**dict(zip(_GROUPS, copies, strict=True)), step=0, history=[], rng=dict(rng))
 
     def save(self, path: Path, stamp: str) -> None:
         """Write the checkpoint; it appears complete or not at all."""
         meta = {"step": self.step, "history": self.history, "rng": self.rng, "stamp": stamp}
         arrays = {
             f"{group}/{name}": value
-            for group in self._ARRAYS
+            for group in _GROUPS
             for name, value in getattr(self, group).items()
         }
         buffer = io.BytesIO()
@@ -186,11 +188,11 @@ class TrainState:
                 raise ParameterError(
                     f"{path}: checkpoint of another configuration or dataset; use --fresh"
                 )
-            groups = [
-                {k.split("/")[1]: data[k] for k in data.files if k.startswith(f"{group}/")}
-                for group in cls._ARRAYS
-            ]
-        return cls(*groups, meta["step"], meta["history"], meta["rng"])
+            groups = {
+                group: {k.split("/")[1]: data[k] for k in data.files if k.startswith(f"{group}/")}
+                for group in _GROUPS
+            }
+        return cls(**groups, step=meta["step"], history=meta["history"], rng=meta["rng"])
 
 
 def batch_loss(

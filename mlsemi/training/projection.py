@@ -78,7 +78,7 @@ def valence_selection(amplitudes: np.ndarray, n_occupied: int) -> np.ndarray:
     """
     n_min, n_mo = amplitudes.shape
     residual = amplitudes.copy()
-    chosen = []
+    chosen: list[int] = []
     for step in range(min(n_min, n_mo)):
         weight = np.einsum("mp,mp->p", residual, residual)
         weight[chosen] = -1.0

@@ -23,8 +23,8 @@ def initial_model(form: ModelForm, records: Sequence[Reference], seed: int) -> M
     """Model whose physics baseline is fitted and whose corrections start at zero.
 
     Levels are mean on-site elements and two-center functions a ridge regression on the projected
-    Hamiltonians (theory eq 6); atomic energies a least-squares fit of total energies. Weights of the
-    features are random, scaled so that features have unit variance over ``records``.
+    Hamiltonians (theory eq 6); atomic energies a least-squares fit of total energies. Weights of
+    the features are random, scaled so that features have unit variance over ``records``.
 
     Parameters
     ----------
