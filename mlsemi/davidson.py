@@ -60,8 +60,9 @@ def lowest_eigenpairs(
     limit = min(n, 8 * n_block + 40)
     basis, image = np.empty((limit, n)), np.empty((limit, n))
     projected = np.empty((limit, limit))
-    allowed = np.where(np.arange(n_block) < n_root, tolerance, max(LOOSE, tolerance))
-    fresh, size = _orthonormal(start, basis[:0]), 0
+    every = np.arange(n_block)
+    allowed = np.where(every < n_root, tolerance, max(LOOSE, tolerance))
+    fresh, size, watched = _orthonormal(start, basis[:0]), 0, every
     worst = np.inf
     for _ in range(max_iteration):
         grown = size + fresh.shape[0]
@@ -69,18 +70,20 @@ def lowest_eigenpairs(
         projected[size:grown, :grown] = image[size:grown] @ basis[:grown].T
         size = grown
         values, small = _lowest(projected[:size, :size], n_block)
-        vectors = small.T @ basis[:size]
-        residual = small.T @ image[:size] - values[:, None] * vectors
-        norms = np.linalg.norm(residual, axis=1)
-        worst = float(norms[:n_root].max())
-        if worst < tolerance or size == n:
-            return values[:n_root], vectors[:n_root]
-        opened = norms > allowed[: norms.size]
-        step = precondition(residual[opened], values[opened])
+        residual, norms = _residuals(basis[:size], image[:size], values, small, watched)
+        if watched.size < n_block and (norms < allowed[watched])[watched < n_root].all():
+            # roots left alone since they converged may have moved: look at all of them again
+            watched = every
+            residual, norms = _residuals(basis[:size], image[:size], values, small, watched)
+        worst = float(norms[watched < n_root].max())
+        if watched.size == n_block and (worst < tolerance or size == n):
+            return values[:n_root], small[:, :n_root].T @ basis[:size]
+        opened = norms > allowed[watched]
+        watched = watched[opened]
+        step = precondition(residual[opened], values[watched])
         if size + step.shape[0] > limit:
-            size = vectors.shape[0]
-            image[:size] = residual + values[:, None] * vectors
-            basis[:size], projected[:size, :size] = vectors, np.diag(values)
+            basis[:n_block], image[:n_block] = small.T @ basis[:size], small.T @ image[:size]
+            projected[:n_block, :n_block], size = np.diag(values), n_block
         fresh = _orthonormal(step, basis[:size])[: limit - size]
         if not fresh.shape[0]:
             break
@@ -88,6 +91,15 @@ def lowest_eigenpairs(
         f"excited states did not converge: residual {worst:.1e} hartree (allowed "
         f"{tolerance:.1e}) with {n_root} roots; ask for a few more or fewer states"
     )
+
+
+def _residuals(
+    basis: np.ndarray, image: np.ndarray, values: np.ndarray, small: np.ndarray, roots: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Residuals A x - w x of the chosen Ritz pairs and their norms."""
+    chosen = small[:, roots].T
+    residual = chosen @ image - (values[roots, None] * chosen) @ basis
+    return residual, np.linalg.norm(residual, axis=1)
 
 
 def _lowest(lower: np.ndarray, n_block: int) -> tuple[np.ndarray, np.ndarray]:

@@ -29,7 +29,7 @@ Multiplicity = Literal["singlet", "triplet"]
 EXCHANGE_FACTOR = {"singlet": 2.0, "triplet": 0.0}
 """s_K of theory eq 9."""
 
-RESIDUAL = 1e-5
+RESIDUAL = 5e-6
 """Default tolerance of |A X - w X|, hartree; the energies are then good to its square."""
 
 
