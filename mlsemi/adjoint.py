@@ -27,6 +27,8 @@ class Cotangent(NamedTuple):
 
     Attributes
     ----------
+    hamiltonian : (n_orbital, n_orbital) array
+        Of the elements of H_o; need not be symmetric.
     energies : (n_orbital,) array
         Of the orbital energies.
     density : (n_orbital, n_orbital) array
@@ -37,6 +39,7 @@ class Cotangent(NamedTuple):
         Of the total energy.
     """
 
+    hamiltonian: np.ndarray | None = None
     energies: np.ndarray | None = None
     density: np.ndarray | None = None
     charges: np.ndarray | None = None
@@ -121,4 +124,6 @@ def _observables_adjoint(
         density_bar = density_bar + bar.density
     density_bar = density_bar + observables.lowdin_charges_adjoint(structure, charges_bar)
     matrix_bar = eigen.solve_adjoint(ground.state, bar.energies, density_bar)
+    if bar.hamiltonian is not None:
+        matrix_bar += 0.5 * (bar.hamiltonian + bar.hamiltonian.T)
     return matrix_bar, sp_length_bar, positions_bar

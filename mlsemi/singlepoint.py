@@ -40,6 +40,8 @@ class GroundState(NamedTuple):
 
     Attributes
     ----------
+    hamiltonian : (n_orbital, n_orbital) array
+        H_o, Loewdin frame, hartree.
     state : ElectronicState
     density : (n_orbital, n_orbital) array
         P_o, Loewdin frame.
@@ -51,6 +53,7 @@ class GroundState(NamedTuple):
         Total energy, hartree.
     """
 
+    hamiltonian: np.ndarray
     state: ElectronicState
     density: np.ndarray
     charges: np.ndarray
@@ -63,7 +66,8 @@ def ground_state(model: Model, prediction: Prediction, index: int) -> GroundStat
     pairs = prediction.hamiltonian.pairs
     structure = pairs.structures[index]
     rows = pairs.atoms_of(index)
-    state = eigen.solve(prediction.hamiltonian.matrix(index), structure.n_electron)
+    hamiltonian = prediction.hamiltonian.matrix(index)
+    state = eigen.solve(hamiltonian, structure.n_electron)
     density = state.density
     charges = observables.lowdin_charges(structure, density)
     dipole = observables.dipole(
@@ -73,7 +77,8 @@ def ground_state(model: Model, prediction: Prediction, index: int) -> GroundStat
         model.weights["dipole.sp"][pairs.species[rows]],
         prediction.atom_dipoles[rows][:, XYZ],
     )
-    return GroundState(state, density, charges, dipole, float(prediction.atom_energies[rows].sum()))
+    energy = float(prediction.atom_energies[rows].sum())
+    return GroundState(hamiltonian, state, density, charges, dipole, energy)
 
 
 @dataclass(frozen=True, eq=False)

@@ -44,6 +44,9 @@ class Schedule:
         Part of all steps before the decay begins.
     beta1, beta2, clip, average : float
         Adam moments, gradient-norm limit, decay of the exponential moving average of weights.
+    weight_decay : float
+        Decoupled decay of the corrections' weights (Loshchilov and Hutter 2019); the physics
+        baseline, biases and scales are not decayed.
     """
 
     epochs: int = 100
@@ -56,6 +59,7 @@ class Schedule:
     beta2: float = 0.99
     clip: float = 1.0
     average: float = 0.99
+    weight_decay: float = 0.5
 
     def rate(self, step: int, total: int) -> float:
         """Learning rate at a step."""
@@ -298,8 +302,14 @@ class Trainer:
             s.second[name] = b2 * s.second[name] + (1 - b2) * g * g
             moment = s.first[name] / (1 - b1**s.step)
             spread = np.sqrt(s.second[name] / (1 - b2**s.step)) + 1e-10
-            s.weights[name] = s.weights[name] - rate * moment / spread
+            decay = 1.0 - rate * schedule.weight_decay * _decays(name)
+            s.weights[name] = decay * s.weights[name] - rate * moment / spread
             s.averaged[name] = average * s.averaged[name] + (1 - average) * s.weights[name]
+
+
+def _decays(name: str) -> bool:
+    baseline = ("level", "two_center", "energy.atom", "bond.scale", "dipole.sp")
+    return name not in baseline and not name.endswith("bias")
 
 
 def molecules_limited(records: list[Reference], limit: int, seed: int) -> list[Reference]:
@@ -325,9 +335,7 @@ def train(config_path: Path, resume: bool = True, quiet: bool = False) -> Parame
 
     Returns
     -------
-
-    Parameters
-    ----------
+    fitted : Parameters
         The finished set, also written to the output folder with its learning curve.
     """
     config = TrainConfig.load(config_path)

@@ -27,6 +27,9 @@ class LossWeights:
         Squared error of the HOMO and of the matched LUMO.
     virtual : float
         Squared error of virtual levels matched by overlap, per matched level.
+    residual : float
+        Squared residual |H_o T_p - eps_p T_p|^2 of the reference's occupied orbitals, per orbital:
+        the matrix-element target, in a form that needs no choice of virtuals.
     density : float
         Squared error of the density matrix in the minimal frame, per orbital.
     charges, dipole : float
@@ -38,6 +41,7 @@ class LossWeights:
     occupied: float = 1.0
     frontier: float = 0.15
     virtual: float = 0.5
+    residual: float = 0.2
     density: float = 0.02
     charges: float = 0.02
     dipole: float = 0.005
@@ -119,12 +123,15 @@ def structure_loss(
         dipole=ground.dipole - record.dipole,
         energy=ground.energy - record.energy,
     )
+    occupied = record.valence_amplitudes[:, :n]
+    residual = ground.hamiltonian @ occupied - occupied * target.occupied_energies
     density_error = ground.density - record.density
     frontier = 0.0 if lowest is None else float(errors.virtual[lowest])
     loss = (
         weights.occupied * np.mean(errors.occupied**2)
         + weights.frontier * (errors.homo**2 + frontier**2)
         + weights.virtual * np.sum(errors.virtual**2) / n_matched
+        + weights.residual * np.sum(residual**2) / n
         + weights.density * np.sum(density_error**2) / n_orbital
         + weights.charges * np.mean(errors.charges**2)
         + weights.dipole * np.sum(errors.dipole**2) / n_atom
@@ -140,6 +147,7 @@ def structure_loss(
         float(loss),
         errors,
         Cotangent(
+            hamiltonian=(2.0 * weights.residual / n) * residual @ occupied.T,
             energies=energies_bar,
             density=2.0 * weights.density * density_error / n_orbital,
             charges=2.0 * weights.charges * errors.charges / n_atom,
