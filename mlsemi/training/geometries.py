@@ -12,7 +12,7 @@ import numpy as np
 from ase import Atoms, units
 from ase.data import vdw_radii
 from ase.md.langevin import Langevin
-from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
+from ase.md.velocitydistribution import Stationary
 from ase.optimize import BFGS
 from scipy.spatial.distance import cdist
 from scipy.spatial.transform import Rotation
@@ -258,7 +258,8 @@ def thermal_frame(
     frame = atoms.copy()
     frame.calc = _gfn2(charge)
     rng = np.random.RandomState(seed)
-    MaxwellBoltzmannDistribution(frame, temperature_K=temperature, rng=rng)
+    spread = np.sqrt(frame.get_masses() * (units.kB * temperature))
+    frame.set_momenta(rng.standard_normal((len(frame), 3)) * spread[:, None])
     Stationary(frame)
     dynamics = Langevin(
         frame,

@@ -89,6 +89,8 @@ def mean_field(structure: Structure, level: Level) -> dft.rks.RKS:
         verbose=0,
     )
     solver = dft.RKS(molecule, xc=level.method).density_fit()
+    solver.chkfile = None
+    solver._chkfile.close()  # a file per molecule stays open otherwise
     solver.grids.level = 0
     solver.conv_tol = 1e-4
     solver.kernel()

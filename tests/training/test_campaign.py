@@ -1,0 +1,277 @@
+"""Campaigns: killed, restarted, on several machines, with failures; one and the same file."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from ase.build import molecule
+from ase.io import write
+
+from mlsemi.errors import InputError, MlsemiError, ParameterError
+
+for program in ("pyscf", "rdkit", "tblite"):
+    pytest.importorskip(program)
+
+# ruff: noqa: E402
+from mlsemi.training import commands
+from mlsemi.training.campaign import (
+    Job,
+    Sampling,
+    collect,
+    compute,
+    geometries,
+    jobs_of_smiles,
+    open_folder,
+    pending,
+)
+from mlsemi.training.commands import jobs_of, reference_command
+from mlsemi.training.dataset import ReferenceDataset
+from mlsemi.training.geometries import (
+    bond_graph,
+    bonds_of,
+    embed,
+    has_reacted,
+    inchikey,
+    relax,
+    seed_of,
+    smiles_of,
+)
+from mlsemi.training.reference import Level
+from mlsemi.training.workers import KILLED, run_jobs
+
+LEVEL = Level(method="lda,vwn", basis="sto-3g")
+OPTIONS = {"method": "lda,vwn", "basis": "sto-3g", "quiet": True}
+PROGRAM = """
+import sys
+from mlsemi.training.commands import reference_command
+if __name__ == "__main__":
+    reference_command([sys.argv[1]], sys.argv[2], method="lda,vwn", basis="sto-3g", processes=2)
+"""
+FAILING = "C[NH+](C)CC(=O)[O-]"
+"""A zwitterion that gives its proton away in the gas phase."""
+
+
+@pytest.fixture(scope="module")
+def smiles(tmp_path_factory):
+    """Input file of six molecules, one of which fails."""
+    path = tmp_path_factory.mktemp("input") / "few.smi"
+    path.write_text(f"O\nC=O 2\n# comment\n[C-]#[O+] # with a name\n{FAILING}\nC#N\nN\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(smiles, tmp_path_factory):
+    """File of a campaign that ran through."""
+    output = tmp_path_factory.mktemp("whole") / "data.h5"
+    reference_command([smiles], output, processes=2, **OPTIONS)
+    return output
+
+
+def test_records_and_failures(uninterrupted):
+    dataset = ReferenceDataset.load(uninterrupted)
+    assert sorted({r.label for r in dataset}) == ["C#N", "C=O", "N", "O", "[C-]#[O+]"]
+    assert sum(r.label == "C=O" for r in dataset) == 2
+    assert dataset.provenance["failures"] == 1
+    _, failures = collect(uninterrupted.with_name("data.h5.parts"))
+    assert failures == [(FAILING, "InputError: the molecule rearranged during relaxation")]
+
+
+def test_kill_and_restart_gives_the_same_file(smiles, uninterrupted, tmp_path):
+    output = tmp_path / "data.h5"
+    parts = tmp_path / "data.h5.parts"
+    command = [sys.executable, "-c", PROGRAM, str(smiles), str(output)]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60.0
+    while not list(parts.glob("*.npz")) and time.monotonic() < deadline:
+        time.sleep(0.002)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not output.exists()
+    finished = {path.name: path.stat().st_mtime_ns for path in parts.glob("*.npz")}
+    assert 0 < len(finished) < 5
+    reference_command([smiles], output, processes=1, **OPTIONS)
+    assert output.read_bytes() == uninterrupted.read_bytes()
+    untouched = {name: (parts / name).stat().st_mtime_ns for name in finished}
+    assert untouched == finished, "finished records are not computed again"
+
+
+def test_restart_of_a_finished_campaign_computes_nothing(smiles, uninterrupted, monkeypatch):
+    monkeypatch.setattr(commands, "run_jobs", lambda function, jobs, *_: list(jobs) == [] or 1 / 0)
+    before = uninterrupted.read_bytes()
+    reference_command([smiles], uninterrupted, **OPTIONS)
+    assert uninterrupted.read_bytes() == before
+
+
+def test_collect_only_and_summary(uninterrupted, tmp_path, capsys):
+    output = tmp_path / "data.h5"
+    os.symlink(uninterrupted.with_name("data.h5.parts"), tmp_path / "data.h5.parts")
+    reference_command([], output, collect_only=True)
+    assert output.read_bytes() == uninterrupted.read_bytes()
+    text = capsys.readouterr().out
+    assert "6 records of 5 molecules" in text
+    assert "rearranged" in text
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_dask_gives_the_same_file(smiles, uninterrupted, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    output = tmp_path / "data.h5"
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
+    ) as cluster:
+        reference_command([smiles], output, scheduler=cluster.scheduler_address, **OPTIONS)
+    assert output.read_bytes() == uninterrupted.read_bytes()
+
+
+def test_recompute_a_dataset_at_another_level(uninterrupted, tmp_path):
+    output = tmp_path / "other.h5"
+    options = OPTIONS | {"basis": "def2-svp", "forces": True}
+    reference_command([uninterrupted], output, processes=1, **options)
+    old, new = ReferenceDataset.load(uninterrupted), ReferenceDataset.load(output)
+    assert len(new) == len(old)
+    for a, b in zip(old, new, strict=True):
+        assert (a.label, a.origin, a.molecule) == (b.label, b.origin, b.molecule)
+        np.testing.assert_allclose(a.structure.positions, b.structure.positions, atol=1e-12)
+        assert b.energy < a.energy
+        assert b.forces is not None
+
+
+def test_other_settings_are_refused(smiles, uninterrupted):
+    with pytest.raises(ParameterError, match="other settings"):
+        reference_command([smiles], uninterrupted, seed=5, **OPTIONS)
+
+
+def die_or_pass(text):
+    """Job of the test below; must be importable by the workers."""
+    if text == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return None if text == "good" else text
+
+
+def test_a_killed_worker_costs_one_job():
+    jobs = ["good", "kill", "good", "bad", "good"]
+    seen, given_up = [], []
+    run_jobs(
+        die_or_pass,
+        jobs,
+        2,
+        lambda job, reason: seen.append((job, reason)),
+        lambda job, reason: given_up.append((job, reason)),
+    )
+    assert given_up == [("kill", KILLED)]
+    assert sorted(seen) == sorted([("good", None)] * 3 + [("kill", KILLED), ("bad", "bad")])
+
+
+def test_an_unexpected_error_is_a_failure_of_one_molecule(tmp_path, monkeypatch):
+    monkeypatch.setattr("mlsemi.training.campaign.reference_record", lambda *_: 1 / 0)
+    job = Job("O", inchikey("O"))
+    open_folder(tmp_path, Sampling(), LEVEL)
+    assert compute(job, Sampling(), LEVEL, tmp_path) == "ZeroDivisionError: division by zero"
+    assert pending([job, job], tmp_path) == []
+    with pytest.raises(ParameterError, match="1 failed, first: ZeroDivisionError"):
+        collect(tmp_path)
+
+
+def test_geometries_follow_label_and_seed_only():
+    job = Job("CO", inchikey("CO"), frames=2)
+    first = geometries(job, Sampling(temperatures=(300.0,)))
+    again = geometries(job, Sampling(temperatures=(300.0,)))
+    other = geometries(job, Sampling(temperatures=(300.0,), seed=1))
+    for (a, *_), (b, *_), (c, *_) in zip(first, again, other, strict=True):
+        np.testing.assert_array_equal(a.positions, b.positions)
+        assert np.abs(a.positions - c.positions).max() > 1e-3
+    assert [origin for *_, origin in first] == [
+        "GFN2-xTB Langevin 300 K frame 0",
+        "GFN2-xTB Langevin 300 K frame 1",
+    ]
+    assert np.abs(first[0][0].positions - first[1][0].positions).max() > 1e-3
+
+
+@pytest.mark.parametrize("text", ["O.C=C", "CO.CO", "O.O"])
+def test_dimers_relax_without_reacting(text):
+    atoms, charge = embed(text, seed_of(text, 0))
+    bonds = bonds_of(text)
+    np.testing.assert_array_equal(bond_graph(atoms), bonds)
+    relaxed = relax(atoms, charge, bonds=bonds)
+    assert not has_reacted(relaxed, bonds)
+    between = relaxed.get_all_distances()[:, 0]
+    assert between.max() < 8.0
+
+
+def test_reactions_are_noticed():
+    atoms, bonds = molecule("H2O"), bonds_of("O")
+    assert not has_reacted(atoms, bonds)
+    atoms.set_distance(0, 1, 1.6, fix=0)
+    assert has_reacted(atoms, bonds)
+    two = molecule("H2O") + molecule("H2O")
+    two.positions[3:] += (0.0, 0.0, -1.2)
+    assert has_reacted(two, bonds_of("O.O"))
+
+
+def test_smiles_file(tmp_path):
+    path = tmp_path / "list.smi"
+    path.write_text("CCO 3 # ethanol\nC#N\n\n# end\n")
+    first, second = jobs_of_smiles(path, frozenset())
+    assert (first.label, first.frames, second.label, second.frames) == ("CCO", 3, "C#N", None)
+    assert first.molecule == "LFQSCWFLJHTTHZ-UHFFFAOYSA-N"
+    hashed = hashlib.sha256(first.molecule.encode()).hexdigest()
+    assert [job.label for job in jobs_of_smiles(path, frozenset({hashed}))] == ["C#N"]
+    path.write_text("CCO\nnot a molecule\n")
+    with pytest.raises(InputError, match="line 2"):
+        jobs_of_smiles(path, frozenset())
+
+
+def test_structure_files(tmp_path):
+    path = tmp_path / "two.xyz"
+    frames = [molecule("CH3CH2OH"), molecule("CH3CH2OH"), molecule("H2CO")]
+    frames[1].rattle(0.05, seed=1)
+    write(path, frames)
+    jobs = jobs_of(path, None, frozenset())
+    assert [job.label for job in jobs] == ["two.xyz#0", "two.xyz#1", "two.xyz#2"]
+    assert [job.frames for job in jobs] == [0, 0, 0]
+    assert jobs[0].molecule == jobs[1].molecule == "LFQSCWFLJHTTHZ-UHFFFAOYSA-N"
+    assert len({job.key for job in jobs}) == 3
+    hashed = hashlib.sha256(inchikey("C=O").encode()).hexdigest()
+    assert len(jobs_of(path, None, frozenset({hashed}))) == 2
+    assert smiles_of(frames[2], 0) == "C=O"
+    ((atoms, charge, origin),) = geometries(jobs[0], Sampling())
+    np.testing.assert_allclose(atoms.positions, frames[0].positions, atol=1e-7)
+    assert (charge, origin) == (0, "given")
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"inputs": []}, "no input"),
+        ({"inputs": ["absent.smi"]}, "absent.smi"),
+        ({"output": "nowhere/out.h5"}, "nowhere"),
+        ({"frames": 0}, "at least 1"),
+        ({"frames": -1}, "negative"),
+        ({"temperatures": ()}, "temperatures"),
+        ({"temperatures": (-5.0,)}, "temperatures"),
+        ({"processes": 0}, "processes"),
+        ({"method": "b3lipp"}, "functional"),
+        ({"exclude": "absent.txt"}, "absent.txt"),
+        ({"exclude": "few.smi"}, "sha256"),
+    ],
+)
+def test_wrong_options(change, text, smiles, tmp_path, monkeypatch):
+    monkeypatch.chdir(smiles.parent)
+    arguments = {"inputs": [smiles], "output": tmp_path / "out.h5"} | OPTIONS | change
+    with pytest.raises(InputError, match=text):
+        reference_command(**arguments)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_missing_program_is_named(monkeypatch, smiles, tmp_path):
+    real = commands.importlib.util.find_spec
+    monkeypatch.setattr(
+        commands.importlib.util, "find_spec", lambda name: None if name == "pyscf" else real(name)
+    )
+    with pytest.raises(MlsemiError, match=r"need pyscf: pip install mlsemi\[reference\]"):
+        reference_command([smiles], tmp_path / "out.h5")

@@ -1,0 +1,135 @@
+"""Dataset file: what goes in comes out, damage is noticed, splits do not move."""
+
+import dataclasses
+import json
+
+import h5py
+import numpy as np
+import pytest
+
+from mlsemi.errors import ParameterError
+from mlsemi.structure import Structure
+from mlsemi.training.dataset import SPLITS, Reference, ReferenceDataset, split_of
+
+WATER = np.array([[0.0, 0.0, 0.2], [0.0, 1.4, -0.9], [0.0, -1.4, -0.9]])
+
+
+def record(label: str, seed: int, forces: bool = False) -> Reference:
+    """Water-shaped record with random contents and 5 + ``seed`` stored orbitals."""
+    rng = np.random.default_rng(seed)
+    n_mo = 5 + seed
+    frame = np.linalg.qr(rng.normal(size=(6, 6)))[0]
+    amplitudes = np.hstack([np.zeros((6, 1)), frame, rng.normal(size=(6, seed))])[:, :n_mo]
+    return Reference(
+        structure=Structure([8, 1, 1], WATER + 0.01 * rng.normal(size=(3, 3))),
+        molecule=label,
+        label=label,
+        origin="made up",
+        energy=-76.0 - seed / 7,
+        orbital_energies=np.sort(rng.normal(size=n_mo)),
+        amplitudes=amplitudes.astype(np.float32).astype(np.float64),
+        dipole=rng.normal(size=3),
+        quadrupole=rng.normal(size=(3, 3)),
+        dipole_matrix=rng.normal(size=(3, 6, 6)).astype(np.float32).astype(np.float64),
+        charges_lowdin=rng.normal(size=3),
+        forces=rng.normal(size=(3, 3)) if forces else None,
+    )
+
+
+@pytest.fixture
+def dataset():
+    records = (record("A-1", 3), record("B-1", 5, forces=True), record("A-2", 4))
+    return ReferenceDataset(records, {"method": "none", "seeds": [1, 2]})
+
+
+def test_round_trip(dataset, tmp_path):
+    path = tmp_path / "data.h5"
+    dataset.save(path)
+    back = ReferenceDataset.load(path)
+    assert back.checksum == dataset.checksum
+    assert back.provenance == dataset.provenance
+    assert list(tmp_path.iterdir()) == [path]
+    for old, new in zip(dataset, back, strict=True):
+        for field in dataclasses.fields(Reference):
+            if field.name == "structure":
+                np.testing.assert_array_equal(new.structure.numbers, old.structure.numbers)
+                np.testing.assert_array_equal(new.structure.positions, old.structure.positions)
+                assert new.structure.charge == old.structure.charge
+                continue
+            expected, value = getattr(old, field.name), getattr(new, field.name)
+            if isinstance(expected, np.ndarray):
+                np.testing.assert_array_equal(value, expected, err_msg=field.name)
+            else:
+                assert value == expected, field.name
+
+
+def test_saving_twice_gives_the_same_bytes(dataset, tmp_path):
+    first, second = tmp_path / "first.h5", tmp_path / "second.h5"
+    dataset.save(first)
+    ReferenceDataset.load(first).save(second)
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_one_flipped_byte_is_noticed(dataset, tmp_path):
+    path = tmp_path / "data.h5"
+    dataset.save(path)
+    with h5py.File(path, "r+") as file:
+        raw = file["positions"][()].view(np.uint8)
+        raw[17] ^= 1
+        file["positions"][...] = raw.view(np.float64)
+    with pytest.raises(ParameterError, match="corrupted"):
+        ReferenceDataset.load(path)
+    assert len(ReferenceDataset.load(path, verify=False)) == 3
+
+
+@pytest.mark.parametrize("damage", ["truncated", "text", "other", "missing"])
+def test_files_that_are_no_dataset(dataset, tmp_path, damage):
+    path = tmp_path / "data.h5"
+    dataset.save(path)
+    if damage == "truncated":
+        path.write_bytes(path.read_bytes()[:3000])
+    elif damage == "text":
+        path.write_text("not HDF5")
+    elif damage == "other":
+        with h5py.File(path, "w") as file:
+            file["x"] = 1
+    else:
+        path.unlink()
+    with pytest.raises(ParameterError, match=r"data\.h5"):
+        ReferenceDataset.load(path)
+
+
+def test_several_files_are_joined(dataset, tmp_path):
+    dataset.save(tmp_path / "a.h5")
+    ReferenceDataset((record("C-1", 6),), {"method": "other"}).save(tmp_path / "b.h5")
+    both = ReferenceDataset.load(tmp_path / "a.h5", tmp_path / "b.h5")
+    assert [r.label for r in both] == ["A-1", "B-1", "A-2", "C-1"]
+    assert both.provenance["method"] == "none"
+
+
+def test_splits_are_a_partition_by_molecule(dataset):
+    assert sum(len(dataset.split(name)) for name in SPLITS) == len(dataset)
+    assert dataset.molecules == ("A-1", "A-2", "B-1")
+    assert dataset[0].split == dataset[2].split, "stereoisomers share the first block"
+
+
+def test_split_never_moves():
+    """Frozen: a change here would mix training and test molecules of released datasets."""
+    frozen = {
+        "UHOVQNZJYSORNB-UHFFFAOYSA-N": "validation",
+        "XLYOFNOQVPJJNP-UHFFFAOYSA-N": "train",
+        "VNWKTOKETHGBQD-UHFFFAOYSA-N": "test",
+    }
+    assert {key: split_of(key) for key in frozen} == frozen
+    share = [split_of(f"MOLECULE{i}-X") for i in range(4000)]
+    assert share.count("train") / 4000 == pytest.approx(0.8, abs=0.03)
+    assert share.count("test") / 4000 == pytest.approx(0.1, abs=0.03)
+
+
+def test_derived_quantities(dataset):
+    water = dataset[0]
+    assert (water.n_core, water.n_occupied) == (1, 4)
+    assert water.energies.size == water.orbital_energies.size - 1
+    assert np.trace(water.density) == pytest.approx(8.0, abs=1e-5)
+    assert water.charges.sum() == pytest.approx(0.0, abs=1e-5)
+    assert json.dumps(dataset.provenance)
