@@ -153,7 +153,7 @@ def _load(path: Path, modified: int) -> Parameters:
             tuple(number_of(text) for text in header["elements"]),
             **{key: value for key, value in header["form"].items() if key in known},
         )
-        with np.load(path / "weights.npz") as data:
+        with open(path / "weights.npz", "rb") as stream, np.load(stream) as data:
             weights = {key: read_only(data[key]) for key in data.files}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
         raise ParameterError(f"parameter set {path}: cannot be read ({error})") from None

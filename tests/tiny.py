@@ -1,0 +1,23 @@
+"""A parameter set of random weights for tests of the doors: its numbers mean nothing."""
+
+from pathlib import Path
+
+import numpy as np
+
+from mlsemi.model import Model, ModelForm
+from mlsemi.parameters import Parameters, checksum_of
+
+ELEMENTS = (1, 6, 7, 8, 16)
+LEVELS = {1: (-0.5, 0.0), 6: (-0.7, -0.3), 7: (-0.9, -0.4), 8: (-1.1, -0.5), 16: (-0.7, -0.35)}
+
+
+def write_tiny_parameters(folder: Path) -> Path:
+    """Write the folder of a small random set for H, C, N, O, S and return its path."""
+    form = ModelForm(ELEMENTS, n_radial=4, n_channel=2, n_node=2, n_hidden=4)
+    rng = np.random.default_rng(0)
+    weights = {name: 0.03 * rng.normal(size=shape) for name, shape in form.shapes().items()}
+    weights["level"] = np.array([LEVELS[z] for z in ELEMENTS])
+    weights["two_center"] -= 0.3  # bonds, so that formaldehyde has a gap
+    model = Model(form, weights)
+    Parameters("tiny", {"description": "random weights"}, model, checksum_of(weights)).save(folder)
+    return folder
