@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mlsemi.domain import outside
 from mlsemi.elements import number_of, symbol
 from mlsemi.errors import InputError, ParameterError
 from mlsemi.model import Model, ModelForm, ModelRecord
@@ -97,6 +98,11 @@ class Parameters:
         out = []
         if structure.charge:
             out.append("the parameters were trained on neutral molecules only")
+        strange = outside(pairs, record.messages.invariants, self.model.weights)
+        if strange.size:
+            named = ", ".join(f"{a} ({structure.symbols[a]})" for a in strange[:5].tolist())
+            more = f" and {strange.size - 5} more" if strange.size > 5 else ""
+            out.append(f"outside the training domain: surroundings of atoms {named}{more}")
         return tuple(out)
 
     @classmethod

@@ -15,6 +15,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from mlsemi.adjoint import reverse
+from mlsemi.domain import fit_domain
 from mlsemi.elements import number_of
 from mlsemi.errors import InputError, ParameterError
 from mlsemi.model import Model, ModelForm
@@ -309,7 +310,7 @@ class Trainer:
 
 def _decays(name: str) -> bool:
     baseline = ("level", "two_center", "energy.atom", "bond.scale", "dipole.sp")
-    return name not in baseline and not name.endswith("bias")
+    return name not in baseline and not name.endswith("bias") and not name.startswith("domain.")
 
 
 def molecules_limited(records: list[Reference], limit: int, seed: int) -> list[Reference]:
@@ -375,6 +376,13 @@ def train(config_path: Path, resume: bool = True, quiet: bool = False) -> Parame
     return _finish(config, form, state, dataset, records, output)
 
 
+def _domain(model: Model, records: Sequence[Reference]) -> dict[str, np.ndarray]:
+    """Training domain of the finished features."""
+    pairs = PairList.of([r.structure for r in records], model.form.elements, model.form.cutoff)
+    _, record = model.predict(pairs)
+    return fit_domain(pairs, record.messages.invariants, len(model.form.elements))
+
+
 def _finish(
     config: TrainConfig,
     form: ModelForm,
@@ -403,7 +411,7 @@ def _finish(
         },
         "errors": best,
     }
-    weights = state.best
+    weights = state.best | _domain(Model(form, state.best), records)
     parameters = Parameters(config.name, header, Model(form, weights), checksum_of(weights))
     parameters.save(output)
     save(training_figure(state.history), output / "training.png")

@@ -27,9 +27,10 @@ class LossWeights:
         Squared error of the HOMO and of the matched LUMO.
     virtual : float
         Squared error of virtual levels matched by overlap, per matched level.
-    residual : float
-        Squared residual |H_o T_p - eps_p T_p|^2 of the reference's occupied orbitals, per orbital:
-        the matrix-element target, in a form that needs no choice of virtuals.
+    residual, residual_virtual : float
+        Squared residual |H_o t_p - eps_p t_p|^2 per orbital, t_p the normalised projection of the
+        reference's occupied and valence virtual orbitals: the matrix-element target, in a form
+        that does not depend on a choice of virtuals.
     density : float
         Squared error of the density matrix in the minimal frame, per orbital.
     charges, dipole : float
@@ -41,7 +42,8 @@ class LossWeights:
     occupied: float = 1.0
     frontier: float = 0.15
     virtual: float = 0.5
-    residual: float = 0.2
+    residual: float = 1.0
+    residual_virtual: float = 0.1
     density: float = 0.02
     charges: float = 0.02
     dipole: float = 0.005
@@ -65,6 +67,15 @@ class Target:
     def occupied_energies(self) -> np.ndarray:
         """Occupied valence levels, hartree."""
         return self.record.energies[: self.record.n_occupied]
+
+    def projected(self, weights: LossWeights) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Normalised projected orbitals, their levels, and the weight of each residual."""
+        n, virtual = self.record.n_occupied, self.valence_virtuals
+        chosen = np.concatenate([np.arange(n), virtual])
+        orbitals = self.record.valence_amplitudes[:, chosen]
+        share = np.full(chosen.size, weights.residual / n)
+        share[n:] = weights.residual_virtual / max(virtual.size, 1)
+        return orbitals / np.linalg.norm(orbitals, axis=0), self.record.energies[chosen], share
 
     @cached_property
     def lumo(self) -> float:
@@ -123,15 +134,15 @@ def structure_loss(
         dipole=ground.dipole - record.dipole,
         energy=ground.energy - record.energy,
     )
-    occupied = record.valence_amplitudes[:, :n]
-    residual = ground.hamiltonian @ occupied - occupied * target.occupied_energies
+    orbitals, levels, share = target.projected(weights)
+    residual = ground.hamiltonian @ orbitals - orbitals * levels
     density_error = ground.density - record.density
     frontier = 0.0 if lowest is None else float(errors.virtual[lowest])
     loss = (
         weights.occupied * np.mean(errors.occupied**2)
         + weights.frontier * (errors.homo**2 + frontier**2)
         + weights.virtual * np.sum(errors.virtual**2) / n_matched
-        + weights.residual * np.sum(residual**2) / n
+        + np.sum(share * residual**2)
         + weights.density * np.sum(density_error**2) / n_orbital
         + weights.charges * np.mean(errors.charges**2)
         + weights.dipole * np.sum(errors.dipole**2) / n_atom
@@ -147,7 +158,7 @@ def structure_loss(
         float(loss),
         errors,
         Cotangent(
-            hamiltonian=(2.0 * weights.residual / n) * residual @ occupied.T,
+            hamiltonian=(2.0 * share * residual) @ orbitals.T,
             energies=energies_bar,
             density=2.0 * weights.density * density_error / n_orbital,
             charges=2.0 * weights.charges * errors.charges / n_atom,

@@ -45,7 +45,10 @@ def initial_model(form: ModelForm, records: Sequence[Reference], seed: int) -> M
     for name in ("atom.gate.bias", "node.gate.bias", "bond.bias", "energy.bias"):
         weights[name] *= 0.1
     weights["bond.scale"][:] = 1.0
-    weights["dipole.sp"][:] = 0.8
+    weights["dipole.sp"][:] = 0.0
+    weights["domain.center"][:] = 0.0
+    for name in ("domain.spread", "domain.limit"):
+        weights[name][:] = 1.0
     pairs = PairList.of([r.structure for r in records], form.elements, form.cutoff)
     model = Model(form, weights)
     _fit_baseline(model, pairs, records)
