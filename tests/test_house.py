@@ -1,0 +1,187 @@
+"""The rules of the house, run by the suite: order of the floors, docstrings, sizes, manners."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+import mlsemi
+
+PACKAGE = Path(mlsemi.__file__).parent
+CHECKOUT = Path(__file__).parent.parent
+MODULES = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if path.name != "__init__.py"
+}
+
+FLOORS = """
+    units errors outputs elements kernels.jit kernels
+    structure formats basis pairs so3 radial integrals
+    layers representation.density representation.messages representation.long_range
+    representation.bonds representation
+    blocks model monopoles domain parameters
+    eigen observables davidson tamm_dancoff excitations spectrum ensemble
+    singlepoint adjoint calculator
+    plots report
+    training.projection training.dataset training.geometries training.workers training.reference
+    training.campaign training.progress training.regression training.loss training.fit
+    training.validate training.commands training
+    inventory terminal jobs cli
+""".split()  # noqa: SIM905
+"""Every file imports only what stands before it; a package name stands for its other files."""
+
+BOTH_WAYS = {("singlepoint", "adjoint")}
+"""The two walks: forces are asked for on the way forward and computed on the way back."""
+
+MAX_LINES = 400
+MAX_KERNEL_ARGUMENTS = 12
+MAX_KERNEL_LINES = 60
+
+
+def tree(module):
+    return ast.parse(MODULES[module].read_text())
+
+
+def rank(module):
+    for name in (module, module.rpartition(".")[0]):
+        if name in FLOORS:
+            return FLOORS.index(name)
+    raise AssertionError(f"{module} has no place in FLOORS: put it where it belongs")
+
+
+def without_type_checking(node):
+    """Walk a tree, leaving out ``if TYPE_CHECKING`` blocks."""
+    if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
+        return
+    yield node
+    for child in ast.iter_child_nodes(node):
+        yield from without_type_checking(child)
+
+
+def imports_of(module):
+    """Modules of this package that a module imports, anywhere in the file."""
+    for node in without_type_checking(tree(module)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "mlsemi":
+            assert not node.level, "relative import"
+            base = node.module.partition(".")[2]
+            for alias in node.names:
+                name = f"{base}.{alias.name}" if base else alias.name
+                if name in MODULES:
+                    yield name
+                elif base in MODULES:
+                    yield base
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.startswith("mlsemi."):
+                    yield alias.name.partition(".")[2]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_floors(module):
+    for other in imports_of(module):
+        if (module, other) not in BOTH_WAYS:
+            assert rank(other) <= rank(module), f"{module} imports {other}, which stands later"
+            assert other != module
+
+
+def test_only_one_file_knows_pyscf():
+    pattern = re.compile(r"^\s*(import|from) pyscf", re.MULTILINE)
+    knows = {name for name, path in MODULES.items() if pattern.search(path.read_text())}
+    assert knows <= {"training.reference"}
+
+
+def documented(docstring, section):
+    """Names in a numpydoc section, in order; None without the section."""
+    lines = (docstring or "").splitlines()
+    try:
+        start = next(
+            i for i, line in enumerate(lines) if line == section and lines[i + 1].startswith("---")
+        )
+    except StopIteration:
+        return None
+    names = []
+    for line, following in zip(lines[start + 2 :], [*lines[start + 3 :], ""], strict=True):
+        if following.startswith("---"):
+            break
+        if line and not line[0].isspace():
+            names += [name.strip().lstrip("*") for name in line.split(" : ")[0].split(",")]
+    return names
+
+
+def signature(function):
+    a = function.args
+    every = [*a.posonlyargs, *a.args, a.vararg, *a.kwonlyargs, a.kwarg]
+    return [arg.arg for arg in every if arg is not None and arg.arg not in ("self", "cls")]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_docstrings_name_the_arguments(module):
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.FunctionDef):
+            names = documented(ast.get_docstring(node), "Parameters")
+            if names is not None:
+                assert names == signature(node), f"{module}.{node.name}"
+        elif isinstance(node, ast.ClassDef) and node.decorator_list:
+            fields = [
+                item.target.id
+                for item in node.body
+                if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)
+            ]
+            for section in ("Parameters", "Attributes"):
+                names = documented(ast.get_docstring(node), section)
+                if names is not None:
+                    assert names == fields, f"{module}.{node.name}"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_print_and_no_placeholders(module):
+    for node in ast.walk(tree(module)):
+        called = isinstance(node, ast.Call) and getattr(node.func, "id", "")
+        assert called != "print", f"{module}, line {node.lineno}"
+    words = ("TO" + "DO", "FIX" + "ME", "X" + "XX", "NotImplemented")
+    text = MODULES[module].read_text()
+    assert not [word for word in words if word in text]
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name.startswith("kernels.")])
+def test_kernels_are_small(module):
+    for node in tree(module).body:
+        if isinstance(node, ast.FunctionDef):
+            assert len(signature(node)) <= MAX_KERNEL_ARGUMENTS, node.name
+            body = node.body[1:] if ast.get_docstring(node) else node.body
+            assert body[-1].end_lineno - body[0].lineno + 1 <= MAX_KERNEL_LINES, node.name
+
+
+def texts():
+    """Every text file of the package and, where there is one, of the checkout around the tests."""
+    roots = [PACKAGE]
+    if (CHECKOUT / "pyproject.toml").is_file():
+        roots += [CHECKOUT / name for name in ("tests", "validation", "docs", "parameters", ".ci")]
+        yield from (p for p in CHECKOUT.iterdir() if p.suffix in {".md", ".toml"})
+    for root in roots:
+        for path in sorted(root.rglob("*")):
+            if (
+                path.suffix in {".py", ".md", ".toml", ".json", ".xyz", ".smi"}
+                or path.name == "run"
+            ):
+                yield path
+
+
+def test_no_file_is_long():
+    long = {
+        path.name: count
+        for path in texts()
+        if path.suffix == ".py" and (count := len(path.read_text().splitlines())) > MAX_LINES
+    }
+    assert not long
+
+
+def test_no_machine_paths():
+    folders = "|".join(("home", "root", "work", "Users", "mnt", "scratch"))
+    pattern = re.compile(rf"(?<![\w.\-/])/({folders})/\w")
+    found = {
+        p.name: m.group() for p in texts() if p.is_file() and (m := pattern.search(p.read_text()))
+    }
+    assert not found
