@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +133,10 @@ class TrainConfig:
         except TypeError as error:
             raise InputError(f"{path}: {error}") from None
         return config
+
+    def with_changes(self, epochs: int, **changes: Any) -> TrainConfig:
+        """A copy with another number of epochs and other entries changed."""
+        return replace(self, schedule=replace(self.schedule, epochs=epochs), **changes)
 
     def form(self) -> ModelForm:
         """Form of the model to train."""
@@ -339,8 +343,11 @@ def train(config_path: Path, resume: bool = True, quiet: bool = False) -> Parame
     fitted : Parameters
         The finished set, also written to the output folder with its learning curve.
     """
-    config = TrainConfig.load(config_path)
-    base = config_path.resolve().parent
+    return fit(TrainConfig.load(config_path), config_path.resolve().parent, resume, quiet)
+
+
+def fit(config: TrainConfig, base: Path, resume: bool = True, quiet: bool = False) -> Parameters:
+    """The run behind :func:`train`; file names in ``config`` are relative to ``base``."""
     output = base / config.output
     output.mkdir(parents=True, exist_ok=True)
     dataset = ReferenceDataset.load(*(base / name for name in config.datasets))

@@ -18,7 +18,7 @@ from mlsemi.plots import parity_figure, save
 from mlsemi.training.dataset import Reference, ReferenceDataset
 from mlsemi.training.fit import batch_loss, summarise
 from mlsemi.training.loss import Errors, LossWeights, Target
-from mlsemi.units import AU_DEBYE, HARTREE_EV
+from mlsemi.units import HARTREE_EV
 
 QUANTITIES = {
     "occupied_ev": "occupied valence levels / eV",

@@ -1,0 +1,60 @@
+"""Held-out errors against the number of training molecules (log-log), one model per size.
+
+    python validation/learning_curve.py parameters/reference/organic.h5 [--epochs 60]
+
+Every model is trained with the settings of ``parameters/organic-0.toml`` on a random subset of the
+training molecules; validation molecules choose the epoch, test molecules give the errors.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from mlsemi.plots import learning_curve_figure, save
+from mlsemi.training.dataset import ReferenceDataset
+from mlsemi.training.fit import TrainConfig, fit, summarise
+from mlsemi.training.validate import errors_of, select
+
+HERE = Path(__file__).parent
+CONFIG = HERE.parent / "parameters" / "organic-0.toml"
+
+
+def main() -> None:
+    """Train at several sizes, print the table, save the figure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("dataset", type=Path)
+    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[50, 100, 200, 400])
+    arguments = parser.parse_args()
+    base = TrainConfig.load(CONFIG)
+    test = select(ReferenceDataset.load(arguments.dataset), "test", base.elements)
+    rows = {}
+    for size in arguments.sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            config = base.with_changes(
+                datasets=(str(arguments.dataset.resolve()),),
+                output=folder,
+                limit=size,
+                epochs=arguments.epochs,
+            )
+            parameters = fit(config, Path(folder), resume=False)
+        rows[size] = summarise([0.0], errors_of(parameters.model, test))
+        print(size, {key: round(value, 4) for key, value in rows[size].items()}, flush=True)
+    sizes = np.array(arguments.sizes)
+    curves = {
+        "occupied": np.array([rows[n]["occupied_ev"] for n in rows]),
+        "HOMO": np.array([rows[n]["homo_ev"] for n in rows]),
+        "LUMO": np.array([rows[n]["lumo_ev"] for n in rows]),
+    }
+    save(learning_curve_figure(sizes, curves, "held-out error / eV"), HERE / "learning_curve.png")
+    record = {"epochs": arguments.epochs, "test_structures": len(test), "errors": rows}
+    (HERE / "learning_curve.json").write_text(json.dumps(record, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
