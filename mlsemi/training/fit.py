@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import json
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +14,13 @@ from threadpoolctl import threadpool_limits
 
 from mlsemi.adjoint import reverse
 from mlsemi.domain import fit_domain
-from mlsemi.elements import number_of
-from mlsemi.errors import InputError, ParameterError
+from mlsemi.errors import ParameterError
 from mlsemi.model import Model, ModelForm
 from mlsemi.pairs import PairList
 from mlsemi.parameters import Parameters, checksum_of
 from mlsemi.singlepoint import ground_state
+from mlsemi.training.checkpoint import TrainState
+from mlsemi.training.config import TrainConfig
 from mlsemi.training.dataset import Reference, ReferenceDataset
 from mlsemi.training.loss import Errors, LossWeights, Target, structure_loss
 from mlsemi.training.progress import TrainingDisplay
@@ -30,178 +29,6 @@ from mlsemi.units import AU_DEBYE, HARTREE_EV
 
 CHUNKS = 2
 """A batch is always cut into this many parts, so that results do not depend on threads."""
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """Adam with warm-up, a flat part and a cosine decay; averaged weights.
-
-    Attributes
-    ----------
-    epochs, batch : int
-    learning_rate, final_fraction : float
-    warmup_steps : int
-    flat : float
-        Part of all steps before the decay begins.
-    beta1, beta2, clip, average : float
-        Adam moments, gradient-norm limit, decay of the exponential moving average of weights.
-    weight_decay : float
-        Decoupled decay of the corrections' weights (Loshchilov and Hutter 2019); the physics
-        baseline, biases and scales are not decayed.
-    """
-
-    epochs: int = 100
-    batch: int = 8
-    learning_rate: float = 3e-3
-    final_fraction: float = 0.01
-    warmup_steps: int = 50
-    flat: float = 0.3
-    beta1: float = 0.9
-    beta2: float = 0.99
-    clip: float = 1.0
-    average: float = 0.99
-    weight_decay: float = 0.5
-
-    def rate(self, step: int, total: int) -> float:
-        """Learning rate at a step."""
-        start = self.flat * total
-        ramp = min(1.0, (step + 1) / self.warmup_steps)
-        if step < start:
-            return self.learning_rate * ramp
-        phase = np.pi * (step - start) / max(total - start, 1.0)
-        low = self.final_fraction
-        return float(self.learning_rate * ramp * (low + (1.0 - low) * 0.5 * (1.0 + np.cos(phase))))
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """Everything that decides a training run; read from TOML.
-
-    Attributes
-    ----------
-    name : str
-        Name of the parameter set.
-    datasets : tuple of str
-        Dataset files, relative to the config file.
-    output : str
-        Folder of the finished parameter set, relative to the config file.
-    elements : tuple of str
-    seed, threads : int
-    limit : int
-        Use only so many training molecules (0: all), for learning curves.
-    model, loss, schedule : dict or dataclass
-        See :class:`ModelForm`, :class:`LossWeights`, :class:`Schedule`.
-    """
-
-    name: str
-    datasets: tuple[str, ...]
-    output: str
-    elements: tuple[str, ...] = ("H", "C", "N", "O")
-    seed: int = 0
-    threads: int = 1
-    limit: int = 0
-    model: dict[str, Any] = field(default_factory=dict)
-    loss: LossWeights = field(default_factory=LossWeights)
-    schedule: Schedule = field(default_factory=Schedule)
-
-    @classmethod
-    def load(cls, path: Path) -> TrainConfig:
-        """Read a TOML file.
-
-        Raises
-        ------
-        InputError
-            If the file is missing, not TOML, or has unknown or missing entries.
-        """
-        try:
-            import tomllib
-        except ModuleNotFoundError:  # Python 3.10
-            import tomli as tomllib  # type: ignore[no-redef]
-        try:
-            data = tomllib.loads(path.read_text())
-        except (OSError, tomllib.TOMLDecodeError) as error:
-            raise InputError(f"{path}: {error}") from None
-        unknown = set(data) - {f.name for f in fields(cls)}
-        if unknown:
-            raise InputError(f"{path}: unknown entries {', '.join(sorted(unknown))}")
-        try:
-            data["loss"] = LossWeights(**data.get("loss", {}))
-            data["schedule"] = Schedule(**data.get("schedule", {}))
-            data |= {k: tuple(data[k]) for k in ("datasets", "elements") if k in data}
-            config = cls(**data)
-            config.form()
-        except TypeError as error:
-            raise InputError(f"{path}: {error}") from None
-        return config
-
-    def with_changes(self, epochs: int, **changes: Any) -> TrainConfig:
-        """A copy with another number of epochs and other entries changed."""
-        return replace(self, schedule=replace(self.schedule, epochs=epochs), **changes)
-
-    def form(self) -> ModelForm:
-        """Form of the model to train."""
-        return ModelForm(tuple(number_of(text) for text in self.elements), **self.model)
-
-
-_GROUPS = ("weights", "averaged", "first", "second", "best")
-
-
-@dataclass
-class TrainState:
-    """What a checkpoint holds: enough for a bit-identical restart."""
-
-    weights: dict[str, np.ndarray]
-    averaged: dict[str, np.ndarray]
-    first: dict[str, np.ndarray]
-    second: dict[str, np.ndarray]
-    best: dict[str, np.ndarray]
-    step: int
-    history: list[dict[str, float]]
-    rng: dict[str, Any]
-
-    @classmethod
-    def start(cls, model: Model, seed: int) -> TrainState:
-        """State before the first step."""
-        w = {k: np.array(v) for k, v in model.weights.items()}
-        zeros = {k: np.zeros_like(v) for k, v in w.items()}
-        copies = [{k: v.copy() for k, v in d.items()} for d in (w, w, zeros, zeros, w)]
-        rng = np.random.default_rng(seed).bit_generator.state
-        return cls(**dict(zip(_GROUPS, copies, strict=True)), step=0, history=[], rng=dict(rng))
-
-    def save(self, path: Path, stamp: str) -> None:
-        """Write the checkpoint; it appears complete or not at all."""
-        meta = {"step": self.step, "history": self.history, "rng": self.rng, "stamp": stamp}
-        arrays = {
-            f"{group}/{name}": value
-            for group in _GROUPS
-            for name, value in getattr(self, group).items()
-        }
-        buffer = io.BytesIO()
-        np.savez(buffer, meta=np.array(json.dumps(meta)), **arrays)  # type: ignore[arg-type]
-        temporary = path.with_name(path.name + ".writing")
-        temporary.write_bytes(buffer.getvalue())
-        os.replace(temporary, path)
-
-    @classmethod
-    def load(cls, path: Path, stamp: str) -> TrainState:
-        """Read a checkpoint.
-
-        Raises
-        ------
-        ParameterError
-            If it belongs to another configuration or dataset.
-        """
-        with np.load(path) as data:
-            meta = json.loads(str(data["meta"]))
-            if meta["stamp"] != stamp:
-                raise ParameterError(
-                    f"{path}: checkpoint of another configuration or dataset; use --fresh"
-                )
-            groups = {
-                group: {k.split("/")[1]: data[k] for k in data.files if k.startswith(f"{group}/")}
-                for group in _GROUPS
-            }
-        return cls(**groups, step=meta["step"], history=meta["history"], rng=meta["rng"])
 
 
 def batch_loss(

@@ -1,0 +1,125 @@
+"""Configuration of a training run, read from TOML."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlsemi.elements import number_of
+from mlsemi.errors import InputError
+from mlsemi.model import ModelForm
+from mlsemi.training.loss import LossWeights
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Adam with warm-up, a flat part and a cosine decay; averaged weights.
+
+    Attributes
+    ----------
+    epochs, batch : int
+    learning_rate, final_fraction : float
+    warmup_steps : int
+    flat : float
+        Part of all steps before the decay begins.
+    beta1, beta2, clip, average : float
+        Adam moments, gradient-norm limit, decay of the exponential moving average of weights.
+    weight_decay : float
+        Decoupled decay of the corrections' weights (Loshchilov and Hutter 2019); the physics
+        baseline, biases and scales are not decayed.
+    """
+
+    epochs: int = 100
+    batch: int = 8
+    learning_rate: float = 3e-3
+    final_fraction: float = 0.01
+    warmup_steps: int = 50
+    flat: float = 0.3
+    beta1: float = 0.9
+    beta2: float = 0.99
+    clip: float = 1.0
+    average: float = 0.99
+    weight_decay: float = 0.5
+
+    def rate(self, step: int, total: int) -> float:
+        """Learning rate at a step."""
+        start = self.flat * total
+        ramp = min(1.0, (step + 1) / self.warmup_steps)
+        if step < start:
+            return self.learning_rate * ramp
+        phase = np.pi * (step - start) / max(total - start, 1.0)
+        low = self.final_fraction
+        return float(self.learning_rate * ramp * (low + (1.0 - low) * 0.5 * (1.0 + np.cos(phase))))
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that decides a training run; read from TOML.
+
+    Attributes
+    ----------
+    name : str
+        Name of the parameter set.
+    datasets : tuple of str
+        Dataset files, relative to the config file.
+    output : str
+        Folder of the finished parameter set, relative to the config file.
+    elements : tuple of str
+    seed, threads : int
+    limit : int
+        Use only so many training molecules (0: all), for learning curves.
+    model, loss, schedule : dict or dataclass
+        See :class:`ModelForm`, :class:`LossWeights`, :class:`Schedule`.
+    """
+
+    name: str
+    datasets: tuple[str, ...]
+    output: str
+    elements: tuple[str, ...] = ("H", "C", "N", "O")
+    seed: int = 0
+    threads: int = 1
+    limit: int = 0
+    model: dict[str, Any] = field(default_factory=dict)
+    loss: LossWeights = field(default_factory=LossWeights)
+    schedule: Schedule = field(default_factory=Schedule)
+
+    @classmethod
+    def load(cls, path: Path) -> TrainConfig:
+        """Read a TOML file.
+
+        Raises
+        ------
+        InputError
+            If the file is missing, not TOML, or has unknown or missing entries.
+        """
+        try:
+            import tomllib
+        except ModuleNotFoundError:  # Python 3.10
+            import tomli as tomllib  # type: ignore[no-redef]
+        try:
+            data = tomllib.loads(path.read_text())
+        except (OSError, tomllib.TOMLDecodeError) as error:
+            raise InputError(f"{path}: {error}") from None
+        unknown = set(data) - {f.name for f in fields(cls)}
+        if unknown:
+            raise InputError(f"{path}: unknown entries {', '.join(sorted(unknown))}")
+        try:
+            data["loss"] = LossWeights(**data.get("loss", {}))
+            data["schedule"] = Schedule(**data.get("schedule", {}))
+            data |= {k: tuple(data[k]) for k in ("datasets", "elements") if k in data}
+            config = cls(**data)
+            config.form()
+        except TypeError as error:
+            raise InputError(f"{path}: {error}") from None
+        return config
+
+    def with_changes(self, epochs: int, **changes: Any) -> TrainConfig:
+        """A copy with another number of epochs and other entries changed."""
+        return replace(self, schedule=replace(self.schedule, epochs=epochs), **changes)
+
+    def form(self) -> ModelForm:
+        """Form of the model to train."""
+        return ModelForm(tuple(number_of(text) for text in self.elements), **self.model)
