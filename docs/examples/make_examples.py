@@ -12,6 +12,8 @@ MOLECULES = {
     "formaldehyde": "C=O",
     "ammonium": "[NH4+]",
     "R-methyloxirane": "C[C@@H]1CO1",
+    "beta-carotene": "CC1=C(C(CCC1)(C)C)/C=C/C(=C/C=C/C(=C/C=C/C=C(/C=C/C=C(/C=C/C2=C(CCCC2(C)C)C)"
+    "\\C)\\C)/C)/C",
 }
 COLUMNS = "Properties=species:S:1:pos:R:3"
 HERE = Path(__file__).parent
