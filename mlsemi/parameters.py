@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 import zipfile
@@ -19,6 +18,7 @@ from mlsemi.elements import number_of, symbol
 from mlsemi.errors import InputError, ParameterError
 from mlsemi.model import Model, ModelForm, ModelRecord
 from mlsemi.monopoles import ExcitationParameters
+from mlsemi.outputs import complete_or_absent
 from mlsemi.pairs import PairList
 from mlsemi.structure import Structure, read_only
 
@@ -127,9 +127,8 @@ class Parameters:
         """Write the folder of a parameter set; weights first, the header last."""
         target = Path(path)
         target.mkdir(parents=True, exist_ok=True)
-        buffer = io.BytesIO()
-        np.savez(buffer, **dict(self.model.weights))  # type: ignore[arg-type]
-        _replace(target / "weights.npz", buffer.getvalue())
+        with complete_or_absent(target / "weights.npz") as temporary, open(temporary, "wb") as file:
+            np.savez(file, **dict(self.model.weights))  # type: ignore[arg-type]
         header = {
             "format": FORMAT,
             "name": self.name,
@@ -137,14 +136,8 @@ class Parameters:
             "form": {k: v for k, v in asdict(self.model.form).items() if k != "elements"},
             "checksum": self.checksum,
         }
-        text = json.dumps(header | self.header, indent=2)
-        _replace(target / "header.json", (text + "\n").encode())
-
-
-def _replace(path: Path, data: bytes) -> None:
-    temporary = path.with_name(path.name + ".writing")
-    temporary.write_bytes(data)
-    os.replace(temporary, path)
+        with complete_or_absent(target / "header.json") as temporary:
+            temporary.write_text(json.dumps(header | self.header, indent=2) + "\n")
 
 
 @cache

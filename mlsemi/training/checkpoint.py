@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import numpy as np
 
 from mlsemi.errors import ParameterError
 from mlsemi.model import Model
+from mlsemi.outputs import complete_or_absent
 
 _GROUPS = ("weights", "averaged", "first", "second", "best")
 
@@ -47,11 +46,8 @@ class TrainState:
             for group in _GROUPS
             for name, value in getattr(self, group).items()
         }
-        buffer = io.BytesIO()
-        np.savez(buffer, meta=np.array(json.dumps(meta)), **arrays)  # type: ignore[arg-type]
-        temporary = path.with_name(path.name + ".writing")
-        temporary.write_bytes(buffer.getvalue())
-        os.replace(temporary, path)
+        with complete_or_absent(path) as temporary, open(temporary, "wb") as file:
+            np.savez(file, meta=np.array(json.dumps(meta)), **arrays)  # type: ignore[arg-type]
 
     @classmethod
     def load(cls, path: Path, stamp: str) -> TrainState:

@@ -8,13 +8,13 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from pathlib import Path
 
 import h5py
 import numpy as np
 
 from mlsemi.elements import n_orbital_of, valence
 from mlsemi.errors import MlsemiError, ParameterError
+from mlsemi.outputs import complete_or_absent
 from mlsemi.structure import Structure
 from mlsemi.training.projection import density_matrix, projected_hamiltonian
 
@@ -205,17 +205,11 @@ class ReferenceDataset:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the HDF5 file; it appears complete or not at all."""
-        path = Path(path)
-        temporary = path.with_name(path.name + ".writing")
-        try:
-            with h5py.File(temporary, "w", track_order=False) as file:
-                file.attrs["format"] = FORMAT
-                file.attrs["provenance"] = json.dumps(self.provenance, sort_keys=True)
-                file.attrs["checksum"] = self.checksum
-                _write_columns(file, [arrays_of(record) for record in self.records])
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with complete_or_absent(path) as temporary, h5py.File(temporary, "w") as file:
+            file.attrs["format"] = FORMAT
+            file.attrs["provenance"] = json.dumps(self.provenance, sort_keys=True)
+            file.attrs["checksum"] = self.checksum
+            _write_columns(file, [arrays_of(record) for record in self.records])
 
     @classmethod
     def load(cls, *paths: str | os.PathLike[str], verify: bool = True) -> ReferenceDataset:

@@ -187,7 +187,7 @@ def fit(config: TrainConfig, base: Path, resume: bool = True, quiet: bool = Fals
     if not records or not validation:
         raise ParameterError("the dataset has no training or no validation molecules")
     form = config.form()
-    checkpoint = output / "checkpoint.npz"
+    checkpoint = output.with_name(output.name + ".checkpoint.npz")
     stamp = json.dumps([asdict(config), dataset.checksum], sort_keys=True, default=list)
     with threadpool_limits(1), ThreadPoolExecutor(config.threads) as pool:
         if resume and checkpoint.exists():

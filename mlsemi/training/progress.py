@@ -47,6 +47,7 @@ class TrainingDisplay:
         self.console.print(
             f"{self.epoch:5d} {row['loss']:7.4f} {v['loss']:11.4f} {v['occupied_ev']:7.3f} "
             f"{v['homo_ev']:8.3f} {v['lumo_ev']:8.3f} {v['charges_e']:9.4f} "
-            f"{v['dipole_debye']:9.3f} {v['energy_ev']:10.2f}"
+            f"{v['dipole_debye']:9.3f} {v['energy_ev']:10.2f}",
+            soft_wrap=True,
         )
         self.progress.advance(self.task)
