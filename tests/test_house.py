@@ -23,7 +23,7 @@ FLOORS = """
     representation.bonds representation
     blocks model monopoles domain parameters
     eigen observables davidson tamm_dancoff excitations spectrum ensemble
-    singlepoint adjoint calculator
+    singlepoint adjoint surface calculator
     plots report
     training.projection training.dataset training.geometries training.workers training.reference
     training.campaign training.progress training.regression training.loss training.fit

@@ -18,6 +18,8 @@ def write_tiny_parameters(folder: Path) -> Path:
     weights = {name: 0.03 * rng.normal(size=shape) for name, shape in form.shapes().items()}
     weights["level"] = np.array([LEVELS[z] for z in ELEMENTS])
     weights["two_center"] -= 0.3  # bonds, so that formaldehyde has a gap
+    weights["energy.in"] *= 30.0  # so that forces are far from zero
+    weights["energy.out"] *= 300.0
     model = Model(form, weights)
     Parameters("tiny", {"description": "random weights"}, model, checksum_of(weights)).save(folder)
     return folder
