@@ -72,9 +72,8 @@ class Structure:
                 raise InputError(f"atom {atom}: {error}") from None
         bad = np.flatnonzero(~np.isfinite(self.positions).all(axis=1))
         if bad.size:
-            raise InputError(
-                f"atom {bad[0]} ({symbol(self.numbers[bad[0]])}) has a coordinate that is not finite"
-            )
+            name = symbol(self.numbers[bad[0]])
+            raise InputError(f"atom {bad[0]} ({name}) has a coordinate that is not finite")
         if self.numbers.size > 1:
             radius = covalent_radius(self.numbers)
             first, second = np.triu_indices(self.numbers.size, 1)

@@ -12,7 +12,7 @@ import random
 import sys
 from pathlib import Path
 
-from rdkit import Chem, DataStructs, RDLogger
+from rdkit import Chem, RDLogger
 from rdkit.Chem import rdFingerprintGenerator
 from rdkit.SimDivFilters.rdSimDivPickers import MaxMinPicker
 
@@ -140,7 +140,9 @@ def pool(rng: random.Random) -> list[str]:
 def main() -> None:
     """Print the list."""
     RDLogger.DisableLog("rdApp.*")
-    excluded = frozenset(Path(sys.argv[1]).read_text().split()) if len(sys.argv) > 1 else frozenset()
+    excluded = (
+        frozenset(Path(sys.argv[1]).read_text().split()) if len(sys.argv) > 1 else frozenset()
+    )
     rng = random.Random(0)
     core = [text for text in map(canonical, words(CORE)) if text]
     candidates = [text for text in pool(rng) if text not in set(core)]
