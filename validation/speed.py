@@ -1,0 +1,127 @@
+"""Speed of a single point beside GFN2-xTB (tblite), in one process on one thread.
+
+    python validation/speed.py --parameters organic-0
+
+Medians of interleaved runs on new objects, after one run of each that compiles or loads. mlsemi
+has no SCF: one prediction of H, one diagonalisation, charges, dipole, energy. The Python
+interface of tblite always computes the gradient with the energy, so its one number stands in both
+comparisons. The LAPACK share is the time of `scipy.linalg.eigh` on the same H over that of the
+whole single point.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"
+
+import argparse
+import time
+from collections.abc import Callable
+
+import numpy as np
+import report
+import scipy.linalg
+from ase.build import molecule
+from rich.progress import track
+from tblite.interface import Calculator
+from threadpoolctl import threadpool_limits
+
+from mlsemi import singlepoint
+from mlsemi.formats import read_structures
+from mlsemi.parameters import Parameters
+from mlsemi.structure import Structure
+
+EXAMPLES = report.HERE.parent / "docs" / "examples"
+SECONDS = 20.0
+"""Time spent on each molecule."""
+MIN_RUNS, MAX_RUNS = 15, 400
+
+
+def structures() -> dict[str, Structure]:
+    """The four molecules."""
+    return {
+        "benzene": Structure.from_ase(molecule("C6H6")),
+        "caffeine": read_structures(EXAMPLES / "caffeine.xyz")[0],
+        "C60": Structure.from_ase(molecule("C60")),
+        "beta-carotene": read_structures(EXAMPLES / "beta-carotene.xyz")[0],
+    }
+
+
+def gfn2(structure: Structure) -> None:
+    """Energy and gradient from scratch."""
+    calculator = Calculator(
+        "GFN2-xTB", structure.numbers, structure.positions, float(structure.charge)
+    )
+    calculator.set("verbosity", 0)
+    calculator.singlepoint()
+
+
+def medians(tasks: dict[str, Callable[[], object]]) -> tuple[dict[str, float], int]:
+    """Median wall time of each task, s, and the number of rounds; every round runs all tasks."""
+    for task in tasks.values():
+        task()
+    times: dict[str, list[float]] = {name: [] for name in tasks}
+    begin = time.perf_counter()
+    rounds = 0
+    while rounds < MIN_RUNS or (time.perf_counter() - begin < SECONDS and rounds < MAX_RUNS):
+        for name, task in tasks.items():
+            start = time.perf_counter()
+            task()
+            times[name].append(time.perf_counter() - start)
+        rounds += 1
+    return {name: float(np.median(values)) for name, values in times.items()}, rounds
+
+
+def measure(structure: Structure, parameters: Parameters) -> dict[str, float]:
+    """All times of one molecule, s, with the shares and ratios."""
+    state = singlepoint(structure, parameters=parameters).state
+    hamiltonian = (state.orbitals * state.energies) @ state.orbitals.T
+    hamiltonian = 0.5 * (hamiltonian + hamiltonian.T)
+    tasks: dict[str, Callable[[], object]] = {
+        "mlsemi": lambda: singlepoint(structure, parameters=parameters),
+        "mlsemi_forces": lambda: singlepoint(structure, parameters=parameters, forces=True),
+        "tblite": lambda: gfn2(structure),
+        "eigh": lambda: scipy.linalg.eigh(hamiltonian, check_finite=False, driver="evd"),
+    }
+    seconds, rounds = medians(tasks)
+    return seconds | {
+        "atoms": structure.n_atom,
+        "orbitals": structure.n_orbital,
+        "rounds": rounds,
+        "eigh_share": seconds["eigh"] / seconds["mlsemi"],
+        "tblite_over_mlsemi": seconds["tblite"] / seconds["mlsemi"],
+        "tblite_over_mlsemi_forces": seconds["tblite"] / seconds["mlsemi_forces"],
+    }
+
+
+def main() -> None:
+    """Measure, write speed.md and speed.json."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--parameters", default="organic-0")
+    options = parser.parse_args()
+    parameters = Parameters.load(options.parameters)
+    with threadpool_limits(1):
+        results = {
+            name: measure(structure, parameters)
+            for name, structure in track(structures().items(), "molecules", transient=True)
+        }
+    head = ("molecule", "atoms", "orbitals", "mlsemi / ms", "LAPACK share", "mlsemi + forces / ms",
+            "tblite / ms", "tblite : mlsemi", "with forces", "rounds")  # fmt: skip
+    rows = [
+        [
+            name, r["atoms"], r["orbitals"], f"{1e3 * r['mlsemi']:.2f}", f"{r['eigh_share']:.0%}",
+            f"{1e3 * r['mlsemi_forces']:.2f}", f"{1e3 * r['tblite']:.2f}",
+            f"{r['tblite_over_mlsemi']:.1f}", f"{r['tblite_over_mlsemi_forces']:.1f}", r["rounds"],
+        ]
+        for name, r in results.items()
+    ]  # fmt: skip
+    sections = [" ".join(__doc__.split("\n\n", 2)[2].split()), report.table(head, rows)]
+    used = {"name": parameters.name, "checksum": parameters.checksum}
+    report.write(
+        "speed", "Speed of a single point", sections, {"parameters": used, "seconds": results}
+    )
+
+
+if __name__ == "__main__":
+    main()
