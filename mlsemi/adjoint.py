@@ -46,6 +46,11 @@ class Cotangent(NamedTuple):
     dipole: np.ndarray | None = None
     energy: float = 0.0
 
+    @property
+    def is_electronic(self) -> bool:
+        """Whether the loss depends on H_o at all; the energy readout alone does not."""
+        return any(bar is not None for bar in self[:-1])
+
 
 def reverse(
     model: Model,
@@ -85,19 +90,24 @@ def reverse(
         rows = pairs.atoms_of(index)
         species = pairs.species[rows]
         sp_length = model.weights["dipole.sp"][species]
-        matrix_bar, sp_length_bar, positions_bar = _observables_adjoint(
-            pairs.structures[index], sp_length, ground, bar
-        )
+        if bar.is_electronic:
+            matrix_bar, sp_length_bar, positions_bar = _observables_adjoint(
+                pairs.structures[index], sp_length, ground, bar
+            )
+            np.add.at(sp_bar, species, sp_length_bar)
+        else:
+            matrix_bar = np.zeros_like(ground.density)
+            positions_bar = np.zeros((rows.size, 3))
         matrices_bar.append(matrix_bar)
         direct.append(positions_bar)
         atom_energies_bar[rows] = bar.energy
         if bar.dipole is not None:
             atom_dipoles_bar[rows[:, None], XYZ] = bar.dipole
-        np.add.at(sp_bar, species, sp_length_bar)
+    electronic = any(bar.is_electronic for bar in cotangents)
     gradients, walked = model.adjoint(
         pairs,
         record,
-        *matrices_adjoint(pairs, matrices_bar),
+        matrices_adjoint(pairs, matrices_bar) if electronic else None,
         atom_energies_bar,
         atom_dipoles_bar,
         with_positions,

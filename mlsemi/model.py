@@ -201,8 +201,7 @@ class Model:
         self,
         pairs: PairList,
         record: ModelRecord,
-        atoms_bar: np.ndarray,
-        bonds_bar: np.ndarray,
+        irreps_bar: tuple[np.ndarray, np.ndarray] | None,
         atom_energies_bar: np.ndarray,
         atom_dipoles_bar: np.ndarray,
         with_positions: bool = False,
@@ -213,8 +212,9 @@ class Model:
         ----------
         pairs : PairList
         record : ModelRecord
-        atoms_bar, bonds_bar : arrays
-            dL/d irreps, shapes as in :class:`BlockedOperator`.
+        irreps_bar : (atoms_bar, bonds_bar) or None
+            dL/d irreps, shapes as in :class:`BlockedOperator`; None when the loss does not
+            depend on the Hamiltonian, which spares the walk through the pairs.
         atom_energies_bar : (n_atom,) array
         atom_dipoles_bar : (n_atom, 3) array
         with_positions : bool
@@ -232,29 +232,21 @@ class Model:
         positions_bar = np.zeros((pairs.n_atom, 3)) if with_positions else None
         geometry = (basis_bar, sphere_bar) if with_positions else None
 
-        _two_center_adjoint(pairs, record.basis, w["two_center"], bonds_bar, gradients, geometry)
+        if irreps_bar is None:
+            nodes_bar = np.zeros_like(record.nodes)
+        else:
+            bond_geometry = (basis_bar, sphere_bar, envelope_bar) if with_positions else None
+            nodes_bar = self._hamiltonian_adjoint(
+                pairs, record, *irreps_bar, gradients, bond_geometry, positions_bar
+            )
         for species, rows in pairs.groups:
             gradients["energy.atom"][species] += atom_energies_bar[rows].sum()
-        nodes_bar = bond_irreps_adjoint(
-            pairs,
-            record.envelope,
-            record.nodes,
-            w,
-            record.bonds,
-            bonds_bar,
-            gradients,
-            (basis_bar, sphere_bar, envelope_bar) if with_positions else None,
-        )
         nodes_bar[:, components(1)] += (
             atom_dipoles_bar[:, :, None] * w["dipole.atom"][pairs.species][:, None]
         )
         per_atom = np.einsum("im,imk->ik", atom_dipoles_bar, record.nodes[:, components(1)])
         for species, rows in pairs.groups:
             gradients["dipole.atom"][species] += per_atom[rows].sum(axis=0)
-        field_bar = _onsite_adjoint(pairs, record.nodes, w, atoms_bar, nodes_bar, gradients)
-        nodes_bar[:, 0] += potential_adjoint(
-            pairs, record.nodes[:, 0], w, record.potential, field_bar, gradients, positions_bar
-        )
         invariants_bar = perceptron_adjoint(
             record.messages.invariants,
             pairs.species,
@@ -274,6 +266,28 @@ class Model:
             distance_bar = self.radial.adjoint(pairs.distance, basis_bar, envelope_bar)
             positions_bar += pairs.adjoint(distance_bar, sphere_bar)
         return gradients, positions_bar
+
+    def _hamiltonian_adjoint(
+        self,
+        pairs: PairList,
+        record: ModelRecord,
+        atoms_bar: np.ndarray,
+        bonds_bar: np.ndarray,
+        gradients: dict[str, np.ndarray],
+        geometry: tuple[np.ndarray, np.ndarray, np.ndarray] | None,
+        positions_bar: np.ndarray | None,
+    ) -> np.ndarray:
+        """Adjoint of the irreps of H_o: nodes_bar; adds to all the other cotangents."""
+        w = self.weights
+        _two_center_adjoint(pairs, record.basis, w["two_center"], bonds_bar, gradients, geometry)
+        nodes_bar = bond_irreps_adjoint(
+            pairs, record.envelope, record.nodes, w, record.bonds, bonds_bar, gradients, geometry
+        )
+        field_bar = _onsite_adjoint(pairs, record.nodes, w, atoms_bar, nodes_bar, gradients)
+        nodes_bar[:, 0] += potential_adjoint(
+            pairs, record.nodes[:, 0], w, record.potential, field_bar, gradients, positions_bar
+        )
+        return nodes_bar
 
 
 def _onsite(pairs: PairList, nodes: np.ndarray, field: np.ndarray, w: Weights) -> np.ndarray:
@@ -330,7 +344,7 @@ def _two_center_adjoint(
     coefficients: np.ndarray,
     out_bar: np.ndarray,
     gradients: dict[str, np.ndarray],
-    geometry: tuple[np.ndarray, np.ndarray] | None,
+    geometry: tuple[np.ndarray, np.ndarray, np.ndarray] | None,
 ) -> None:
     """Adjoint of :func:`_two_center`; adds to ``gradients`` and ``geometry``."""
     label = pairs.pair_species
