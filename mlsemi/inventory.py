@@ -14,17 +14,29 @@ from mlsemi.parameters import DEFAULT, Parameters, available, folder
 
 
 def print_available(console: Console) -> None:
-    """Print one line per installed parameter set; a damaged set is shown with its fault."""
+    """Print one line per installed parameter set.
+
+    Raises
+    ------
+    ParameterError
+        If one of them is corrupted.
+    """
     names = available()
     if not names:
         console.print(f"No parameter sets in {folder()}", markup=False, highlight=False)
         return
-    table = Table("parameter set", "elements", "description", "checksum", box=None, pad_edge=False)
+    columns = ("parameter set", "elements", "reference", "training molecules", "checksum")
+    table = Table(*columns, box=None, pad_edge=False)
     for name in names:
         shown = f"{name} (default)" if name == DEFAULT else name
         parameters = Parameters.load(name)
-        described = str(parameters.header.get("description", ""))
-        table.add_row(shown, " ".join(parameters.elements), described, parameters.checksum[:8])
+        table.add_row(
+            shown,
+            " ".join(parameters.elements),
+            _level_of(parameters.header),
+            str(_entry(parameters.header, "training", "molecules")),
+            parameters.checksum[:8],
+        )
     console.print(table)
     console.print("\nEverything about one of them: mlsemi info NAME", highlight=False)
 
@@ -78,6 +90,20 @@ def print_dataset(console: Console, path: Path) -> None:
     }
     console.print()
     _print_mapping(console, {**summary, **dataset.provenance})
+
+
+def _entry(header: Mapping[str, Any], *keys: str) -> Any:
+    """Entry of nested mappings, empty text where one is missing."""
+    value: Any = header
+    for key in keys:
+        value = value.get(key, "") if isinstance(value, Mapping) else ""
+    return value
+
+
+def _level_of(header: Mapping[str, Any]) -> str:
+    """``b3lyp/def2-tzvp``."""
+    words = [str(_entry(header, "reference", "level", key)) for key in ("method", "basis")]
+    return "/".join(word for word in words if word)
 
 
 def _print_mapping(console: Console, mapping: Mapping[str, Any], depth: int = 0) -> None:

@@ -26,8 +26,8 @@ FLOORS = """
     singlepoint adjoint surface calculator
     plots report
     training.projection training.dataset training.geometries training.workers training.reference
-    training.campaign training.progress training.regression training.loss training.fit
-    training.validate training.commands training
+    training.campaign training.progress training.regression training.loss training.config
+    training.checkpoint training.fit training.validate training.commands training
     inventory terminal jobs cli
 """.split()  # noqa: SIM905
 """Every file imports only what stands before it; a package name stands for its other files."""

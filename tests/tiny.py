@@ -20,6 +20,8 @@ def write_tiny_parameters(folder: Path) -> Path:
     weights["two_center"] -= 0.3  # bonds, so that formaldehyde has a gap
     weights["energy.in"] *= 30.0  # so that forces are far from zero
     weights["energy.out"] *= 300.0
+    weights |= {name: np.ones(shape) for name, shape in form.shapes().items() if "domain" in name}
+    weights["domain.limit"] *= 1e6  # nothing is outside, so that warnings are those of the test
     model = Model(form, weights)
     Parameters("tiny", {"description": "random weights"}, model, checksum_of(weights)).save(folder)
     return folder
