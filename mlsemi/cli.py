@@ -218,7 +218,7 @@ def spectrum(
         if plot is not None or csv is not None:
             curves = jobs.spectrum_of(results, width_ev, shape.value)
             if plot is not None:
-                jobs.plot_spectrum(curves, plot, axis.value, cd, title=frames[0].file)
+                jobs.plot_spectrum(curves, plot, axis.value, cd, title=Path(frames[0].file).stem)
             if csv is not None:
                 jobs.write_csv(curves, csv, cd)
 

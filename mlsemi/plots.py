@@ -120,7 +120,7 @@ def spectrum_figure(
         axes.set_ylabel(rf"${delta}\varepsilon$ / (L mol$^{{-1}}$ cm$^{{-1}}$)", color=CURVE)
         upper = axes.secondary_xaxis("top", functions=(_reciprocal, _reciprocal))
         upper.set_xlabel(f"{_quantity(other)} / {other}")
-        ticks = _spread_ticks(x, 0.5 if other == "eV" else 50.0)
+        ticks = _round_ticks(x)
         upper.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         _sticks(axes, to_axis(stick_energies_ev), stick_strengths, cd)
         figure.suptitle(title, fontsize=9)
@@ -209,14 +209,24 @@ def _reciprocal(value: ArrayLike) -> np.ndarray:
         return EV_NM / np.asarray(value, dtype=np.float64)
 
 
+def _round_ticks(x: np.ndarray) -> list[float]:
+    """Round values of the reciprocal of an axis over ``x``: the coarsest step with four ticks."""
+    ticks: list[float] = []
+    for step in (100.0, 50.0, 20.0, 10.0, 5.0, 2.0, 1.0, 0.5, 0.2, 0.1):
+        ticks = _spread_ticks(x, step)
+        if len(ticks) >= 4:
+            break
+    return ticks
+
+
 def _spread_ticks(x: np.ndarray, step: float) -> list[float]:
-    """Multiples of ``step`` for the reciprocal of an axis over ``x``, none crowding the last."""
+    """Multiples of ``step`` of the reciprocal of an axis over ``x``, none crowding the last."""
     low, high = float(np.min(x)), float(np.max(x))
     ticks: list[float] = []
     last = np.inf
     for tick in step * np.arange(np.ceil(EV_NM / high / step), EV_NM / low / step + 1e-9):
         place = EV_NM / tick
-        if last - place >= 0.06 * (high - low):
+        if last - place >= 0.08 * (high - low):
             ticks.append(float(tick))
             last = place
     return ticks

@@ -210,8 +210,9 @@ def _states(name: str, states: Sequence[Record], n_occupied: int) -> Table:
         row = [f"{'S' if singlet else 'T'}{index}", f"{state['energy_ev']:.3f}"]
         row.append(f"{state['wavelength_nm']:.1f}")
         if singlet:
-            row.append(f"{state['oscillator_strength']:.4f}")
-            row.append(f"{state['rotatory_strength_1e40_cgs']:.2f}")
+            # adding zero turns a rounded -0 into 0
+            row.append(f"{round(state['oscillator_strength'], 4) + 0.0:.4f}")
+            row.append(f"{round(state['rotatory_strength_1e40_cgs'], 2) + 0.0:.2f}")
         pairs = sorted(state.get("contributions", []), key=lambda c: -c["weight"])
         shown = [c for c in pairs if c["weight"] >= CONTRIBUTION_SHOWN][:3] or pairs[:1]
         row.append(
