@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from mlsemi.plots import learning_curve_figure, save
-from mlsemi.training.dataset import ReferenceDataset
 from mlsemi.training.config import TrainConfig
+from mlsemi.training.dataset import ReferenceDataset
 from mlsemi.training.fit import fit, summarise
 from mlsemi.training.validate import errors_of, select
 
