@@ -69,6 +69,9 @@ class TrainConfig:
         Folder of the finished parameter set, relative to the config file.
     elements : tuple of str
     seed, threads : int
+    only : tuple of str
+        Train only the weights whose names start with one of these (empty: all), to fit a part of
+        the model on its own; the rest keeps its start values, which for corrections is zero.
     limit : int
         Use only so many training molecules (0: all), for learning curves.
     model, loss, schedule : dict or dataclass
@@ -81,6 +84,7 @@ class TrainConfig:
     elements: tuple[str, ...] = ("H", "C", "N", "O")
     seed: int = 0
     threads: int = 1
+    only: tuple[str, ...] = ()
     limit: int = 0
     model: dict[str, Any] = field(default_factory=dict)
     loss: LossWeights = field(default_factory=LossWeights)
@@ -109,7 +113,7 @@ class TrainConfig:
         try:
             data["loss"] = LossWeights(**data.get("loss", {}))
             data["schedule"] = Schedule(**data.get("schedule", {}))
-            data |= {k: tuple(data[k]) for k in ("datasets", "elements") if k in data}
+            data |= {k: tuple(data[k]) for k in ("datasets", "elements", "only") if k in data}
             config = cls(**data)
             config.form()
         except TypeError as error:

@@ -129,6 +129,8 @@ class Trainer:
         b1, b2 = schedule.beta1, schedule.beta2
         average = min(schedule.average, s.step / (s.step + 10.0))
         for name, g in gradient.items():
+            if self.config.only and not name.startswith(self.config.only):
+                continue
             g = g * shrink
             s.first[name] = b1 * s.first[name] + (1 - b1) * g
             s.second[name] = b2 * s.second[name] + (1 - b2) * g * g
