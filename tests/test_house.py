@@ -13,7 +13,7 @@ CHECKOUT = Path(__file__).parent.parent
 MODULES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path
     for path in sorted(PACKAGE.rglob("*.py"))
-    if path.name != "__init__.py"
+    if path.name != "__init__.py" and "parameter_sets" not in path.parts
 }
 
 FLOORS = """
