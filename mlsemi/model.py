@@ -25,21 +25,10 @@ from mlsemi.representation.bonds import (
     bond_irreps_adjoint,
 )
 from mlsemi.representation.bonds import PATHS as BOND_PATHS
-from mlsemi.representation.density import (
-    NU2_PATHS,
-    AtomRecord,
-    atom_features,
-    atom_features_adjoint,
-)
+from mlsemi.representation.density import NU2_PATHS
+from mlsemi.representation.features import Features, features_adjoint, features_of
 from mlsemi.representation.long_range import PotentialRecord, potential, potential_adjoint
-from mlsemi.representation.messages import (
-    PATHS as MESSAGE_PATHS,
-)
-from mlsemi.representation.messages import (
-    MessageRecord,
-    message_features,
-    message_features_adjoint,
-)
+from mlsemi.representation.messages import PATHS as MESSAGE_PATHS
 from mlsemi.so3 import L_MAX, components
 
 TWO_CENTER = ("ss", "sp", "pp0", "pp2")
@@ -115,13 +104,9 @@ class ModelForm:
 
 
 class ModelRecord(NamedTuple):
-    """Intermediates of :meth:`Model.predict` that its adjoint needs."""
+    """Features, and the intermediates of :meth:`Model.predict` that its adjoint needs."""
 
-    basis: np.ndarray
-    envelope: np.ndarray
-    atoms: AtomRecord
-    messages: MessageRecord
-    nodes: np.ndarray
+    features: Features
     potential: PotentialRecord
     bonds: BondRecord
     energy: tuple[np.ndarray, np.ndarray]
@@ -173,21 +158,17 @@ class Model:
     def predict(self, pairs: PairList) -> tuple[Prediction, ModelRecord]:
         """Irreps of the Hamiltonian and atomic energies, with the record for the adjoint."""
         w = self.weights
-        basis, envelope = self.radial(pairs.distance)
-        atoms, atom_record = atom_features(pairs, basis, w)
-        nodes, message_record = message_features(pairs, basis, atoms, w)
+        features = features_of(pairs, self.radial, w)
+        basis, nodes = features.basis, features.nodes
         field, field_record = potential(pairs, nodes[:, 0], w)
-        bonds, bond_record = bond_irreps(pairs, basis, envelope, nodes, w)
-        energy, energy_record = perceptron(message_record.invariants, pairs.species, w, "energy")
+        bonds, bond_record = bond_irreps(pairs, basis, features.envelope, nodes, w)
+        energy, energy_record = perceptron(features.invariants, pairs.species, w, "energy")
         operator = BlockedOperator(
             pairs,
             _onsite(pairs, nodes, field, w),
             bonds + _two_center(pairs, basis, w["two_center"]),
         )
-        record = ModelRecord(
-            basis, envelope, atom_record, message_record, nodes, field_record, bond_record,
-            energy_record,
-        )  # fmt: skip
+        record = ModelRecord(features, field_record, bond_record, energy_record)
         return (
             Prediction(
                 operator,
@@ -226,14 +207,14 @@ class Model:
         """
         w = self.weights
         gradients = {name: np.zeros_like(value) for name, value in w.items()}
-        basis_bar = np.zeros_like(record.basis)
+        basis_bar = np.zeros_like(record.features.basis)
         sphere_bar = np.zeros_like(pairs.sphere)
-        envelope_bar = np.zeros_like(record.envelope)
+        envelope_bar = np.zeros_like(record.features.envelope)
         positions_bar = np.zeros((pairs.n_atom, 3)) if with_positions else None
         geometry = (basis_bar, sphere_bar) if with_positions else None
 
         if irreps_bar is None:
-            nodes_bar = np.zeros_like(record.nodes)
+            nodes_bar = np.zeros_like(record.features.nodes)
         else:
             bond_geometry = (basis_bar, sphere_bar, envelope_bar) if with_positions else None
             nodes_bar = self._hamiltonian_adjoint(
@@ -244,11 +225,13 @@ class Model:
         nodes_bar[:, components(1)] += (
             atom_dipoles_bar[:, :, None] * w["dipole.atom"][pairs.species][:, None]
         )
-        per_atom = np.einsum("im,imk->ik", atom_dipoles_bar, record.nodes[:, components(1)])
+        per_atom = np.einsum(
+            "im,imk->ik", atom_dipoles_bar, record.features.nodes[:, components(1)]
+        )
         for species, rows in pairs.groups:
             gradients["dipole.atom"][species] += per_atom[rows].sum(axis=0)
         invariants_bar = perceptron_adjoint(
-            record.messages.invariants,
+            record.features.invariants,
             pairs.species,
             w,
             "energy",
@@ -256,12 +239,7 @@ class Model:
             atom_energies_bar[:, None],
             gradients,
         )
-        features_bar = message_features_adjoint(
-            pairs, record.basis, w, record.messages, nodes_bar, invariants_bar, gradients, geometry
-        )
-        atom_features_adjoint(
-            pairs, record.basis, w, record.atoms, features_bar, gradients, geometry
-        )
+        features_adjoint(pairs, record.features, w, nodes_bar, invariants_bar, gradients, geometry)
         if positions_bar is not None:
             distance_bar = self.radial.adjoint(pairs.distance, basis_bar, envelope_bar)
             positions_bar += pairs.adjoint(distance_bar, sphere_bar)
@@ -279,13 +257,30 @@ class Model:
     ) -> np.ndarray:
         """Adjoint of the irreps of H_o: nodes_bar; adds to all the other cotangents."""
         w = self.weights
-        _two_center_adjoint(pairs, record.basis, w["two_center"], bonds_bar, gradients, geometry)
-        nodes_bar = bond_irreps_adjoint(
-            pairs, record.envelope, record.nodes, w, record.bonds, bonds_bar, gradients, geometry
+        _two_center_adjoint(
+            pairs, record.features.basis, w["two_center"], bonds_bar, gradients, geometry
         )
-        field_bar = _onsite_adjoint(pairs, record.nodes, w, atoms_bar, nodes_bar, gradients)
+        nodes_bar = bond_irreps_adjoint(
+            pairs,
+            record.features.envelope,
+            record.features.nodes,
+            w,
+            record.bonds,
+            bonds_bar,
+            gradients,
+            geometry,
+        )
+        field_bar = _onsite_adjoint(
+            pairs, record.features.nodes, w, atoms_bar, nodes_bar, gradients
+        )
         nodes_bar[:, 0] += potential_adjoint(
-            pairs, record.nodes[:, 0], w, record.potential, field_bar, gradients, positions_bar
+            pairs,
+            record.features.nodes[:, 0],
+            w,
+            record.potential,
+            field_bar,
+            gradients,
+            positions_bar,
         )
         return nodes_bar
 

@@ -16,10 +16,11 @@ import numpy as np
 from mlsemi.domain import outside
 from mlsemi.elements import number_of, symbol
 from mlsemi.errors import InputError, ParameterError
-from mlsemi.model import Model, ModelForm, ModelRecord
+from mlsemi.model import Model, ModelForm
 from mlsemi.monopoles import ExcitationParameters
 from mlsemi.outputs import complete_or_absent
 from mlsemi.pairs import PairList
+from mlsemi.representation.features import Features
 from mlsemi.structure import Structure, read_only
 
 FORMAT = "mlsemi-parameters-1"
@@ -92,13 +93,13 @@ class Parameters:
         return ExcitationParameters()
 
     def warnings(
-        self, structure: Structure, pairs: PairList, record: ModelRecord
+        self, structure: Structure, pairs: PairList, features: Features
     ) -> tuple[str, ...]:
         """What a user should know about a result outside the training domain."""
         out = []
         if structure.charge:
             out.append("the parameters were trained on neutral molecules only")
-        strange = outside(pairs, record.messages.invariants, self.model.weights)
+        strange = outside(pairs, features.invariants, self.model.weights)
         if strange.size:
             named = ", ".join(f"{a} ({structure.symbols[a]})" for a in strange[:5].tolist())
             more = f" and {strange.size - 5} more" if strange.size > 5 else ""

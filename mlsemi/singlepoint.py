@@ -291,7 +291,7 @@ def singlepoint(
             gradient = _forces(model, pairs, prediction, record, ground) if forces else None
         result = Result(
             structure, chosen, ground.state, ground.charges, ground.dipole, ground.energy,
-            gradient, None, None, chosen.warnings(structure, pairs, record), clock.timings,
+            gradient, None, None, chosen.warnings(structure, pairs, record.features), clock.timings,
         )  # fmt: skip
         with clock.step("excitations"):
             asked = {"singlet": singlets, "triplet": triplets}

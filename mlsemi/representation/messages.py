@@ -161,7 +161,7 @@ def message_features_adjoint(
         TABLE.coefficient,
         np.ascontiguousarray(both_bar[:, :, n_channel:]),
     )
-    flat_bar = radial_bar.reshape(basis.shape[0], -1)
+    flat_bar = radial_bar.reshape(-1, len(PATHS) * n_channel)
     gradients["message.radial"] += basis.T @ flat_bar
     if geometry is not None:
         geometry[0][:] += flat_bar @ weights["message.radial"].T

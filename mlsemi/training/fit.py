@@ -216,7 +216,7 @@ def _domain(model: Model, records: Sequence[Reference]) -> dict[str, np.ndarray]
     """Training domain of the finished features."""
     pairs = PairList.of([r.structure for r in records], model.form.elements, model.form.cutoff)
     _, record = model.predict(pairs)
-    return fit_domain(pairs, record.messages.invariants, len(model.form.elements))
+    return fit_domain(pairs, record.features.invariants, len(model.form.elements))
 
 
 def _finish(

@@ -102,12 +102,12 @@ def _scale_features(model: Model, pairs: PairList) -> None:
         w[f"atom.{l}"] /= _rms(linear_by_species(stacked, w[f"atom.{l}"], pairs.groups))
     _, full = model.predict(pairs)
     n_channel = model.form.n_channel
-    w["message.radial"] /= _rms(full.messages.both[:, :, n_channel:])
+    w["message.radial"] /= _rms(full.features.messages.both[:, :, n_channel:])
     _, full = model.predict(pairs)
     for name, x in (
-        ("atom.gate", full.atoms.linear[:, 0]),
-        ("node.gate", full.messages.invariants),
-        ("energy", full.messages.invariants),
+        ("atom.gate", full.features.atoms.linear[:, 0]),
+        ("node.gate", full.features.invariants),
+        ("energy", full.features.invariants),
         ("bond", full.bonds.invariants),
     ):
         w[f"{name}.in"] /= _rms(x @ w[f"{name}.in"])
