@@ -26,6 +26,7 @@ from mlsemi.basis import Basis
 from mlsemi.eigen import ElectronicState
 from mlsemi.errors import InputError
 from mlsemi.excitations import ExcitedStates, excite, intensities
+from mlsemi.formats import iter_frames
 from mlsemi.integrals import angular_integrals, dipole_integrals, overlap, velocity_integrals
 from mlsemi.model import Model, ModelRecord, Prediction
 from mlsemi.observables import XYZ
@@ -223,21 +224,21 @@ class Clock:
         self.timings[name] = self.timings.get(name, 0.0) + time.perf_counter() - start
 
 
-def as_structure(source: str | os.PathLike[str] | Atoms | Structure, charge: int) -> Structure:
+def as_structure(
+    source: str | os.PathLike[str] | Atoms | Structure, charge: int | None
+) -> Structure:
     """Structure of a path (first frame), ``ase.Atoms`` or a Structure (returned as it is)."""
     if isinstance(source, Structure):
         return source
     if isinstance(source, Atoms):
-        return Structure.from_ase(source, charge)
-    from mlsemi.formats import read_structures
-
-    return read_structures(os.fspath(source), charge)[0]
+        return Structure.from_ase(source, charge or 0)
+    return next(iter_frames(os.fspath(source), charge)).structure
 
 
 def singlepoint(
     source: str | os.PathLike[str] | Atoms | Structure,
     *,
-    charge: int = 0,
+    charge: int | None = None,
     parameters: str | os.PathLike[str] | Parameters = DEFAULT,
     singlets: int = 0,
     triplets: int = 0,
@@ -251,8 +252,8 @@ def singlepoint(
     ----------
     source : path, ase.Atoms or Structure
         A path is read with its first frame.
-    charge : int
-        Total charge, e; a Structure brings its own.
+    charge : int, optional
+        Total charge, e; by default what the file says, else 0. A Structure brings its own.
     parameters : str, path or Parameters
         Parameter set.
     singlets, triplets : int

@@ -85,11 +85,9 @@ class CouplingTable:
     Attributes
     ----------
     paths : tuple of (l1, l2, l)
-    entries : (n_entry, 3) int array
-        Component of the first factor, of the second factor, and of the result; the first two
-        count in arrays of all harmonics, the result starts at the offset of its path.
-    path : (n_entry,) int array
-        Path of each entry.
+    entries : (n_entry, 4) int array
+        Component of the first factor, of the second factor, and of the result, and the path; the
+        first two count in arrays of all harmonics, the result starts at the offset of its path.
     coefficient : (n_entry,) array
     n_out : int
         Number of components of the result.
@@ -97,7 +95,6 @@ class CouplingTable:
 
     paths: tuple[tuple[int, int, int], ...]
     entries: np.ndarray
-    path: np.ndarray
     coefficient: np.ndarray
     n_out: int
 
@@ -109,12 +106,12 @@ class CouplingTable:
             values = clebsch_gordan(l1, l2, l)
             for m1, m2, m in zip(*np.nonzero(np.abs(values) > 1e-12), strict=True):
                 rows.append((l1 * l1 + m1, l2 * l2 + m2, offset + m, index, values[m1, m2, m]))
-        columns = [np.array(column) for column in zip(*rows, strict=True)]
+        entries = np.array([row[:4] for row in rows])
+        coefficient = np.array([row[4] for row in rows])
         n_out = max(o + 2 * l + 1 for (_, _, l), o in zip(paths, offsets, strict=True))
         return cls(
             paths,
-            read_only(np.stack(columns[:3], axis=1), np.int64),
-            read_only(columns[3], np.int64),
-            read_only(columns[4]),
+            read_only(entries, np.int64),
+            read_only(coefficient),
             n_out,
         )

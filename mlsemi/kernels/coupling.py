@@ -89,41 +89,49 @@ def mix_channels(weights, node_i, node_j, degree, mixed):
 
 
 @kernel
-def bond_tensors(first, second, sphere, weights, nodes, degree, table, path, coefficient, n_out):
+def bond_tensors(
+    first, second, label, sphere, raw, scale, nodes, degree, table, coefficient, n_out
+):
     """Irreps of pair blocks: CG(Y(r_ij), sum_k w_k node_k) summed over paths (theory eq 4).
 
-    weights (n_pair, n_path, 2 * n_channel) for the channels of atom i, then of atom j; degree
-    (n_path,) is the degree of the node factor. Channels are contracted before the coupling, so
-    the cost does not multiply. Result (n_pair, n_out).
+    w = raw[pair] * scale[label of the pair], both (.., n_path, 2 * n_channel), for the channels of
+    atom i, then of atom j; degree (n_path,) is the degree of the node factor. Channels are
+    contracted before the coupling, so the cost does not multiply. Result (n_pair, n_out).
     """
     out = np.zeros((first.size, n_out))
     mixed = np.zeros((degree.size, sphere.shape[1]))
+    weights = np.empty(raw.shape[1:])
     for p in range(first.size):
-        mix_channels(weights[p], nodes[first[p]], nodes[second[p]], degree, mixed)
+        weights[:] = raw[p] * scale[label[p]]
+        mix_channels(weights, nodes[first[p]], nodes[second[p]], degree, mixed)
         for e in range(coefficient.size):
-            out[p, table[e, 2]] += (
-                coefficient[e] * sphere[p, table[e, 0]] * mixed[path[e], table[e, 1]]
-            )
+            m1, m2, o, q = table[e, 0], table[e, 1], table[e, 2], table[e, 3]
+            out[p, o] += coefficient[e] * sphere[p, m1] * mixed[q, m2]
     return out
 
 
 @kernel
 def bond_tensors_adjoint(
-    first, second, sphere, weights, nodes, degree, table, path, coefficient, out_bar
+    first, second, label, sphere, raw, scale, nodes, degree, table, coefficient, out_bar
 ):
-    """Adjoint of bond_tensors: (sphere_bar, weights_bar, nodes_bar)."""
+    """Adjoint of bond_tensors: (sphere_bar, raw_bar, scale_bar, nodes_bar)."""
     n_channel = nodes.shape[2]
     sphere_bar = np.zeros_like(sphere)
-    weights_bar = np.zeros_like(weights)
+    raw_bar = np.empty_like(raw)
+    scale_bar = np.zeros_like(scale)
     nodes_bar = np.zeros_like(nodes)
     mixed = np.zeros((degree.size, sphere.shape[1]))
     mixed_bar = np.zeros((degree.size, sphere.shape[1]))
+    weights = np.empty(raw.shape[1:])
+    weights_bar = np.empty(raw.shape[1:])
     for p in range(first.size):
-        i, j = first[p], second[p]
-        mix_channels(weights[p], nodes[i], nodes[j], degree, mixed)
+        i, j, row = first[p], second[p], label[p]
+        weights[:] = raw[p] * scale[row]
+        mix_channels(weights, nodes[i], nodes[j], degree, mixed)
         mixed_bar[:] = 0.0
+        weights_bar[:] = 0.0
         for e in range(coefficient.size):
-            m1, m2, q = table[e, 0], table[e, 1], path[e]
+            m1, m2, q = table[e, 0], table[e, 1], table[e, 3]
             b = coefficient[e] * out_bar[p, table[e, 2]]
             mixed_bar[q, m2] += b * sphere[p, m1]
             sphere_bar[p, m1] += b * mixed[q, m2]
@@ -132,8 +140,10 @@ def bond_tensors_adjoint(
             for m in range(l * l, (l + 1) * (l + 1)):
                 b = mixed_bar[q, m]
                 for k in range(n_channel):
-                    weights_bar[p, q, k] += b * nodes[i, m, k]
-                    weights_bar[p, q, n_channel + k] += b * nodes[j, m, k]
-                    nodes_bar[i, m, k] += b * weights[p, q, k]
-                    nodes_bar[j, m, k] += b * weights[p, q, n_channel + k]
-    return sphere_bar, weights_bar, nodes_bar
+                    weights_bar[q, k] += b * nodes[i, m, k]
+                    weights_bar[q, n_channel + k] += b * nodes[j, m, k]
+                    nodes_bar[i, m, k] += b * weights[q, k]
+                    nodes_bar[j, m, k] += b * weights[q, n_channel + k]
+        raw_bar[p] = weights_bar * scale[row]
+        scale_bar[row] += weights_bar * raw[p]
+    return sphere_bar, raw_bar, scale_bar, nodes_bar

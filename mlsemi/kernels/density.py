@@ -39,10 +39,10 @@ def density_adjoint(first, second_species, basis, sphere, out_bar, basis_bar, sp
 
 
 @kernel
-def messages(first, second, sphere, weights, nodes, table, path, coefficient, n_out):
+def messages(first, second, sphere, weights, nodes, table, coefficient, n_out):
     """Messages sum_j CG(Y(r_ij), node_j) w(r_ij): (n_atom, n_out, n_channel).
 
-    table (n_entry, 3): components of Y, node and result; weights (n_pair, n_path, n_channel).
+    table (n_entry, 4): components of Y, node and result, path; weights (n_pair, n_path, n_channel).
     """
     n_channel = nodes.shape[2]
     out = np.zeros((nodes.shape[0], n_out, n_channel))
@@ -50,7 +50,7 @@ def messages(first, second, sphere, weights, nodes, table, path, coefficient, n_
         i, j = first[p], second[p]
         for e in range(coefficient.size):
             c = coefficient[e] * sphere[p, table[e, 0]]
-            q = path[e]
+            q = table[e, 3]
             a = table[e, 1]
             o = table[e, 2]
             for k in range(n_channel):
@@ -59,7 +59,7 @@ def messages(first, second, sphere, weights, nodes, table, path, coefficient, n_
 
 
 @kernel
-def messages_adjoint(first, second, sphere, weights, nodes, table, path, coefficient, out_bar):
+def messages_adjoint(first, second, sphere, weights, nodes, table, coefficient, out_bar):
     """Adjoint of messages: (sphere_bar, weights_bar, nodes_bar)."""
     n_channel = nodes.shape[2]
     sphere_bar = np.zeros_like(sphere)
@@ -70,7 +70,7 @@ def messages_adjoint(first, second, sphere, weights, nodes, table, path, coeffic
         i, j = first[p], second[p]
         for e in range(coefficient.size):
             y = sphere[p, table[e, 0]]
-            q = path[e]
+            q = table[e, 3]
             a = table[e, 1]
             o = table[e, 2]
             c = coefficient[e]

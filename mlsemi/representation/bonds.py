@@ -40,7 +40,7 @@ class BondRecord(NamedTuple):
     invariants: np.ndarray
     perceptron: tuple[np.ndarray, np.ndarray]
     raw: np.ndarray
-    mixing: np.ndarray
+    bare: np.ndarray
 
 
 def bond_irreps(
@@ -70,20 +70,25 @@ def bond_irreps(
     )
     label = pairs.pair_species
     raw, record = perceptron(invariants, label, weights, "bond")
-    mixing = raw * weights["bond.scale"][label] * envelope[:, None]
-    irreps = bond_tensors(
+    bare = bond_tensors(
         pairs.first,
         pairs.second,
+        label,
         pairs.sphere,
-        mixing.reshape(-1, len(PATHS), 2 * nodes.shape[2]),
+        by_path(raw),
+        by_path(weights["bond.scale"]),
         nodes,
         NODE_DEGREE,
         TABLE.entries,
-        TABLE.path,
         TABLE.coefficient,
         N_IRREP,
     )
-    return irreps, BondRecord(invariants, record, raw, mixing)
+    return bare * envelope[:, None], BondRecord(invariants, record, raw, bare)
+
+
+def by_path(flat: np.ndarray) -> np.ndarray:
+    """(n, n_path * n_weight) -> (n, n_path, n_weight)."""
+    return flat.reshape(flat.shape[0], len(PATHS), flat.shape[1] // len(PATHS))
 
 
 def bond_irreps_adjoint(
@@ -101,31 +106,27 @@ def bond_irreps_adjoint(
     Adds to ``gradients`` and, when given, to ``geometry`` = (basis_bar, sphere_bar, envelope_bar).
     """
     label = pairs.pair_species
-    sphere_bar, mixing_bar, nodes_bar = bond_tensors_adjoint(
+    sphere_bar, raw_bar, scale_bar, nodes_bar = bond_tensors_adjoint(
         pairs.first,
         pairs.second,
+        label,
         pairs.sphere,
-        record.mixing.reshape(-1, len(PATHS), 2 * nodes.shape[2]),
+        by_path(record.raw),
+        by_path(weights["bond.scale"]),
         nodes,
         NODE_DEGREE,
         TABLE.entries,
-        TABLE.path,
         TABLE.coefficient,
-        irreps_bar,
+        irreps_bar * envelope[:, None],
     )
-    mixing_bar = mixing_bar.reshape(record.raw.shape)
-    scale = weights["bond.scale"][label]
-    with_raw = mixing_bar * record.raw
-    for row in np.unique(label):
-        chosen = label == row
-        gradients["bond.scale"][row] += envelope[chosen] @ with_raw[chosen]
+    gradients["bond.scale"] += scale_bar.reshape(gradients["bond.scale"].shape)
     invariants_bar = perceptron_adjoint(
         record.invariants,
         label,
         weights,
         "bond",
         record.perceptron,
-        mixing_bar * scale * envelope[:, None],
+        raw_bar.reshape(record.raw.shape),
         gradients,
     )
     n_projection = 6 * nodes.shape[2]
@@ -141,5 +142,5 @@ def bond_irreps_adjoint(
     if geometry is not None:
         geometry[0][:] += invariants_bar[:, n_projection:]
         geometry[1][:] += sphere_bar
-        geometry[2][:] += np.einsum("pc,pc->p", with_raw, scale)
+        geometry[2][:] += np.einsum("pc,pc->p", irreps_bar, record.bare)
     return nodes_bar

@@ -95,7 +95,6 @@ def message_features(
         radial,
         atoms,
         TABLE.entries,
-        TABLE.path,
         TABLE.coefficient,
         TABLE.n_out,
     )
@@ -157,7 +156,6 @@ def message_features_adjoint(
         record.radial,
         atoms,
         TABLE.entries,
-        TABLE.path,
         TABLE.coefficient,
         np.ascontiguousarray(both_bar[:, :, n_channel:]),
     )
