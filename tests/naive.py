@@ -1,0 +1,194 @@
+"""Slow, obvious twins of the kernels, written from the equations.
+
+All work with complex numbers as well, so one generic adjoint serves every one of them: the
+Jacobian element by element with an imaginary step, exact to machine precision.
+"""
+
+from itertools import pairwise
+
+import numpy as np
+
+from mlsemi.so3 import clebsch_gordan, components
+
+
+def adjoint(function, arrays, n, *y_bar):
+    """x_bar of argument ``n`` of ``function(*arrays)``: sum over outputs of y_bar dy/dx."""
+    step = 1e-30
+    out = np.zeros(np.shape(arrays[n]))
+    for at in np.ndindex(out.shape):
+        moved = [np.asarray(a, dtype=complex) for a in arrays]
+        moved[n] = moved[n].copy()
+        moved[n][at] += 1j * step
+        y = function(*moved)
+        y = y if isinstance(y, tuple) else (y,)
+        out[at] = sum(np.sum(b * v.imag) for v, b in zip(y, y_bar, strict=True)) / step
+    return out
+
+
+def kind(*arrays):
+    return np.result_type(float, *arrays)
+
+
+# geometry
+
+
+def pairs(positions, start, cutoff):
+    """Directed pairs inside each block of atoms."""
+    found = []
+    for a, b in pairwise(start):
+        for i in range(a, b):
+            for j in range(a, b):
+                if i != j and np.linalg.norm(positions[j] - positions[i]) < cutoff:
+                    found.append((i, j))
+    return np.array(found, dtype=int).reshape(-1, 2).T
+
+
+def pair_vectors(positions, first, second):
+    d = positions[second] - positions[first]
+    r = np.sqrt((d * d).sum(axis=1))
+    return r, d / r[:, None]
+
+
+def harmonics(unit):
+    """Racah's solid harmonics up to l = 2, orthonormalised; order m = -l..l."""
+    x, y, z = unit.T
+    one = np.ones_like(x)
+    rows = [
+        np.sqrt(1 / (4 * np.pi)) * one,
+        *(np.sqrt(3 / (4 * np.pi)) * p for p in (y, z, x)),
+        *(
+            np.sqrt(5 / (4 * np.pi)) * p
+            for p in (
+                np.sqrt(3) * x * y,
+                np.sqrt(3) * y * z,
+                z * z - 0.5 * (x * x + y * y),
+                np.sqrt(3) * x * z,
+                np.sqrt(0.75) * (x * x - y * y),
+            )
+        ),
+    ]
+    return np.stack(rows, axis=1)
+
+
+def radial(r, cutoff, decay, centers, sharpness):
+    x = r / cutoff
+    envelope = 1 - 28 * x**6 + 48 * x**7 - 21 * x**8
+    gauss = np.exp(-sharpness * (np.exp(-decay * r)[:, None] - centers[None, :]) ** 2)
+    return gauss * envelope[:, None], envelope
+
+
+# densities and messages
+
+
+def density(first, second_species, basis, sphere, n_atom, n_species):
+    """<a n l m | rho_i> = sum_j delta(a, a_j) R_n(r_ij) Y_lm(r_ij), theory eq 2."""
+    out = np.zeros((n_atom, sphere.shape[1], n_species, basis.shape[1]), dtype=kind(basis, sphere))
+    for p, (i, a) in enumerate(zip(first, second_species, strict=True)):
+        out[i, :, a, :] += np.outer(sphere[p], basis[p])
+    return out.reshape(n_atom, sphere.shape[1], -1)
+
+
+def messages(first, second, sphere, weights, nodes, paths, offsets, n_out):
+    """sum_j w_path(r_ij) CG(Y_l1(r_ij), node_j,l2)."""
+    out = np.zeros((nodes.shape[0], n_out, nodes.shape[2]), dtype=kind(sphere, weights, nodes))
+    for p, (i, j) in enumerate(zip(first, second, strict=True)):
+        for q, ((l1, l2, l), o) in enumerate(zip(paths, offsets, strict=True)):
+            out[i, o : o + 2 * l + 1] += np.einsum(
+                "abc,a,bk,k->ck",
+                clebsch_gordan(l1, l2, l),
+                sphere[p, components(l1)],
+                nodes[j, components(l2)],
+                weights[p, q],
+            )
+    return out
+
+
+# couplings
+
+
+def couple(a, b, paths, offsets, n_out):
+    """Channel by channel, theory eq 3."""
+    out = np.zeros((a.shape[0], n_out, a.shape[2]), dtype=kind(a, b))
+    for (l1, l2, l), o in zip(paths, offsets, strict=True):
+        out[:, o : o + 2 * l + 1] += np.einsum(
+            "abc,xak,xbk->xck",
+            clebsch_gordan(l1, l2, l),
+            a[:, components(l1)],
+            b[:, components(l2)],
+        )
+    return out
+
+
+def bond_invariants(first, second, sphere, nodes):
+    """sum_m Y_lm(r_ij) node_lmk: first all degrees of atom i, then of atom j."""
+    rows = []
+    for p, pair in enumerate(zip(first, second, strict=True)):
+        rows.append(
+            [
+                sphere[p, components(l)] @ nodes[atom, components(l)]
+                for atom in pair
+                for l in range(int(np.sqrt(sphere.shape[1])))
+            ]
+        )
+    return np.array(rows).reshape(len(first), -1)
+
+
+def mix_channels(weights, node_i, node_j, degree, n_sphere):
+    both = np.concatenate([node_i, node_j], axis=1)
+    out = np.zeros((len(degree), n_sphere), dtype=kind(weights, both))
+    for q, l in enumerate(degree):
+        out[q, components(l)] = both[components(l)] @ weights[q]
+    return out
+
+
+def bond_tensors(first, second, label, sphere, raw, scale, nodes, paths, offsets, n_out):
+    """sum_paths CG(Y_l1(r_ij), sum_k w_k (node_i, node_j)_l2,k), theory eq 4."""
+    out = np.zeros((len(first), n_out), dtype=kind(sphere, raw, scale, nodes))
+    for p, (i, j) in enumerate(zip(first, second, strict=True)):
+        both = np.concatenate([nodes[i], nodes[j]], axis=1)
+        for q, ((l1, l2, l), o) in enumerate(zip(paths, offsets, strict=True)):
+            out[p, o : o + 2 * l + 1] += np.einsum(
+                "abc,a,bk,k->c",
+                clebsch_gordan(l1, l2, l),
+                sphere[p, components(l1)],
+                both[components(l2)],
+                raw[p, q] * scale[label[p], q],
+            )
+    return out
+
+
+# blocks
+
+
+def pp_block(irreps):
+    """3 x 3 block from its irreps of degree 0, 1, 2 (9 numbers), theory eq 5 inverted."""
+    parts = (irreps[0:1], irreps[1:4], irreps[4:9])
+    return sum(clebsch_gordan(1, 1, l) @ part for l, part in enumerate(parts))
+
+
+def add_pairs(first, second, orbital, has_p, irreps, n_orbital):
+    """The symmetric matrix itself: each directed pair gives half of ss and pp, and all of sp."""
+    out = np.zeros((n_orbital, n_orbital), dtype=kind(irreps))
+    for p, (i, j) in enumerate(zip(first, second, strict=True)):
+        a, b = orbital[i], orbital[j]
+        pi, pj = slice(a + 1, a + 4), slice(b + 1, b + 4)
+        block = np.zeros_like(out)
+        block[a, b] = 0.5 * irreps[p, 0]
+        if has_p[j]:
+            block[a, pj] = irreps[p, 1:4]
+        if has_p[i] and has_p[j]:
+            block[pi, pj] = 0.5 * pp_block(irreps[p, 4:13])
+        out += block + block.T
+    return out
+
+
+def add_atoms(atoms, orbital, has_p, irreps, n_orbital):
+    """On-site blocks: ss, sp, and the symmetric pp of degree 0 and 2."""
+    out = np.zeros((n_orbital, n_orbital), dtype=kind(irreps))
+    for i in atoms:
+        s, p = orbital[i], slice(orbital[i] + 1, orbital[i] + 4)
+        out[s, s] = irreps[i, 0]
+        if has_p[i]:
+            out[s, p] = out[p, s] = irreps[i, 1:4]
+            out[p, p] = pp_block(np.concatenate([irreps[i, 4:5], np.zeros(3), irreps[i, 5:10]]))
+    return out
