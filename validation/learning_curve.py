@@ -9,11 +9,11 @@ training molecules; validation molecules choose the epoch, test molecules give t
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 from pathlib import Path
 
 import numpy as np
+import report
 
 from mlsemi.plots import learning_curve_figure, save
 from mlsemi.training.config import TrainConfig
@@ -21,8 +21,7 @@ from mlsemi.training.dataset import ReferenceDataset
 from mlsemi.training.fit import fit, summarise
 from mlsemi.training.validate import errors_of, select
 
-HERE = Path(__file__).parent
-CONFIG = HERE.parent / "parameters" / "organic-0.toml"
+CONFIG = report.HERE.parent / "parameters" / "organic-0.toml"
 
 
 def main() -> None:
@@ -52,9 +51,24 @@ def main() -> None:
         "HOMO": np.array([rows[n]["homo_ev"] for n in rows]),
         "LUMO": np.array([rows[n]["lumo_ev"] for n in rows]),
     }
-    save(learning_curve_figure(sizes, curves, "held-out error / eV"), HERE / "learning_curve.png")
-    record = {"epochs": arguments.epochs, "test_structures": len(test), "errors": rows}
-    (HERE / "learning_curve.json").write_text(json.dumps(record, indent=2) + "\n")
+    save(
+        learning_curve_figure(sizes, curves, "held-out error / eV"),
+        report.HERE / "learning_curve.png",
+    )
+    head = ("molecules", "occupied / eV", "HOMO / eV", "LUMO / eV", "charges / e", "dipole / D")
+    columns = ("occupied_ev", "homo_ev", "lumo_ev", "charges_e", "dipole_debye")
+    table = [[size, *(f"{row[key]:.4f}" for key in columns)] for size, row in rows.items()]
+    slopes = {
+        name: round(float(np.polyfit(np.log(sizes), np.log(values), 1)[0]), 2)
+        for name, values in curves.items()
+    }
+    about = f"Mean absolute errors on {len(test)} held-out structures; log-log slopes {slopes}."
+    report.write(
+        "learning_curve",
+        "Learning curve",
+        [about, report.table(head, table), "![learning curve](learning_curve.png)"],
+        {"epochs": arguments.epochs, "errors": rows, "slopes": slopes},
+    )
 
 
 if __name__ == "__main__":
