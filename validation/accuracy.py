@@ -19,7 +19,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import argparse
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib
@@ -30,7 +30,9 @@ from tblite.interface import Calculator
 
 from mlsemi import singlepoint
 from mlsemi.parameters import Parameters
+from mlsemi.training.config import TrainConfig
 from mlsemi.training.dataset import Reference, ReferenceDataset
+from mlsemi.training.fit import fit
 from mlsemi.units import AU_DEBYE, HARTREE_EV
 
 matplotlib.use("Agg")
@@ -108,9 +110,9 @@ def of_gfn2(record: Reference) -> Sample:
     return levels | {"dipole": result.get("dipole") * AU_DEBYE}
 
 
-def physics_baseline(parameters: Parameters) -> Parameters:
-    """The same set with levels and two-center functions only."""
-    return replace(parameters, model=parameters.model.baseline_only())
+def physics_baseline() -> Parameters:
+    """Levels and two-center functions trained on their own (``baseline.toml``), once."""
+    return fit(TrainConfig.load(report.HERE / "baseline.toml"), report.HERE, quiet=True)
 
 
 def linear_map(samples: list[Sample], targets: list[Sample]) -> dict[str, tuple[float, float]]:
@@ -171,7 +173,7 @@ def section(
     """Rows of all methods on one set; targets and model samples for plots and details."""
     targets = [of_reference(r) for r in records]
     model = [of_model(r, parameters) for r in _track(records, parameters.name)]
-    baseline = physics_baseline(parameters)
+    baseline = physics_baseline()
     plain = [of_model(r, baseline) for r in _track(records, "baseline")]
     gfn2 = [mapped(of_gfn2(r), lines) for r in _track(records, "GFN2-xTB")]
     molecules = [r.molecule for r in records]
