@@ -19,7 +19,8 @@ MODULES = {
 FLOORS = """
     units errors outputs elements kernels.jit kernels
     structure formats basis pairs so3 radial integrals
-    layers representation.density representation.messages representation.long_range
+    layers representation.gates representation.density representation.messages
+    representation.features representation.long_range
     representation.bonds representation
     blocks model monopoles domain parameters
     eigen observables davidson tamm_dancoff excitations spectrum ensemble

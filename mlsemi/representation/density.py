@@ -8,15 +8,9 @@ import numpy as np
 
 from mlsemi.kernels.coupling import couple, couple_adjoint
 from mlsemi.kernels.density import density, density_adjoint
-from mlsemi.layers import (
-    Gradients,
-    Weights,
-    linear_by_species,
-    linear_by_species_adjoint,
-    perceptron,
-    perceptron_adjoint,
-)
+from mlsemi.layers import Gradients, Weights, perceptron, perceptron_adjoint
 from mlsemi.pairs import PairList
+from mlsemi.representation.gates import gated, gated_adjoint, mixed, mixed_adjoint
 from mlsemi.so3 import L_MAX, CouplingTable, components
 
 NU2_PATHS = ((0, 0, 0), (1, 1, 0), (2, 2, 0), (0, 1, 1), (1, 2, 1), (0, 2, 2), (1, 1, 2), (2, 2, 2))
@@ -63,33 +57,6 @@ def _unstack(stacked_bar: list[np.ndarray], n_channel: int) -> tuple[np.ndarray,
     return rho1_bar, rho2_bar
 
 
-def gated(linear: np.ndarray, gate: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Add the first third of ``gate`` to the scalars, scale l > 0 by one plus the rest.
-
-    Returns the gated features and the scale (n_atom, n_component, n_channel) of l > 0.
-    """
-    n_channel = linear.shape[2]
-    out = linear.copy()
-    scale = np.ones_like(linear)
-    out[:, 0] += gate[:, :n_channel]
-    for l in range(1, L_MAX + 1):
-        scale[:, components(l)] += gate[:, None, l * n_channel : (l + 1) * n_channel]
-    out[:, 1:] *= scale[:, 1:]
-    return out, scale
-
-
-def gated_adjoint(
-    linear: np.ndarray, scale: np.ndarray, out_bar: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Adjoint of :func:`gated`: (linear_bar, gate_bar)."""
-    product = out_bar * linear
-    gate_bar = np.concatenate(
-        [out_bar[:, 0]] + [product[:, components(l)].sum(axis=1) for l in range(1, L_MAX + 1)],
-        axis=1,
-    )
-    return out_bar * scale, gate_bar
-
-
 def atom_features(
     pairs: PairList, basis: np.ndarray, weights: Weights
 ) -> tuple[np.ndarray, AtomRecord]:
@@ -118,11 +85,7 @@ def atom_features(
     )
     rho2 = couple(rho1, rho1, NU2.entries, NU2.coefficient, NU2.n_out)
     stacked = stack_products(rho1, rho2)
-    linear = np.concatenate(
-        [linear_by_species(x, weights[f"atom.{l}"], pairs.groups) for l, x in enumerate(stacked)],
-        axis=1,
-    )
-    linear[:, 0] += weights["atom.bias"][pairs.species]
+    linear = mixed(pairs, stacked, weights, "atom")
     gate, record = perceptron(linear[:, 0], pairs.species, weights, "atom.gate")
     features, scale = gated(linear, gate)
     return features, AtomRecord(expansion, rho1, stacked, linear, record, scale)
@@ -145,18 +108,7 @@ def atom_features_adjoint(
     linear_bar[:, 0] += perceptron_adjoint(
         record.linear[:, 0], pairs.species, weights, "atom.gate", record.gate, gate_bar, gradients
     )
-    for species, rows in pairs.groups:
-        gradients["atom.bias"][species] += linear_bar[rows, 0].sum(axis=0)
-    stacked_bar = [
-        linear_by_species_adjoint(
-            x,
-            weights[f"atom.{l}"],
-            pairs.groups,
-            linear_bar[:, components(l)],
-            gradients[f"atom.{l}"],
-        )
-        for l, x in enumerate(record.stacked)
-    ]
+    stacked_bar = mixed_adjoint(pairs, record.stacked, weights, "atom", linear_bar, gradients)
     rho1_bar, rho2_bar = _unstack(stacked_bar, record.rho1.shape[2])
     for part in couple_adjoint(record.rho1, record.rho1, NU2.entries, NU2.coefficient, rho2_bar):
         rho1_bar += part

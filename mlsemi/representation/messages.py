@@ -7,16 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from mlsemi.kernels.density import messages, messages_adjoint
-from mlsemi.layers import (
-    Gradients,
-    Weights,
-    linear_by_species,
-    linear_by_species_adjoint,
-    perceptron,
-    perceptron_adjoint,
-)
+from mlsemi.layers import Gradients, Weights, perceptron, perceptron_adjoint
 from mlsemi.pairs import PairList
-from mlsemi.representation.density import gated, gated_adjoint
+from mlsemi.representation.gates import gated, gated_adjoint, mixed, mixed_adjoint
 from mlsemi.so3 import L_MAX, CouplingTable, components
 
 PATHS = tuple(
@@ -38,6 +31,10 @@ class MessageRecord(NamedTuple):
     linear: np.ndarray
     gate: tuple[np.ndarray, np.ndarray]
     scale: np.ndarray
+
+
+def _by_degree(features: np.ndarray) -> list[np.ndarray]:
+    return [features[:, components(l)] for l in range(L_MAX + 1)]
 
 
 def _invariants(both: np.ndarray) -> np.ndarray:
@@ -100,14 +97,7 @@ def message_features(
     )
     both = np.concatenate([atoms, message], axis=2)
     invariants = _invariants(both)
-    linear = np.concatenate(
-        [
-            linear_by_species(both[:, components(l)], weights[f"node.{l}"], pairs.groups)
-            for l in range(L_MAX + 1)
-        ],
-        axis=1,
-    )
-    linear[:, 0] += weights["node.bias"][pairs.species]
+    linear = mixed(pairs, _by_degree(both), weights, "node")
     gate, record = perceptron(invariants, pairs.species, weights, "node.gate")
     nodes, scale = gated(linear, gate)
     return nodes, MessageRecord(radial, both, invariants, linear, record, scale)
@@ -131,19 +121,8 @@ def message_features_adjoint(
     invariants_bar = invariants_bar + perceptron_adjoint(
         record.invariants, pairs.species, weights, "node.gate", record.gate, gate_bar, gradients
     )
-    for species, rows in pairs.groups:
-        gradients["node.bias"][species] += linear_bar[rows, 0].sum(axis=0)
     both_bar = np.concatenate(
-        [
-            linear_by_species_adjoint(
-                record.both[:, components(l)],
-                weights[f"node.{l}"],
-                pairs.groups,
-                linear_bar[:, components(l)],
-                gradients[f"node.{l}"],
-            )
-            for l in range(L_MAX + 1)
-        ],
+        mixed_adjoint(pairs, _by_degree(record.both), weights, "node", linear_bar, gradients),
         axis=1,
     )
     _invariants_adjoint(record.both, invariants_bar, both_bar)
