@@ -209,7 +209,7 @@ def fit(config: TrainConfig, base: Path, resume: bool = True, quiet: bool = Fals
                 state.history.append(row | {"epoch": len(state.history) + 1})
                 state.save(checkpoint, stamp)
                 display.update(row)
-    return _finish(config, form, state, dataset, records, output)
+        return _finish(config, form, state, dataset, records, output)
 
 
 def _domain(model: Model, records: Sequence[Reference]) -> dict[str, np.ndarray]:
@@ -217,6 +217,15 @@ def _domain(model: Model, records: Sequence[Reference]) -> dict[str, np.ndarray]
     pairs = PairList.of([r.structure for r in records], model.form.elements, model.form.cutoff)
     _, record = model.predict(pairs)
     return fit_domain(pairs, record.features.invariants, len(model.form.elements))
+
+
+def _errors(model: Model, records: list[Reference], weights: LossWeights) -> dict[str, float]:
+    """Counts and mean absolute errors of one split, for the header."""
+    if not records:
+        return {"structures": 0}
+    errors = evaluate_model(model, [Target(r) for r in records], weights)
+    del errors["loss"]
+    return {"structures": len(records)} | {k: round(v, 5) for k, v in errors.items()}
 
 
 def _finish(
@@ -231,6 +240,10 @@ def _finish(
     from mlsemi.plots import save, training_figure
 
     best = min(state.history, key=lambda row: row["validation_loss"])
+    validation, test = (
+        [r for r in dataset.split(name) if set(r.structure.symbols) <= set(config.elements)]
+        for name in ("validation", "test")
+    )
     header: dict[str, object] = {
         "reference": dataset.provenance,
         "units": "hartree, bohr",
@@ -245,7 +258,11 @@ def _finish(
             "loss": asdict(config.loss),
             "schedule": asdict(config.schedule),
         },
-        "errors": best,
+        "errors": {
+            "train": _errors(Model(form, state.best), records, config.loss),
+            "validation": _errors(Model(form, state.best), validation, config.loss),
+            "test": _errors(Model(form, state.best), test, config.loss),
+        },
     }
     weights = state.best | _domain(Model(form, state.best), records)
     parameters = Parameters(config.name, header, Model(form, weights), checksum_of(weights))
