@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cache
@@ -115,14 +114,11 @@ class Parameters:
         ParameterError
             If the set does not exist, is incomplete or its checksum does not match.
         """
-        path = Path(name)
-        if not (path / "header.json").is_file():
-            path = folder() / str(name)
-        if not (path / "header.json").is_file():
-            known = ", ".join(available()) or "none"
-            raise ParameterError(f"no parameter set {str(name)!r} (available: {known})")
-        return _load(path.resolve(), (path / "weights.npz").stat().st_mtime_ns
-                     if (path / "weights.npz").exists() else 0)  # fmt: skip
+        for path in (Path(name), folder() / str(name)):
+            if os.path.isfile(path / "header.json"):
+                return _load(path.resolve(), _modified(path))
+        known = ", ".join(available()) or "none"
+        raise ParameterError(f"no parameter set {str(name)!r} (available: {known})")
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the folder of a parameter set; weights first, the header last."""
@@ -141,26 +137,40 @@ class Parameters:
             temporary.write_text(json.dumps(header | self.header, indent=2) + "\n")
 
 
+def _modified(path: Path) -> tuple[int, ...]:
+    files = (path / "header.json", path / "weights.npz")
+    return tuple(file.stat().st_mtime_ns if file.exists() else 0 for file in files)
+
+
 @cache
-def _load(path: Path, modified: int) -> Parameters:
-    """Read a folder; cached by path and modification time, so repeated calls cost nothing."""
+def _load(path: Path, modified: tuple[int, ...]) -> Parameters:
+    """Read a folder; cached by path and modification times, so repeated calls cost nothing."""
     try:
-        header = json.loads((path / "header.json").read_text())
-        if header.get("format") != FORMAT:
-            raise ParameterError(f"{path}: header is not of format {FORMAT}")
-        known = {f.name for f in fields(ModelForm)}
-        form = ModelForm(
-            tuple(number_of(text) for text in header["elements"]),
-            **{key: value for key, value in header["form"].items() if key in known},
-        )
-        with open(path / "weights.npz", "rb") as stream, np.load(stream) as data:
-            weights = {key: read_only(data[key]) for key in data.files}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        raise ParameterError(f"parameter set {path}: cannot be read ({error})") from None
+        name, form, header, weights = _read(path)
+    except ParameterError:
+        raise
+    except Exception as error:  # a damaged zip or header can provoke almost any
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ParameterError(f"parameter set {path}: cannot be read ({reason})") from None
     if {key: value.shape for key, value in weights.items()} != form.shapes():
         raise ParameterError(f"parameter set {path}: weights do not fit the form in the header")
     if checksum_of(weights) != header.get("checksum"):
         raise ParameterError(
             f"parameter set {path}: checksum does not match, the file is corrupted"
         )
-    return Parameters(header["name"], header, Model(form, weights), header["checksum"])
+    return Parameters(name, header, Model(form, weights), str(header["checksum"]))
+
+
+def _read(path: Path) -> tuple[str, ModelForm, dict[str, object], dict[str, np.ndarray]]:
+    header = json.loads((path / "header.json").read_text())
+    if header.get("format") != FORMAT:
+        raise ParameterError(f"{path}: header is not of format {FORMAT}")
+    known = {f.name for f in fields(ModelForm)}
+    form = ModelForm(
+        tuple(number_of(text) for text in header["elements"]),
+        **{key: value for key, value in header["form"].items() if key in known},
+    )
+    form.shapes()
+    with open(path / "weights.npz", "rb") as stream, np.load(stream) as data:
+        weights = {key: read_only(data[key]) for key in data.files}
+    return header["name"], form, header, weights

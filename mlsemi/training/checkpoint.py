@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,16 +57,20 @@ class TrainState:
         Raises
         ------
         ParameterError
-            If it belongs to another configuration or dataset.
+            If it is damaged, or belongs to another configuration or dataset.
         """
-        with np.load(path) as data:
-            meta = json.loads(str(data["meta"]))
-            if meta["stamp"] != stamp:
-                raise ParameterError(
-                    f"{path}: checkpoint of another configuration or dataset; use --fresh"
-                )
-            groups = {
-                group: {k.split("/")[1]: data[k] for k in data.files if k.startswith(f"{group}/")}
-                for group in _GROUPS
-            }
+        try:
+            with open(path, "rb") as stream, np.load(stream) as data:
+                arrays = {name: data[name] for name in data.files}
+            meta = json.loads(str(arrays.pop("meta")))
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            raise ParameterError(f"{path}: damaged checkpoint; use --fresh") from None
+        if meta["stamp"] != stamp:
+            raise ParameterError(
+                f"{path}: checkpoint of another configuration or dataset; use --fresh"
+            )
+        groups: dict[str, dict[str, np.ndarray]] = {group: {} for group in _GROUPS}
+        for name, value in arrays.items():
+            group, _, weight = name.partition("/")
+            groups[group][weight] = value
         return cls(**groups, step=meta["step"], history=meta["history"], rng=meta["rng"])

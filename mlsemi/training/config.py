@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -104,19 +104,21 @@ class TrainConfig:
         except ModuleNotFoundError:  # Python 3.10
             import tomli as tomllib  # type: ignore[no-redef]
         try:
-            data = tomllib.loads(path.read_text())
-        except (OSError, tomllib.TOMLDecodeError) as error:
+            data = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
             raise InputError(f"{path}: {error}") from None
         unknown = set(data) - {f.name for f in fields(cls)}
         if unknown:
             raise InputError(f"{path}: unknown entries {', '.join(sorted(unknown))}")
         try:
-            data["loss"] = LossWeights(**data.get("loss", {}))
-            data["schedule"] = Schedule(**data.get("schedule", {}))
-            data |= {k: tuple(data[k]) for k in ("datasets", "elements", "only") if k in data}
-            config = cls(**data)
-            config.form()
-        except TypeError as error:
+            data["loss"] = _checked(LossWeights(**data.get("loss", {})))
+            data["schedule"] = _checked(Schedule(**data.get("schedule", {})))
+            for key in ("datasets", "elements", "only"):
+                if isinstance(data.get(key), list):
+                    data[key] = tuple(data[key])
+            config = _checked(cls(**data))
+            _checked(config.form())
+        except (TypeError, InputError) as error:
             raise InputError(f"{path}: {error}") from None
         return config
 
@@ -127,3 +129,30 @@ class TrainConfig:
     def form(self) -> ModelForm:
         """Form of the model to train."""
         return ModelForm(tuple(number_of(text) for text in self.elements), **self.model)
+
+
+T = TypeVar("T", TrainConfig, Schedule, LossWeights, ModelForm)
+
+
+def _checked(entries: T) -> T:
+    """The same entries, if every one has the type that its field is annotated with.
+
+    Numbers must not be negative; whole numbers may be zero only where zero is the default.
+    """
+    for entry in fields(entries):
+        value = getattr(entries, entry.name)
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        whole = number and isinstance(value, int)
+        fine, need = {
+            "str": (isinstance(value, str), "text"),
+            "tuple[str, ...]": (_is_texts(value), "a list of texts"),
+            "int": (whole and value >= (entry.default != 0), "a positive whole number"),
+            "float": (number and 0.0 <= value < np.inf, "a number that is not negative"),
+        }.get(str(entry.type), (True, ""))
+        if not fine:
+            raise InputError(f"{entry.name} = {value!r}, need {need}")
+    return entries
+
+
+def _is_texts(value: object) -> bool:
+    return isinstance(value, tuple) and all(isinstance(text, str) for text in value)

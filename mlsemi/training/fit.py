@@ -59,12 +59,13 @@ def batch_loss(
 def summarise(losses: Sequence[float], errors: Sequence[Errors]) -> dict[str, float]:
     """Mean absolute errors in eV, e and D (vector length), and the mean loss."""
     lumo = np.array([e.lumo for e in errors])
+    known = lumo[np.isfinite(lumo)]
     return {
         "loss": float(np.mean(losses)),
         "occupied_ev": float(np.abs(np.concatenate([e.occupied for e in errors])).mean())
         * HARTREE_EV,
         "homo_ev": float(np.mean([abs(e.homo) for e in errors])) * HARTREE_EV,
-        "lumo_ev": float(np.abs(lumo[np.isfinite(lumo)]).mean()) * HARTREE_EV,
+        "lumo_ev": float(np.abs(known).mean()) * HARTREE_EV if known.size else float("nan"),
         "charges_e": float(np.abs(np.concatenate([e.charges for e in errors])).mean()),
         "dipole_debye": float(np.mean([np.linalg.norm(e.dipole) for e in errors])) * AU_DEBYE,
         "energy_ev": float(np.mean([abs(e.energy) for e in errors])) * HARTREE_EV,

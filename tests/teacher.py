@@ -1,0 +1,60 @@
+"""Reference records that a model wrote: the truth is known, and no PySCF is needed."""
+
+from itertools import count as count_up
+from itertools import islice
+
+import numpy as np
+from molecules import distorted, random_model
+
+from mlsemi.model import Model
+from mlsemi.pairs import PairList
+from mlsemi.singlepoint import ground_state
+from mlsemi.training.dataset import Reference, ReferenceDataset, split_of
+
+NAMES = ("H2O", "CH4", "NH3", "H2CO", "CH3OH", "HCN")
+
+
+def lesson(model, structure, molecule, label="lesson"):
+    """What the model says of a structure, as if it came from a large basis."""
+    pairs = PairList.of([structure], model.form.elements, model.form.cutoff)
+    ground = ground_state(model, model.predict(pairs)[0], 0)
+    n = structure.n_orbital
+    n_core = int(np.sum(structure.numbers > 1))
+    return Reference(
+        structure=structure,
+        molecule=molecule,
+        label=label,
+        origin="a teacher",
+        energy=ground.energy,
+        orbital_energies=np.concatenate([np.full(n_core, -20.0), ground.state.energies]),
+        amplitudes=np.concatenate([np.zeros((n, n_core)), ground.state.orbitals], axis=1),
+        dipole=ground.dipole,
+        quadrupole=np.zeros((3, 3)),
+        dipole_matrix=np.zeros((3, n, n)),
+        charges_lowdin=ground.charges,
+    )
+
+
+def named_in(split, count):
+    """Molecule names that fall into one split of the dataset."""
+    names = (f"TEACHER{k}-X" for k in count_up())
+    return list(islice((name for name in names if split_of(name) == split), count))
+
+
+def lessons(model, n_train=12, n_validation=4):
+    """A dataset with both splits, every structure another geometry."""
+    names = named_in("train", n_train) + named_in("validation", n_validation)
+    return ReferenceDataset(
+        tuple(
+            lesson(model, distorted(NAMES[k % len(NAMES)], seed=k, amplitude=0.08), name)
+            for k, name in enumerate(names)
+        ),
+        {"method": "a teacher"},
+    )
+
+
+def two_center_teacher(seed=0):
+    """Levels and two-center functions only; energies are sums over atoms."""
+    model = random_model(seed=seed).baseline_only()
+    silent = {name: np.zeros_like(model.weights[name]) for name in ("energy.out", "dipole.atom")}
+    return Model(model.form, dict(model.weights) | silent)

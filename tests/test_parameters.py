@@ -1,0 +1,194 @@
+"""Parameter sets on disk: the same set comes back, and any damage is one line of error."""
+
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+from molecules import SMALL, distorted, parameters_of, random_model
+
+from mlsemi.errors import InputError, ParameterError
+from mlsemi.parameters import DEFAULT, FORMAT, Parameters, available, checksum_of
+from mlsemi.structure import Structure
+
+
+@pytest.fixture(scope="module")
+def original():
+    return parameters_of(random_model(seed=9), name="tried")
+
+
+@pytest.fixture
+def saved(original, tmp_path):
+    original.save(tmp_path / "tried")
+    return tmp_path / "tried"
+
+
+def refused(path):
+    """The one line with which a set is refused."""
+    with pytest.raises(ParameterError) as caught:
+        Parameters.load(path)
+    text = str(caught.value)
+    assert text
+    assert "\n" not in text
+    return text
+
+
+def test_round_trip(original, saved):
+    loaded = Parameters.load(saved)
+    assert loaded.name == "tried"
+    assert loaded.model.form == original.model.form
+    assert loaded.checksum == original.checksum == checksum_of(loaded.model.weights)
+    assert loaded.elements == ("H", "C", "N", "O")
+    assert loaded.header["description"] == "for tests"
+    assert set(loaded.model.weights) == set(SMALL.shapes())
+    for name, value in loaded.model.weights.items():
+        np.testing.assert_array_equal(value, original.model.weights[name])
+        assert not value.flags.writeable
+    assert sorted(p.name for p in saved.iterdir()) == ["header.json", "weights.npz"]
+
+
+def test_saving_again_gives_the_same_weights(saved, tmp_path):
+    Parameters.load(saved).save(tmp_path / "again")
+    one, two = (np.load(p / "weights.npz") for p in (saved, tmp_path / "again"))
+    with one, two:
+        for name in one.files:
+            np.testing.assert_array_equal(one[name], two[name])
+    assert Parameters.load(tmp_path / "again").checksum == Parameters.load(saved).checksum
+
+
+def test_checksum_sees_names_shapes_and_values(original):
+    weights = dict(original.model.weights)
+    before = checksum_of(weights)
+    assert checksum_of(dict(reversed(weights.items()))) == before
+    changed = weights["level"].copy()
+    changed[0, 0] = np.nextafter(changed[0, 0], 1.0)
+    assert checksum_of(weights | {"level": changed}) != before
+    assert checksum_of(weights | {"level": weights["level"].reshape(2, -1)}) != before
+    renamed = {f"{name}x" if name == "level" else name: v for name, v in weights.items()}
+    assert checksum_of(renamed) != before
+
+
+def test_a_changed_weight_is_noticed(original, saved):
+    weights = {name: np.array(value) for name, value in original.model.weights.items()}
+    raw = weights["two_center"].view(np.uint8)
+    raw.flat[11] ^= 1
+    np.savez(saved / "weights.npz", **weights)
+    assert "corrupted" in refused(saved)
+
+
+def test_a_flipped_byte_anywhere_is_noticed(original, saved, tmp_path):
+    """Wherever the byte is: an error of one line, or (in the zip's margins) the same weights."""
+    data = bytearray((saved / "weights.npz").read_bytes())
+    rng = np.random.default_rng(0)
+    header, tail = range(0, 400, 7), range(len(data) - 400, len(data), 7)
+    positions = [*header, *tail, *rng.integers(0, len(data), 60).tolist()]
+    lines = []
+    for index, position in enumerate(positions):
+        broken = tmp_path / f"broken{index}"
+        shutil.copytree(saved, broken)
+        changed = data.copy()
+        changed[position] ^= 1 << int(rng.integers(8))
+        (broken / "weights.npz").write_bytes(changed)
+        try:
+            loaded = Parameters.load(broken)
+        except ParameterError as error:
+            lines.append(str(error))
+            continue
+        assert checksum_of(loaded.model.weights) == original.checksum
+    assert len(lines) > 0.7 * len(positions)
+    assert not any("\n" in line for line in lines)
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.01, 0.5, 0.999])
+def test_truncated_weights(saved, kept):
+    path = saved / "weights.npz"
+    data = path.read_bytes()
+    path.write_bytes(data[: int(kept * len(data))])
+    assert "cannot be read" in refused(saved)
+
+
+def test_missing_weights(saved):
+    (saved / "weights.npz").unlink()
+    assert "cannot be read" in refused(saved)
+
+
+def test_weights_of_another_form(saved):
+    with np.load(saved / "weights.npz") as data:
+        weights = {name: data[name] for name in data.files if name != "charge"}
+    np.savez(saved / "weights.npz", **weights)
+    assert "do not fit the form" in refused(saved)
+
+
+def test_missing_header(saved):
+    (saved / "header.json").unlink()
+    text = refused(saved)
+    assert "no parameter set" in text
+    assert str(saved) in text
+
+
+def edited(saved, **changes):
+    header = json.loads((saved / "header.json").read_text()) | changes
+    header = {key: value for key, value in header.items() if value is not None}
+    (saved / "header.json").write_text(json.dumps(header))
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"format": "mlsemi-parameters-0"}, FORMAT),
+        ({"format": None}, FORMAT),
+        ({"form": None}, "cannot be read"),
+        ({"form": {"n_radial": "many"}}, "cannot be read"),
+        ({"form": {"n_radial": -3}}, "do not fit the form"),
+        ({"elements": None}, "cannot be read"),
+        ({"elements": ["H", "Xy", "N", "O"]}, "cannot be read"),
+        ({"elements": ["H", "C"]}, "do not fit the form"),
+        ({"name": None}, "cannot be read"),
+        ({"checksum": "0" * 64}, "corrupted"),
+        ({"checksum": None}, "corrupted"),
+    ],
+)
+def test_damaged_header(saved, changes, text):
+    edited(saved, **changes)
+    assert text in refused(saved)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe\x00", b"3", b"null"])
+def test_header_that_is_no_json_object(saved, content):
+    (saved / "header.json").write_bytes(content)
+    refused(saved)
+
+
+def test_a_header_edited_after_loading_is_read_again(saved):
+    Parameters.load(saved)
+    edited(saved, format="other")
+    stamp = (saved / "header.json").stat().st_mtime_ns + 10**9
+    os.utime(saved / "header.json", ns=(stamp, stamp))
+    assert FORMAT in refused(saved)
+
+
+@pytest.mark.parametrize("name", ["organic-99", "", "../..", "no/such/folder", "a\0b", "x" * 5000])
+def test_unknown_names(name):
+    text = refused(name)
+    assert all(known in text for known in available())
+
+
+def test_loading_twice_is_free(saved):
+    assert Parameters.load(saved) is Parameters.load(str(saved))
+
+
+def test_elements_are_checked(original):
+    original.check(distorted("CH3NO2"))
+    with pytest.raises(InputError, match=r"atom 1: element S is not in .*tried.*H C N O"):
+        original.check(Structure([1, 16, 1], 2.6 * np.eye(3)))
+
+
+def test_released_sets_are_complete():
+    """Every released set loads, says where it comes from, and is licensed."""
+    assert DEFAULT in available()
+    for name in available():
+        parameters = Parameters.load(name)
+        assert parameters.name == name
+        for key in ("reference", "units", "licence", "training", "errors", "checksum"):
+            assert parameters.header[key], f"{name}: no {key}"

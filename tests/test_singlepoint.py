@@ -1,0 +1,111 @@
+import json
+
+import numpy as np
+import pytest
+from ase.build import molecule
+from molecules import distorted, parameters_of, random_model
+
+from mlsemi.errors import InputError
+from mlsemi.parameters import Parameters
+from mlsemi.singlepoint import singlepoint
+from mlsemi.structure import Structure
+
+
+@pytest.fixture(scope="module")
+def parameters():
+    return parameters_of(random_model(seed=8))
+
+
+@pytest.fixture(scope="module")
+def result(parameters):
+    return singlepoint(distorted("CH3CONH2"), parameters=parameters)
+
+
+def test_orbitals_solve_the_generalized_problem(result):
+    """H C = S C eps with H = S^1/2 H_o S^1/2 (theory eq 1); density and charges follow from C."""
+    c, s = result.orbitals, result.overlap
+    np.testing.assert_allclose(c.T @ s @ c, np.eye(s.shape[0]), atol=1e-11)
+    n = result.state.n_occupied
+    np.testing.assert_allclose(result.density, 2.0 * c[:, :n] @ c[:, :n].T, atol=1e-11)
+    assert np.trace(result.density @ s) == pytest.approx(2 * n)
+    assert result.charges.sum() == pytest.approx(0.0, abs=1e-11)
+    assert result.mulliken_charges.sum() == pytest.approx(0.0, abs=1e-11)
+    bonds = result.bond_orders
+    np.testing.assert_allclose(bonds, bonds.T, atol=1e-12)
+
+
+def test_sources_are_equivalent(parameters, tmp_path):
+    atoms = molecule("HCOOH")
+    path = tmp_path / "acid.xyz"
+    atoms.write(path)
+    from_ase = singlepoint(atoms, parameters=parameters)
+    for source in (Structure.from_ase(atoms), path, str(path)):
+        other = singlepoint(source, parameters=parameters)
+        np.testing.assert_allclose(other.state.energies, from_ase.state.energies, atol=1e-7)
+    assert singlepoint(atoms, parameters=parameters, threads=2).energy == from_ase.energy
+
+
+def test_parameters_by_path(parameters, tmp_path):
+    parameters.save(tmp_path / "mine")
+    atoms = molecule("H2O")
+    one = singlepoint(atoms, parameters=tmp_path / "mine")
+    two = singlepoint(atoms, parameters=parameters)
+    np.testing.assert_array_equal(one.state.energies, two.state.energies)
+
+
+def test_only_what_was_asked_for(result):
+    assert result.forces is None
+    assert result.singlets is None
+    assert result.triplets is None
+    record = result.to_dict()
+    assert "forces_ev_per_angstrom" not in record
+    assert "excitations" not in record
+
+
+def test_record_is_json(parameters):
+    result = singlepoint(
+        distorted("HCOOH"), parameters=parameters, singlets=2, triplets=1, forces=True
+    )
+    record = json.loads(json.dumps(result.to_dict()))
+    assert record["gap_ev"] == pytest.approx(record["lumo_ev"] - record["homo_ev"])
+    assert np.shape(record["forces_ev_per_angstrom"]) == (5, 3)
+    assert [len(record["excitations"][key]) for key in ("singlets", "triplets")] == [2, 1]
+    assert record["structure"]["symbols"] == result.structure.symbols
+    assert set(record["timings_s"]) >= {"total", "hamiltonian", "electronic", "forces"}
+
+
+@pytest.mark.parametrize("charge", [2, -2])
+def test_charged_molecules_come_with_a_warning(parameters, charge):
+    result = singlepoint(molecule("HCOOH"), charge=charge, parameters=parameters)
+    assert result.charges.sum() == pytest.approx(charge, abs=1e-11)
+    assert any("neutral" in text for text in result.warnings)
+
+
+def test_lone_atoms_and_full_shells(parameters):
+    for numbers, charge in (([8], 0), ([1], -1), ([7], -5 + 2), ([1, 1], 0)):
+        x = np.array([[0.0, 0.0, 1.4 * n] for n in range(len(numbers))])
+        result = singlepoint(Structure(numbers, x, charge), parameters=parameters, forces=True)
+        assert np.isfinite(result.state.energies).all()
+        assert np.isfinite(result.forces).all()
+        assert result.charges.sum() == pytest.approx(charge, abs=1e-12)
+        json.dumps(result.to_dict())
+
+
+def test_refusals(parameters):
+    with pytest.raises(InputError, match="element S"):
+        singlepoint(molecule("SH2"), parameters=parameters)
+    with pytest.raises(InputError, match="negative"):
+        singlepoint(molecule("H2O"), parameters=parameters, singlets=-1)
+
+
+def test_domain_of_the_training_set(parameters):
+    """Atoms far from what was seen in training are named in a warning."""
+    model = parameters.model
+    quiet = dict(model.weights) | {"domain.limit": np.full_like(model.weights["domain.limit"], 1e9)}
+    loud = dict(model.weights) | {"domain.limit": np.full_like(model.weights["domain.limit"], -1.0)}
+    texts = []
+    for weights in (quiet, loud):
+        changed = Parameters("domain", {}, type(model)(model.form, weights), "")
+        texts.append(singlepoint(molecule("H2O"), parameters=changed).warnings)
+    assert texts[0] == ()
+    assert "training domain" in texts[1][0]

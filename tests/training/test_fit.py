@@ -1,0 +1,221 @@
+"""Training runs on lessons of a random teacher: they learn, and a restart changes no bit."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from molecules import SMALL, random_model
+from teacher import lessons
+
+from mlsemi.errors import ParameterError
+from mlsemi.parameters import Parameters
+from mlsemi.training import fit as fit_module
+from mlsemi.training.checkpoint import TrainState
+from mlsemi.training.config import TrainConfig
+from mlsemi.training.dataset import ReferenceDataset
+from mlsemi.training.fit import (
+    evaluate_model,
+    fit,
+    molecules_limited,
+    summarise,
+    train,
+)
+from mlsemi.training.loss import Errors, LossWeights, Target
+
+EPOCHS = 4
+CONFIG = f"""
+name = "student"
+datasets = ["lessons.h5"]
+output = "student"
+seed = 1
+[model]
+cutoff = {SMALL.cutoff}
+n_radial = {SMALL.n_radial}
+n_channel = {SMALL.n_channel}
+n_node = {SMALL.n_node}
+n_hidden = {SMALL.n_hidden}
+[schedule]
+epochs = {EPOCHS}
+batch = 4
+warmup_steps = 2
+learning_rate = 0.01
+"""
+
+
+class Killed(Exception):
+    """Stands for a power cut."""
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return lessons(random_model(seed=12))
+
+
+def place(folder, dataset, text=CONFIG):
+    """A folder with a configuration and its dataset; returns the path of the configuration."""
+    folder.mkdir()
+    dataset.save(folder / "lessons.h5")
+    (folder / "config.toml").write_text(text)
+    return folder / "config.toml"
+
+
+def killed_after(monkeypatch, n_epoch, run):
+    """Run until ``n_epoch`` epochs are reported, then die."""
+    update = fit_module.TrainingDisplay.update
+
+    def dying(self, row):
+        update(self, row)
+        if self.epoch == n_epoch:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fit_module.TrainingDisplay, "update", dying)
+        with pytest.raises(Killed):
+            run()
+
+
+def same_bits(one, two):
+    assert one.checksum == two.checksum
+    assert set(one.model.weights) == set(two.model.weights)
+    for name, value in one.model.weights.items():
+        assert value.tobytes() == two.model.weights[name].tobytes(), name
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory, dataset):
+    path = place(tmp_path_factory.mktemp("runs") / "whole", dataset)
+    return path, train(path, quiet=True)
+
+
+def last_state(path):
+    """Final state of a run, from its checkpoint."""
+    checkpoint = path.parent / "student.checkpoint.npz"
+    with np.load(checkpoint) as data:
+        stamp = json.loads(str(data["meta"]))["stamp"]
+    return TrainState.load(checkpoint, stamp)
+
+
+def test_loss_falls(uninterrupted):
+    rows = last_state(uninterrupted[0]).history
+    assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
+    assert rows[-1]["loss"] < 0.8 * rows[0]["loss"]
+    assert rows[-1]["validation_loss"] < rows[0]["validation_loss"]
+    assert all(np.isfinite(value) for row in rows for value in row.values())
+
+
+def test_result_is_the_best_epoch_and_is_written(uninterrupted, dataset):
+    path, fitted = uninterrupted
+    written = Parameters.load(path.parent / "student")
+    same_bits(written, fitted)
+    validation = [Target(r) for r in ReferenceDataset.load(path.parent / "lessons.h5").split(
+        "validation"
+    )]  # fmt: skip
+    errors = evaluate_model(fitted.model, validation, LossWeights())
+    best = min(last_state(path).history, key=lambda row: row["validation_loss"])
+    assert errors["loss"] == pytest.approx(best["validation_loss"], rel=1e-10)
+    training = written.header["training"]
+    assert training["structures"] == 12
+    assert training["epochs"] == EPOCHS
+    assert training["best_epoch"] == best["epoch"]
+    assert (path.parent / "student" / "training.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("n_epoch", [2, 4])
+def test_killed_and_restarted_run_gives_the_same_bits(
+    uninterrupted, dataset, tmp_path, monkeypatch, n_epoch
+):
+    path = place(tmp_path / "broken", dataset)
+    killed_after(monkeypatch, n_epoch, lambda: train(path, quiet=True))
+    assert not (path.parent / "student" / "weights.npz").exists()
+    same_bits(train(path, quiet=True), uninterrupted[1])
+    assert last_state(path).history == last_state(uninterrupted[0]).history
+
+
+def test_threads_do_not_change_the_result(uninterrupted, dataset, tmp_path):
+    path = place(tmp_path / "threads", dataset, "threads = 2\n" + CONFIG)
+    same_bits(train(path, quiet=True), uninterrupted[1])
+
+
+def test_seed_changes_the_result(uninterrupted, dataset, tmp_path):
+    path = place(tmp_path / "seed", dataset, CONFIG.replace("seed = 1", "seed = 2"))
+    config = TrainConfig.load(path)
+    other = fit(config.with_changes(epochs=1), path.parent, quiet=True)
+    assert other.checksum != uninterrupted[1].checksum
+
+
+def test_fresh_run_ignores_the_checkpoint(uninterrupted, dataset, tmp_path, monkeypatch):
+    path = place(tmp_path / "fresh", dataset)
+    killed_after(monkeypatch, 1, lambda: train(path, quiet=True))
+    same_bits(train(path, resume=False, quiet=True), uninterrupted[1])
+
+
+def test_checkpoint_of_another_run_is_refused(dataset, tmp_path, monkeypatch):
+    path = place(tmp_path / "other", dataset)
+    killed_after(monkeypatch, 1, lambda: train(path, quiet=True))
+    path.write_text(CONFIG.replace("0.01", "0.02"))
+    with pytest.raises(ParameterError, match="another configuration"):
+        train(path, quiet=True)
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.4, 0.99])
+def test_damaged_checkpoint_is_refused(uninterrupted, tmp_path, kept):
+    data = (uninterrupted[0].parent / "student.checkpoint.npz").read_bytes()
+    path = tmp_path / "checkpoint.npz"
+    path.write_bytes(data[: int(kept * len(data))])
+    with pytest.raises(ParameterError, match="damaged"):
+        TrainState.load(path, "")
+
+
+def test_checkpoint_round_trip(tmp_path):
+    state = TrainState.start(random_model(), seed=3)
+    state.step, state.history = 7, [{"loss": 0.1 + 0.2}]
+    state.save(tmp_path / "state.npz", "stamp")
+    back = TrainState.load(tmp_path / "state.npz", "stamp")
+    assert (back.step, back.history, back.rng) == (7, state.history, state.rng)
+    for group in ("weights", "averaged", "first", "second", "best"):
+        one, two = getattr(state, group), getattr(back, group)
+        assert set(one) == set(two)
+        assert all(one[name].tobytes() == two[name].tobytes() for name in one)
+
+
+def test_dataset_without_a_split_is_refused(tmp_path, dataset):
+    only_train = ReferenceDataset(dataset.split("train").records, dataset.provenance)
+    path = place(tmp_path / "half", only_train)
+    with pytest.raises(ParameterError, match="no validation"):
+        train(path, quiet=True)
+
+
+def test_missing_dataset_is_refused(tmp_path, dataset):
+    path = place(tmp_path / "none", dataset)
+    (path.parent / "lessons.h5").unlink()
+    with pytest.raises(ParameterError, match=r"lessons\.h5"):
+        train(path, quiet=True)
+
+
+def test_only_a_part_is_trained(tmp_path, dataset):
+    """Weights that are not named keep their start values."""
+    text = 'only = ["level", "two_center"]\n' + CONFIG
+    path = place(tmp_path / "part", dataset, text)
+    train(path, quiet=True)
+    state = last_state(path)
+    moved = {name for name, value in state.first.items() if value.any()}
+    assert moved == {"level", "two_center"}
+
+
+def test_learning_curve_takes_whole_molecules(dataset):
+    records = [r for record in dataset for r in (record, replace(record, label="again"))]
+    for limit in (1, 5):
+        some = molecules_limited(records, limit, seed=0)
+        assert len({r.molecule for r in some}) == limit
+        assert len(some) == 2 * limit
+    assert molecules_limited(records, 0, seed=0) == records
+    assert molecules_limited(records, 10**6, seed=0) == records
+
+
+def test_summary_of_molecules_without_virtuals():
+    """A mean over nothing is not a number, and not a warning either."""
+    full = Errors(np.array([0.1]), 0.1, float("nan"), np.zeros(0), np.array([0.1]), np.ones(3), 0.2)
+    row = summarise([1.0], [full])
+    assert np.isnan(row["lumo_ev"])
+    assert row["loss"] == 1.0

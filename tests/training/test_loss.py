@@ -1,0 +1,139 @@
+"""Loss of one structure: zero at the truth, and its cotangents are its derivatives."""
+
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+from harness import assert_adjoint
+from molecules import SMALL, distorted, learned, random_model
+from teacher import lesson
+
+from mlsemi.adjoint import Cotangent
+from mlsemi.eigen import ElectronicState
+from mlsemi.model import Model
+from mlsemi.pairs import PairList
+from mlsemi.singlepoint import ground_state
+from mlsemi.training.fit import batch_loss
+from mlsemi.training.loss import LossWeights, Target, structure_loss
+from mlsemi.units import HARTREE_EV
+
+TEACHER = random_model(seed=1)
+STUDENT = Model(
+    SMALL,
+    {
+        name: value * (1.0 + 0.1 * np.random.default_rng(len(name)).uniform(-1, 1, value.shape))
+        for name, value in TEACHER.weights.items()
+    },
+)
+STRUCTURES = (distorted("HCOOH"), distorted("CH3OH", seed=2), distorted("HCN", seed=3))
+TARGETS = [Target(lesson(TEACHER, s, f"M{k}")) for k, s in enumerate(STRUCTURES)]
+EQUAL = LossWeights(**{entry.name: 1.0 for entry in fields(LossWeights)})
+
+
+def ground_of(model, structure):
+    pairs = PairList.of([structure], model.form.elements, model.form.cutoff)
+    return ground_state(model, model.predict(pairs)[0], 0)
+
+
+def test_projection_of_a_teacher_is_its_hamiltonian():
+    for target in TARGETS:
+        ground = ground_of(TEACHER, target.record.structure)
+        np.testing.assert_allclose(target.record.hamiltonian, ground.hamiltonian, atol=1e-12)
+        np.testing.assert_allclose(target.record.charges, ground.charges, atol=1e-12)
+        np.testing.assert_allclose(target.record.density, ground.density, atol=1e-12)
+
+
+def test_no_loss_at_the_truth():
+    for target in TARGETS:
+        ground = ground_of(TEACHER, target.record.structure)
+        loss, errors, bar = structure_loss(target, ground, EQUAL)
+        assert loss == pytest.approx(0.0, abs=1e-20)
+        for value in [*errors, *(b for b in bar if b is not None)]:
+            assert np.abs(value).max() < 1e-11
+
+
+def test_each_weight_alone_gives_a_loss():
+    """Every term counts, and terms add up with their weights."""
+    ground = ground_of(STUDENT, STRUCTURES[0])
+    none = LossWeights(**{entry.name: 0.0 for entry in fields(LossWeights)})
+    parts = []
+    for entry in fields(LossWeights):
+        one, _, _ = structure_loss(TARGETS[0], ground, replace(none, **{entry.name: 1.0}))
+        two, _, _ = structure_loss(TARGETS[0], ground, replace(none, **{entry.name: 2.0}))
+        assert one > 1e-8, entry.name
+        assert two == pytest.approx(2.0 * one)
+        parts.append(one)
+    assert structure_loss(TARGETS[0], ground, EQUAL)[0] == pytest.approx(sum(parts))
+
+
+def test_errors_are_model_minus_reference():
+    record, ground = TARGETS[0].record, ground_of(STUDENT, STRUCTURES[0])
+    _, errors, _ = structure_loss(TARGETS[0], ground, EQUAL)
+    n = record.n_occupied
+    np.testing.assert_allclose(errors.occupied, ground.state.energies[:n] - record.energies[:n])
+    assert errors.homo == pytest.approx(ground.state.homo - record.energies[n - 1])
+    assert errors.lumo == pytest.approx(ground.state.lumo - record.energies[n])
+    np.testing.assert_allclose(errors.dipole, ground.dipole - record.dipole)
+    assert errors.energy == pytest.approx(ground.energy - record.energy)
+
+
+def test_virtuals_are_matched_by_overlap_not_by_order():
+    target = TARGETS[0]
+    ground = ground_of(TEACHER, target.record.structure)
+    n = ground.state.n_occupied
+    order = np.arange(ground.state.energies.size)
+    order[[n, n + 2]] = order[[n + 2, n]]
+    swapped = ElectronicState(ground.state.energies, ground.state.orbitals[:, order], n)
+    ours, theirs = target.match(swapped)
+    np.testing.assert_array_equal(theirs, order[ours])
+
+
+def test_cotangents_of_the_loss():
+    """Each observable moved on its own, the others and the matching kept."""
+    target, ground = TARGETS[0], ground_of(STUDENT, STRUCTURES[0])
+    state = ground.state
+
+    def forward(hamiltonian, energies, density, charges, dipole, energy):
+        moved = ground._replace(
+            hamiltonian=hamiltonian,
+            state=ElectronicState(energies, state.orbitals, state.n_occupied),
+            density=density,
+            charges=charges,
+            dipole=dipole,
+            energy=float(energy),
+        )
+        return structure_loss(target, moved, EQUAL)[0]
+
+    def adjoint(loss_bar):
+        bar = structure_loss(target, ground, EQUAL)[2]
+        return tuple(loss_bar * np.asarray(part) for part in bar)
+
+    values = ground._asdict() | {"energies": state.energies}
+    assert_adjoint(forward, adjoint, [values[name] for name in Cotangent._fields])
+
+
+def test_gradient_of_a_batch():
+    names = learned(STUDENT)
+
+    def forward(*values):
+        weights = dict(STUDENT.weights) | dict(zip(names, values, strict=True))
+        return sum(batch_loss(Model(SMALL, weights), TARGETS, EQUAL, with_gradient=False)[0])
+
+    def adjoint(loss_bar):
+        gradients = batch_loss(STUDENT, TARGETS, EQUAL)[2]
+        return tuple(loss_bar * gradients[name] for name in names)
+
+    arrays = [STUDENT.weights[name] for name in names]
+    assert_adjoint(forward, adjoint, arrays, step=5e-3, n_element=1, rtol=1e-9)
+
+
+def test_batch_is_the_sum_of_its_structures():
+    losses, errors, gradients = batch_loss(STUDENT, TARGETS, EQUAL)
+    single = [batch_loss(STUDENT, [target], EQUAL) for target in TARGETS]
+    np.testing.assert_allclose(losses, [part[0][0] for part in single], rtol=1e-11)
+    assert len(errors) == len(TARGETS)
+    for name, value in gradients.items():
+        total = sum(part[2][name] for part in single)
+        np.testing.assert_allclose(value, total, rtol=1e-8, atol=1e-9)
+    direct = structure_loss(TARGETS[0], ground_of(STUDENT, STRUCTURES[0]), EQUAL)[0]
+    assert losses[0] == pytest.approx(direct * HARTREE_EV**2)
