@@ -28,7 +28,7 @@ def count_pairs(positions, start, cutoff):
 
 @kernel
 def find_pairs(positions, start, cutoff, count):
-    """Directed pairs (i, j), sorted by i then j, and the index of each reversed pair."""
+    """Directed pairs (i, j), sorted by i then j: first (count,) and second (count,)."""
     first = np.empty(count, np.int64)
     second = np.empty(count, np.int64)
     limit = cutoff * cutoff
