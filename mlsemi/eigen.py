@@ -95,6 +95,11 @@ def solve_adjoint(
     Returns
     -------
     (n_orbital, n_orbital) symmetric array dL/dH_o.
+
+    Raises
+    ------
+    ConvergenceError
+        If ``density_bar`` is given and the gap is zero.
     """
     C = state.orbitals
     n = state.n_occupied
@@ -103,6 +108,11 @@ def solve_adjoint(
         occupied, virtual = C[:, :n], C[:, n:]
         rotated = occupied.T @ (density_bar + density_bar.T) @ virtual
         gap = state.energies[:n, None] - state.energies[None, n:]
+        if not np.all(gap < 0.0):
+            raise ConvergenceError(
+                "the highest occupied and the lowest unoccupied orbital have the same energy: "
+                "the density matrix has no derivative there"
+            )
         inner[:n, n:] = rotated / gap
         inner += inner.T
     if energies_bar is not None:

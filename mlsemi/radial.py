@@ -28,6 +28,7 @@ class RadialBasis:
     Attributes
     ----------
     n_radial : int
+        At least two.
     cutoff : float
         r_c, bohr.
     """

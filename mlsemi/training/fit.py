@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -191,7 +191,9 @@ def fit(config: TrainConfig, base: Path, resume: bool = True, quiet: bool = Fals
         raise ParameterError("the dataset has no training or no validation molecules")
     form = config.form()
     checkpoint = output.with_name(output.name + ".checkpoint.npz")
-    stamp = json.dumps([asdict(config), dataset.checksum], sort_keys=True, default=list)
+    stamp = json.dumps(
+        [asdict(replace(config, threads=1)), dataset.checksum], sort_keys=True, default=list
+    )
     with threadpool_limits(1), ThreadPoolExecutor(config.threads) as pool:
         if resume and checkpoint.exists():
             state = TrainState.load(checkpoint, stamp)
