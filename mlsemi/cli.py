@@ -258,6 +258,9 @@ def reference(
     forces: Annotated[
         bool, typer.Option("--forces", help="Analytic forces too (twice the cost).")
     ] = False,
+    excitations: Annotated[
+        int, typer.Option(min=0, metavar="N", help="N singlets and N triplets too (TDA).")
+    ] = 0,
     processes: Annotated[
         int | None, typer.Option(min=1, help="Worker processes.  [default: one per core]")
     ] = None,
@@ -301,6 +304,7 @@ def reference(
         method=method,
         basis=basis,
         forces=forces,
+        excitations=excitations,
         processes=processes,
         scheduler=scheduler,
         exclude=exclude,

@@ -43,6 +43,7 @@ def reference_command(
     method: str = "b3lyp",
     basis: str = "def2-tzvp",
     forces: bool = False,
+    excitations: int = 0,
     processes: int | None = None,
     scheduler: str | None = None,
     exclude: str | os.PathLike[str] | None = None,
@@ -72,6 +73,8 @@ def reference_command(
         Functional and basis set by PySCF's names.
     forces : bool
         Compute forces too.
+    excitations : int
+        Singlets, and as many triplets, to compute too (full Tamm-Dancoff).
     processes : int, optional
         Worker processes on this machine; by default one per available core.
     scheduler : str, optional
@@ -101,9 +104,9 @@ def reference_command(
     from mlsemi.training.reference import Level
 
     output = Path(output)
-    _check_options(inputs, output, frames, temperatures, processes, collect_only)
+    _check_options(inputs, output, frames, temperatures, excitations, processes, collect_only)
     sampling = Sampling(1 if frames is None else frames, tuple(map(float, temperatures)), seed)
-    level = Level(method=method, basis=basis, forces=forces)
+    level = Level(method=method, basis=basis, forces=forces, excitations=excitations)
     excluded = _hashes(exclude)
     jobs = [job for path in inputs for job in jobs_of(path, frames, excluded)] if inputs else None
     if jobs is not None and not jobs:
@@ -245,6 +248,7 @@ def _check_options(
     output: Path,
     frames: int | None,
     temperatures: Sequence[float],
+    excitations: int,
     processes: int | None,
     collect_only: bool,
 ) -> None:
@@ -258,6 +262,8 @@ def _check_options(
         raise InputError(f"frames must not be negative, got {frames}")
     if not temperatures or not all(0.0 <= t <= 5000.0 for t in temperatures):
         raise InputError("temperatures must be given and lie between 0 and 5000 kelvin")
+    if excitations < 0:
+        raise InputError(f"excitations must not be negative, got {excitations}")
     if processes is not None and processes < 1:
         raise InputError(f"processes must be at least 1, got {processes}")
 

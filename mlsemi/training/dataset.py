@@ -49,6 +49,17 @@ class Reference:
         Loewdin charges in the large basis, e.
     forces : (n_atom, 3) array or None
         Hartree / bohr.
+    singlet_energies : (n_state,) array or None
+        Tamm-Dancoff excitation energies at the record's own level, hartree.
+    singlet_strengths : (n_state,) array or None
+        Oscillator strengths, length form.
+    singlet_dipoles : (n_state, 3) array or None
+        Transition dipoles <0|r|n>, bohr.
+    singlet_transitions : (n_state, n_min, n_min) array or None
+        Transition densities in the IAO frame, sum_ia X_ia t_i t_a^T. The squared norm of each
+        is what the valence frame holds of the state: small for a Rydberg state.
+    triplet_energies, triplet_transitions : arrays or None
+        As for singlets.
     """
 
     structure: Structure
@@ -63,6 +74,12 @@ class Reference:
     dipole_matrix: np.ndarray
     charges_lowdin: np.ndarray
     forces: np.ndarray | None = None
+    singlet_energies: np.ndarray | None = None
+    singlet_strengths: np.ndarray | None = None
+    singlet_dipoles: np.ndarray | None = None
+    singlet_transitions: np.ndarray | None = None
+    triplet_energies: np.ndarray | None = None
+    triplet_transitions: np.ndarray | None = None
 
     @cached_property
     def n_core(self) -> int:
@@ -121,7 +138,12 @@ def split_of(molecule: str) -> str:
     return {0: "validation", 1: "test"}.get(bucket, "train")
 
 
-_STORED_AS = {"amplitudes": np.float32, "dipole_matrix": np.float32}
+_STORED_AS = {
+    "amplitudes": np.float32,
+    "dipole_matrix": np.float32,
+    "singlet_transitions": np.float32,
+    "triplet_transitions": np.float32,
+}
 _TEXT = ("molecule", "label", "origin")
 _ARRAYS = tuple(f.name for f in fields(Reference) if f.name not in (*_TEXT, "structure", "energy"))
 

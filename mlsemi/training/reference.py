@@ -1,4 +1,4 @@
-"""Large-basis reference calculations; the only file that knows PySCF."""
+"""Large-basis reference calculations with PySCF (excitations: ``reference_excitations.py``)."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from mlsemi.errors import ConvergenceError, InputError
 from mlsemi.structure import Structure
 from mlsemi.training.dataset import Reference
 from mlsemi.training.projection import iao_frame, lowdin
+from mlsemi.training.reference_excitations import ReferenceResponse
 from mlsemi.units import HARTREE_EV
 
 VIRTUAL_WINDOW_EV = 15.0
@@ -34,6 +35,8 @@ class Level:
         Energy convergence of the SCF, hartree.
     forces : bool
         Compute analytic forces as well (about doubles the cost).
+    excitations : int
+        Tamm-Dancoff singlets, and as many triplets, to compute as well.
 
     Raises
     ------
@@ -46,6 +49,7 @@ class Level:
     grid: int = 2
     convergence: float = 1e-8
     forces: bool = False
+    excitations: int = 0
 
     def __post_init__(self) -> None:
         try:
@@ -63,7 +67,11 @@ class Level:
 
     def provenance(self) -> dict[str, object]:
         """What is recorded with every dataset made at this level."""
-        return asdict(self) | {
+        settings = asdict(self)
+        if not self.excitations:
+            # datasets and campaigns that are older than this setting stay the same
+            del settings["excitations"]
+        return settings | {
             "program": f"PySCF {pyscf.__version__}",
             "density_fitting": True,
             "minimal_frame": "IAO on the valence part of MINAO",
@@ -183,4 +191,30 @@ def reference_record(
         dipole_matrix=np.einsum("mi,xmn,nj->xij", frame, r, frame, optimize=True),
         charges_lowdin=nuclear - np.bincount(atom_of, population, mol.natm),
         forces=-solver.nuc_grad_method().kernel() if level.forces else None,
+        **_excitations(solver, n_core, frame.T @ overlap, r, level.excitations),
     )
+
+
+def _excitations(
+    solver: dft.rks.RKS, n_core: int, to_frame: np.ndarray, r: np.ndarray, n_state: int
+) -> dict[str, np.ndarray]:
+    """Optional fields of a record: ``n_state`` singlets and triplets, in the minimal frame.
+
+    <0|r|n> = sqrt(2) sum_ia X_ia <i|r|a> and f = 2/3 w |<0|r|n>|^2.
+    """
+    if not n_state:
+        return {}
+    response = ReferenceResponse(solver, n_core)
+    singlets, triplets = (response.solve(n_state, triplet) for triplet in (False, True))
+    occupied, virtual = response.occupied, response.virtual
+    between = occupied.T @ r @ virtual
+    dipoles = np.sqrt(2.0) * np.tensordot(singlets.amplitudes, between, ((1, 2), (1, 2)))
+    left, right = to_frame @ occupied, (to_frame @ virtual).T
+    return {
+        "singlet_energies": singlets.energies,
+        "singlet_strengths": 2.0 / 3.0 * singlets.energies * np.sum(dipoles**2, axis=1),
+        "singlet_dipoles": dipoles,
+        "singlet_transitions": left @ singlets.amplitudes @ right,
+        "triplet_energies": triplets.energies,
+        "triplet_transitions": left @ triplets.amplitudes @ right,
+    }
