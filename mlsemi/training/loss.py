@@ -13,28 +13,37 @@ from mlsemi.adjoint import Cotangent
 from mlsemi.eigen import ElectronicState
 from mlsemi.singlepoint import GroundState
 from mlsemi.training.dataset import Reference
+from mlsemi.units import HARTREE_EV
+
+LEVEL_WIDTH = 0.2 / HARTREE_EV
+RESIDUAL_WIDTH = 0.5 / HARTREE_EV
+DENSITY_WIDTH = 0.1
+CHARGE_WIDTH = 0.03
+DIPOLE_WIDTH = 0.1
+ENERGY_WIDTH = 0.5 / HARTREE_EV
+"""Errors beyond these widths (a.u.) count linearly; about twice the typical error."""
 
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Weights of the terms of theory eq 12; atomic units inside each term.
+    """Weights of the terms of theory eq 12; every square is soft (:func:`soft_square`), in a.u.
 
     Attributes
     ----------
     occupied : float
-        Mean squared error of occupied valence levels.
+        Mean square of the errors of occupied valence levels.
     frontier : float
-        Squared error of the HOMO and of the matched LUMO.
+        Squares of the errors of the HOMO and of the matched LUMO.
     virtual : float
-        Squared error of virtual levels matched by overlap, per matched level.
+        Square per virtual level matched by overlap.
     residual, residual_virtual : float
-        Squared residual |H_o t_p - eps_p t_p|^2 per orbital, t_p the normalised projection of the
+        Residual |H_o t_p - eps_p t_p|^2 per orbital, t_p the normalised projection of the
         reference's occupied and valence virtual orbitals: the matrix-element target, in a form
         that does not depend on a choice of virtuals.
     density : float
-        Squared error of the density matrix in the minimal frame, per orbital.
+        Squared rows of the error of the density matrix in the minimal frame, per orbital.
     charges, dipole : float
-        Mean squared error of charges; squared error of the dipole, per atom.
+        Mean square of the charges' errors; squared error of the dipole, per atom.
     energy : float
         Squared error of the total energy, per atom.
     """
@@ -46,8 +55,8 @@ class LossWeights:
     residual_virtual: float = 0.1
     density: float = 0.02
     charges: float = 0.02
-    dipole: float = 0.005
-    energy: float = 0.02
+    dipole: float = 0.02
+    energy: float = 0.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +112,32 @@ class Errors(NamedTuple):
     energy: float
 
 
+def soft_square(
+    error: np.ndarray, width: float, axis: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Square that grows linearly beyond a width, and its derivative.
+
+    2 w^2 ((1 + s / w^2)^1/2 - 1) with s = e^2, or the sum of e^2 along ``axis``: equal to s when
+    small; outliers pull with a bounded force (pseudo-Huber loss).
+
+    Parameters
+    ----------
+    error : array
+    width : float
+        w, in the unit of the error.
+    axis : int, optional
+        Components of one vector lie along this axis.
+
+    Returns
+    -------
+    value, with ``axis`` removed, and derivative, in the shape of ``error``
+    """
+    squared = error * error if axis is None else np.sum(error * error, axis=axis, keepdims=True)
+    root = np.sqrt(1.0 + squared / width**2)
+    value = 2.0 * width**2 * (root - 1.0)
+    return value if axis is None else value.squeeze(axis), 2.0 * error / root
+
+
 def structure_loss(
     target: Target, ground: GroundState, weights: LossWeights
 ) -> tuple[float, Errors, Cotangent]:
@@ -137,32 +172,41 @@ def structure_loss(
     orbitals, levels, share = target.projected(weights)
     residual = ground.hamiltonian @ orbitals - orbitals * levels
     density_error = ground.density - record.density
-    frontier = 0.0 if lowest is None else float(errors.virtual[lowest])
+    frontier = np.array([errors.homo, 0.0 if lowest is None else float(errors.virtual[lowest])])
+
+    occupied_loss, occupied_bar = soft_square(errors.occupied, LEVEL_WIDTH)
+    frontier_loss, frontier_bar = soft_square(frontier, LEVEL_WIDTH)
+    virtual_loss, virtual_bar = soft_square(errors.virtual, LEVEL_WIDTH)
+    residual_loss, residual_bar = soft_square(residual, RESIDUAL_WIDTH, axis=0)
+    density_loss, density_bar = soft_square(density_error, DENSITY_WIDTH, axis=1)
+    charge_loss, charges_bar = soft_square(errors.charges, CHARGE_WIDTH)
+    dipole_loss, dipole_bar = soft_square(errors.dipole, DIPOLE_WIDTH, axis=0)
+    energy_loss, energy_bar = soft_square(np.array([errors.energy]), ENERGY_WIDTH)
     loss = (
-        weights.occupied * np.mean(errors.occupied**2)
-        + weights.frontier * (errors.homo**2 + frontier**2)
-        + weights.virtual * np.sum(errors.virtual**2) / n_matched
-        + np.sum(share * residual**2)
-        + weights.density * np.sum(density_error**2) / n_orbital
-        + weights.charges * np.mean(errors.charges**2)
-        + weights.dipole * np.sum(errors.dipole**2) / n_atom
-        + weights.energy * errors.energy**2 / n_atom
+        weights.occupied * np.mean(occupied_loss)
+        + weights.frontier * np.sum(frontier_loss)
+        + weights.virtual * np.sum(virtual_loss) / n_matched
+        + np.sum(share * residual_loss)
+        + weights.density * np.mean(density_loss)
+        + weights.charges * np.mean(charge_loss)
+        + weights.dipole * float(dipole_loss.sum()) / n_atom
+        + weights.energy * float(energy_loss[0]) / n_atom
     )
     energies_bar = np.zeros(n_orbital)
-    energies_bar[:n] = 2.0 * weights.occupied * errors.occupied / n
-    energies_bar[n - 1] += 2.0 * weights.frontier * errors.homo
-    energies_bar[ours] += 2.0 * weights.virtual * errors.virtual / n_matched
+    energies_bar[:n] = weights.occupied * occupied_bar / n
+    energies_bar[n - 1] += weights.frontier * frontier_bar[0]
+    energies_bar[ours] += weights.virtual * virtual_bar / n_matched
     if lowest is not None:
-        energies_bar[ours[lowest]] += 2.0 * weights.frontier * frontier
+        energies_bar[ours[lowest]] += weights.frontier * frontier_bar[1]
     return (
         float(loss),
         errors,
         Cotangent(
-            hamiltonian=(2.0 * share * residual) @ orbitals.T,
+            hamiltonian=(share * residual_bar) @ orbitals.T,
             energies=energies_bar,
-            density=2.0 * weights.density * density_error / n_orbital,
-            charges=2.0 * weights.charges * errors.charges / n_atom,
-            dipole=2.0 * weights.dipole * errors.dipole / n_atom,
-            energy=2.0 * weights.energy * errors.energy / n_atom,
+            density=weights.density * density_bar / n_orbital,
+            charges=weights.charges * charges_bar / n_atom,
+            dipole=weights.dipole * dipole_bar / n_atom,
+            energy=weights.energy * float(energy_bar[0]) / n_atom,
         ),
     )
