@@ -10,12 +10,12 @@ integrals are what separates its singlet from its triplet.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 
-from mlsemi.elements import VALENCE, symbol
-from mlsemi.errors import ParameterError
+from mlsemi.elements import VALENCE, number_of, symbol
+from mlsemi.errors import InputError, ParameterError
 from mlsemi.kernels import response
 from mlsemi.structure import read_only
 from mlsemi.units import HARTREE_EV
@@ -92,6 +92,33 @@ class ExcitationParameters:
         """Plain sTDA: the same constants, no one-center exchange."""
         return replace(self, exchange_sp={}, exchange_pp={})
 
+    @classmethod
+    def of_mapping(cls, data: object) -> ExcitationParameters:
+        """Constants from their plain form (see :meth:`to_mapping`); nothing may be missing.
+
+        Raises
+        ------
+        ParameterError
+            If an entry is missing, unknown, not a number or out of range.
+        """
+        names = [f.name for f in fields(cls)]
+        if not isinstance(data, Mapping) or set(data) != set(names):
+            raise ParameterError(f"excitation parameters must be exactly {', '.join(names)}")
+        try:
+            return cls(**{name: _numbers(data[name]) for name in names})  # type: ignore[arg-type]
+        except (TypeError, ValueError, AttributeError, InputError) as error:
+            raise ParameterError(f"excitation parameters: {error}") from None
+
+    def to_mapping(self, elements: tuple[str, ...]) -> dict[str, float | dict[str, float]]:
+        """Plain form for a header: scalars, and tables by the symbols of ``elements``."""
+        out: dict[str, float | dict[str, float]] = {}
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if isinstance(value, Mapping):
+                value = {e: value[number_of(e)] for e in elements if number_of(e) in value}
+            out[f.name] = value
+        return out
+
     def hardness_of(self, numbers: np.ndarray) -> np.ndarray:
         """(n_atom,) hardness of each atom, hartree.
 
@@ -109,6 +136,19 @@ class ExcitationParameters:
         """(n_atom, 2) one-center exchange constants K_sp, K_pp of each atom, hartree."""
         rows = [(self.exchange_sp.get(int(z), 0), self.exchange_pp.get(int(z), 0)) for z in numbers]
         return np.array(rows, dtype=np.float64)
+
+
+def _numbers(value: object) -> float | dict[int, float]:
+    """A number, or a table from element symbols to numbers."""
+    if isinstance(value, Mapping):
+        return {number_of(str(key)): _number(entry) for key, entry in value.items()}
+    return _number(value)
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{value!r} is not a number")
+    return float(value)
 
 
 @dataclass(frozen=True, eq=False)

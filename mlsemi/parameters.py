@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 
@@ -37,13 +37,18 @@ def available() -> list[str]:
     return sorted(path.parent.name for path in folder().glob("*/header.json"))
 
 
-def checksum_of(weights: Mapping[str, np.ndarray]) -> str:
-    """sha256 over names, shapes and bytes of all weights."""
+def checksum_of(weights: Mapping[str, np.ndarray], excitation: object = None) -> str:
+    """sha256 over names, shapes and bytes of all weights, and the constants of the excitations.
+
+    Without constants of its own (None) a set has the checksum of its weights alone.
+    """
     digest = hashlib.sha256()
     for name in sorted(weights):
         value = np.ascontiguousarray(weights[name], dtype=np.float64)
         digest.update(f"{name}{value.shape}".encode())
         digest.update(value.tobytes())
+    if excitation is not None:
+        digest.update(json.dumps(excitation, sort_keys=True).encode())
     return digest.hexdigest()
 
 
@@ -58,7 +63,7 @@ class Parameters:
         Elements, reference level, units, training data and its hash, errors, licence.
     model : Model
     checksum : str
-        sha256 of the weights.
+        sha256 of the weights and of the header's excitation constants.
     """
 
     name: str
@@ -88,8 +93,26 @@ class Parameters:
 
     @property
     def excitation(self) -> ExcitationParameters:
-        """Integral parameters of the excited states."""
-        return ExcitationParameters()
+        """Constants of the excited states: the header's, or the published ones without."""
+        if "excitation" not in self.header:
+            return ExcitationParameters()
+        return ExcitationParameters.of_mapping(self.header["excitation"])
+
+    def with_excitation(
+        self, constants: ExcitationParameters, provenance: Mapping[str, object]
+    ) -> Parameters:
+        """The same set with fitted constants of the excited states in its header.
+
+        Parameters
+        ----------
+        constants : ExcitationParameters
+        provenance : mapping
+            How they were fitted; kept as ``excitation_fit``.
+        """
+        plain = constants.to_mapping(self.elements)
+        checksum = checksum_of(self.model.weights, plain)
+        new = {"checksum": checksum, "excitation": plain, "excitation_fit": dict(provenance)}
+        return replace(self, header=self.header | new, checksum=checksum)
 
     def warnings(
         self, structure: Structure, pairs: PairList, features: Features
@@ -154,11 +177,16 @@ def _load(path: Path, modified: tuple[int, ...]) -> Parameters:
         raise ParameterError(f"parameter set {path}: cannot be read ({reason})") from None
     if {key: value.shape for key, value in weights.items()} != form.shapes():
         raise ParameterError(f"parameter set {path}: weights do not fit the form in the header")
-    if checksum_of(weights) != header.get("checksum"):
+    if checksum_of(weights, header.get("excitation")) != header.get("checksum"):
         raise ParameterError(
             f"parameter set {path}: checksum does not match, the file is corrupted"
         )
-    return Parameters(name, header, Model(form, weights), str(header["checksum"]))
+    loaded = Parameters(name, header, Model(form, weights), str(header["checksum"]))
+    try:
+        _ = loaded.excitation
+    except ParameterError as error:
+        raise ParameterError(f"parameter set {path}: {error}") from None
+    return loaded
 
 
 def _read(path: Path) -> tuple[str, ModelForm, dict[str, object], dict[str, np.ndarray]]:

@@ -1,0 +1,48 @@
+"""Fit the constants of the excited states of a parameter set and write them into its header.
+
+    python parameters/calibrate_excitations.py organic-0
+
+Run it again after every training: the constants make up for what the orbitals and a monopole
+interaction miss on average, so they belong to one set of weights. The reference is
+``reference/excitations.h5`` (see ``reference/README.md``); no published excitation energy enters.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import argparse
+from pathlib import Path
+
+from mlsemi.parameters import Parameters
+from mlsemi.training.dataset import ReferenceDataset
+from mlsemi.training.excitation_fit import FitOptions, calibrate
+
+HERE = Path(__file__).parent
+
+
+def main() -> None:
+    """Load, fit, save, and print what was fitted and how well."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("parameters", help="folder of the parameter set, or its name")
+    parser.add_argument("--dataset", type=Path, default=HERE / "reference" / "excitations.h5")
+    parser.add_argument("--free", nargs="+", default=list(FitOptions.free), metavar="CONSTANT")
+    parser.add_argument("--dry-run", action="store_true", help="print only")
+    options = parser.parse_args()
+    folder = Path(options.parameters)
+    folder = folder if (folder / "header.json").is_file() else HERE / options.parameters
+    dataset = ReferenceDataset.load(options.dataset)
+    fitted = calibrate(Parameters.load(folder), dataset, FitOptions(free=tuple(options.free)))
+    if not options.dry_run:
+        fitted.save(folder)
+    for name, value in fitted.excitation.to_mapping(fitted.elements).items():
+        print(f"{name}: {value}")
+    errors = fitted.header["excitation_fit"]["errors"]
+    for name, row in errors.items():
+        print(f"{name}: " + ", ".join(f"{key} {value:.3g}" for key, value in row.items()))
+
+
+if __name__ == "__main__":
+    main()

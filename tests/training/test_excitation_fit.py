@@ -1,0 +1,163 @@
+"""Constants of the excited states: a synthetic teacher is recovered, the header carries them."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from molecules import distorted, gapped_model, parameters_of
+from teacher import lesson, named_in
+
+from mlsemi.errors import InputError, ParameterError
+from mlsemi.excitations import excite_with
+from mlsemi.monopoles import ExcitationParameters
+from mlsemi.parameters import Parameters, checksum_of
+from mlsemi.singlepoint import singlepoint
+from mlsemi.training.dataset import ReferenceDataset
+from mlsemi.training.excitation_fit import (
+    FREE,
+    Case,
+    FitOptions,
+    calibrate,
+    cases_of,
+    compare,
+    errors_of,
+    fit_constants,
+    scaled,
+)
+
+STRUCTURES = tuple(
+    distorted(name, seed=k) for k, name in enumerate(("H2CO", "HCN", "HCOOH", "C2H4"))
+)
+TRUE = scaled(ExcitationParameters(), FREE, np.array([0.4, -0.15, -0.2, -0.2, 0.25]))
+
+
+@pytest.fixture(scope="module")
+def parameters():
+    return parameters_of(gapped_model(STRUCTURES), name="taught")
+
+
+@pytest.fixture(scope="module")
+def dataset(parameters):
+    """What the simplified method itself says with other constants, two test molecules too."""
+    names = named_in("train", 4) + named_in("test", 2)
+    records = []
+    for k, name in enumerate(names):
+        record = lesson(parameters.model, STRUCTURES[k % 4], name)
+        state = singlepoint(record.structure, parameters=parameters).state
+        case = Case(record, state, {}, {})
+        n, found = case.state.n_occupied, {}
+        for kind in ("singlet", "triplet"):
+            states = excite_with(case.state, case.interaction(TRUE), 4, kind)
+            orbitals = case.state.orbitals
+            found[f"{kind}_energies"] = states.energies
+            found[f"{kind}_transitions"] = (
+                0.9 * orbitals[:, :n] @ states.amplitudes @ orbitals[:, n:].T
+            )
+        records.append(replace(record, **found))
+    return ReferenceDataset(tuple(records), {"method": "a teacher"})
+
+
+def test_the_teacher_is_recovered(parameters, dataset):
+    cases = cases_of(parameters, list(dataset))
+    before = errors_of([compare(case, ExcitationParameters()) for case in cases])
+    assert before["singlets_mae_ev"] > 0.05
+    found = fit_constants(cases, ExcitationParameters(), FitOptions(prior=1e3))
+    for name in ("ax", "alpha_k", "beta_j"):
+        assert getattr(found, name) == pytest.approx(getattr(TRUE, name), rel=2e-3)
+    assert found.hardness[8] == pytest.approx(TRUE.hardness[8], rel=2e-3)
+    assert found.exchange_pp[6] == pytest.approx(TRUE.exchange_pp[6], rel=2e-3)
+    after = errors_of([compare(case, found) for case in cases])
+    assert max(after["singlets_mae_ev"], after["triplets_mae_ev"]) < 2e-3
+    assert after["s1_count"] == after["t1_count"] == 6
+
+
+def test_slopes_are_derivatives(parameters, dataset):
+    case = cases_of(parameters, list(dataset)[2:3])[0]
+    free = (*FREE[:3], "hardness.O", "exchange_sp", "exchange_pp.C")
+    step = 1e-4
+    here = compare(case, TRUE, free)
+    for k in range(len(free)):
+        moved = [
+            compare(case, scaled(TRUE, free, sign * step * np.eye(len(free))[k]))
+            for sign in (1.0, -1.0)
+        ]
+        for found, up, down in zip(here, *moved, strict=True):
+            numeric = (up.model - down.model) / (2 * step)
+            np.testing.assert_allclose(found.slopes[:, k], numeric, atol=1e-7)
+    assert (np.abs(here[0].slopes).max(axis=0) > 1e-5).all()
+
+
+def test_rydberg_states_are_left_out(parameters, dataset):
+    record = dataset.records[0]
+    density = record.singlet_transitions * np.array([1.0, 0.5, 1.0, 0.5])[:, None, None]
+    case = cases_of(parameters, [replace(record, singlet_transitions=density)])[0]
+    np.testing.assert_array_equal(case.energies["singlet"], record.singlet_energies[[0, 2]])
+    assert case.energies["triplet"].size == 4
+
+
+def test_calibrated_set_keeps_its_constants(parameters, dataset, tmp_path):
+    fitted = calibrate(parameters, dataset, FitOptions(folds=2))
+    assert fitted.checksum != parameters.checksum
+    fitted.save(tmp_path / "set")
+    loaded = Parameters.load(tmp_path / "set")
+    assert loaded.checksum == fitted.checksum
+    expected = fitted.excitation.to_mapping(("H", "C", "N", "O"))
+    assert loaded.excitation.to_mapping(("H", "C", "N", "O")) == expected
+    assert loaded.excitation.ax == pytest.approx(TRUE.ax, rel=0.3)
+    errors = loaded.header["excitation_fit"]["errors"]
+    assert loaded.header["excitation_fit"]["molecules"] == 4
+    assert errors["test"]["s1_mae_ev"] < errors["test_before"]["s1_mae_ev"]
+    assert set(errors) == {"before", "after", "cross_validation", "test", "test_before"}
+
+
+def test_a_set_without_constants_has_the_published_ones(parameters):
+    assert parameters.excitation == ExcitationParameters()
+    assert checksum_of(parameters.model.weights, None) == checksum_of(parameters.model.weights)
+
+
+def edited(parameters, folder, change, honest):
+    """Save with changed constants, with a checksum that fits (honest) or the old one."""
+    parameters.with_excitation(TRUE, {}).save(folder)
+    header = json.loads((folder / "header.json").read_text())
+    change(header["excitation"])
+    if honest:
+        header["checksum"] = checksum_of(parameters.model.weights, header["excitation"])
+    (folder / "header.json").write_text(json.dumps(header))
+    return folder
+
+
+def test_a_changed_constant_is_noticed(parameters, tmp_path):
+    folder = edited(parameters, tmp_path / "set", lambda e: e.update(ax=0.21), honest=False)
+    with pytest.raises(ParameterError, match="corrupted"):
+        Parameters.load(folder)
+    folder = edited(parameters, tmp_path / "set", lambda e: e.update(ax=0.21), honest=True)
+    assert Parameters.load(folder).excitation.ax == 0.21
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda e: e.pop("ax"), "exactly"),
+        (lambda e: e.update(bx=1.0), "exactly"),
+        (lambda e: e.update(ax="0.2"), "not a number"),
+        (lambda e: e.update(ax=True), "not a number"),
+        (lambda e: e.update(ax=-0.2), "positive"),
+        (lambda e: e.update(hardness=0.4), "excitation parameters"),
+        (lambda e: e.update(ax={"C": 0.2}), "excitation parameters"),
+        (lambda e: e["hardness"].update(C=None), "not a number"),
+        (lambda e: e["hardness"].update(Qq=0.4), "'Qq'"),
+    ],
+)
+def test_malformed_constants(parameters, tmp_path, change, message):
+    folder = edited(parameters, tmp_path / "set", change, honest=True)
+    with pytest.raises(ParameterError, match=message):
+        Parameters.load(folder)
+
+
+def test_unknown_names_and_empty_datasets(parameters, dataset):
+    with pytest.raises(InputError, match="'hardnes'"):
+        scaled(ExcitationParameters(), ("hardnes",), np.zeros(1))
+    bare = lesson(parameters.model, STRUCTURES[0], "bare")
+    with pytest.raises(InputError, match="--excitations"):
+        cases_of(parameters, [bare])
