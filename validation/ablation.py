@@ -11,11 +11,14 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import report
 
+from mlsemi.training import loss as loss_terms
 from mlsemi.training.config import TrainConfig
 from mlsemi.training.dataset import ReferenceDataset
 from mlsemi.training.fit import fit, summarise
@@ -23,6 +26,7 @@ from mlsemi.training.validate import errors_of, select
 
 CONFIG = report.HERE.parent / "parameters" / "organic-0.toml"
 BASELINE = ("level", "two_center", "dipole.sp", "energy.atom")
+HARD = "plain squares"
 COLUMNS = ("occupied_ev", "homo_ev", "lumo_ev", "charges_e", "dipole_debye")
 
 
@@ -43,6 +47,7 @@ def variants(base: TrainConfig) -> dict[str, TrainConfig]:
         "matrix elements only": replace(
             base, loss=replace(loss, occupied=0.0, frontier=0.0, virtual=0.0)
         ),
+        HARD: base,
         "no weight decay": replace(base, schedule=replace(schedule, weight_decay=0.0)),
         "learning rate 3e-3": replace(base, schedule=replace(schedule, learning_rate=3e-3)),
         "half the channels": replace(base, model={"n_channel": 8, "n_node": 6, "n_hidden": 24}),
@@ -50,6 +55,16 @@ def variants(base: TrainConfig) -> dict[str, TrainConfig]:
             base, only=tuple(name for name in base.form().shapes() if name != "charge")
         ),
     }
+
+
+@contextmanager
+def hard_squares(hard: bool) -> Iterator[None]:
+    """Make every square of the loss a plain one inside the block."""
+    widths = {name: value for name, value in vars(loss_terms).items() if name.endswith("_WIDTH")}
+    if hard:
+        vars(loss_terms).update(dict.fromkeys(widths, 1e6))
+    yield
+    vars(loss_terms).update(widths)
 
 
 def main() -> None:
@@ -67,7 +82,7 @@ def main() -> None:
     held_out = select(dataset, "validation", base.elements)
     results = {}
     for name, config in variants(base).items():
-        with tempfile.TemporaryDirectory() as folder:
+        with hard_squares(name == HARD), tempfile.TemporaryDirectory() as folder:
             parameters = fit(replace(config, output=folder), Path(folder), resume=False, quiet=True)
         results[name] = summarise([0.0], errors_of(parameters.model, held_out))
         print(name, {key: round(results[name][key], 4) for key in COLUMNS}, flush=True)
