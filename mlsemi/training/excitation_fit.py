@@ -355,8 +355,8 @@ def errors_of(comparisons: Sequence[Sequence[Comparison]]) -> dict[str, float]:
             error = error * HARTREE_EV
             out[f"{name}_count"] = error.size
             if error.size:
-                out[f"{name}_mean_ev"] = float(error.mean())
-                out[f"{name}_mae_ev"] = float(np.abs(error).mean())
+                out[f"{name}_mean_ev"] = round(float(error.mean()), 4)
+                out[f"{name}_mae_ev"] = round(float(np.abs(error).mean()), 4)
     return out
 
 
