@@ -297,12 +297,30 @@ def singlepoint(
         with clock.step("excitations"):
             asked = {"singlet": singlets, "triplet": triplets}
             states = _excited(result, asked, max_energy)
-    return Result(**(vars_of(result) | states))
+    notes = result.warnings + _doubts(asked, states)
+    return Result(**(vars_of(result) | states | {"warnings": notes}))
 
 
 def vars_of(result: Result) -> dict[str, Any]:
     """Fields of a result by name, without its cached properties."""
     return {name: getattr(result, name) for name in Result.__dataclass_fields__}
+
+
+def _doubts(asked: dict[str, int], found: dict[str, ExcitedStates]) -> tuple[str, ...]:
+    """What a user should know about the excited states."""
+    out = []
+    for multiplicity, number in asked.items():
+        states = found.get(f"{multiplicity}s")
+        if states is None:
+            continue
+        if states.n_state < number:
+            out.append(f"only {states.n_state} {multiplicity}s exist in the minimal basis")
+        if states.n_state and states.energies[0] < 0.0:
+            out.append(
+                f"the lowest {multiplicity} lies below the ground state: the closed-shell ground "
+                "state is unstable or the geometry unusual"
+            )
+    return tuple(out)
 
 
 def _forces(

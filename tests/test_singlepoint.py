@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ from molecules import distorted, parameters_of, random_model
 
 from mlsemi.errors import InputError
 from mlsemi.parameters import Parameters
-from mlsemi.singlepoint import singlepoint
+from mlsemi.singlepoint import _doubts, singlepoint
 from mlsemi.structure import Structure
 
 
@@ -109,3 +110,14 @@ def test_domain_of_the_training_set(parameters):
         texts.append(singlepoint(molecule("H2O"), parameters=changed).warnings)
     assert texts[0] == ()
     assert "training domain" in texts[1][0]
+
+
+def test_doubtful_states_are_named(parameters):
+    """Hydrogen has one configuration; a triplet may come out below the ground state."""
+    few = singlepoint(molecule("H2"), parameters=parameters, singlets=5, triplets=1)
+    assert few.singlets.n_state == 1
+    assert few.warnings[-1] == "only 1 singlets exist in the minimal basis"
+    low = replace(few.triplets, energies=few.triplets.energies - 2.0 * few.triplets.energies[0])
+    (text,) = _doubts({"triplet": 1}, {"triplets": low})
+    assert "the lowest triplet lies below the ground state" in text
+    assert _doubts({"triplet": 1}, {"triplets": few.triplets}) == ()

@@ -6,8 +6,9 @@ The multiplets that group theory demands of the valence minimal basis are counte
 splitting is given. Benzene: five sets of six equivalent orbitals, each 2 one- and 2
 two-dimensional irreps of D6h. Methane: a1 + t2 from carbon and from the hydrogens. C60: four sets
 of 60 equivalent orbitals, each with the dimensions of 1 A, 6 T, 4 G, 5 H. Geometries are built
-symmetric to the last digit with the bond lengths of `ase.build.molecule`, whose own coordinates
-are rounded to 1e-6 angstrom.
+symmetric to the last digit with the bond lengths of `ase.build.molecule`: its own benzene is
+rounded to 1e-6 angstrom and its C60 lies 5e-3 angstrom off icosahedral symmetry, which no
+Hamiltonian of the coordinates can hide.
 """
 
 from __future__ import annotations
