@@ -274,6 +274,9 @@ def reference(
             metavar="HASHFILE", help="Leave out molecules whose sha256(InChIKey) is listed."
         ),
     ] = None,
+    skip: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE.h5", help="Leave out what a dataset holds.")
+    ] = None,
     collect_only: Annotated[
         bool, typer.Option("--collect-only", help="Write what is finished; compute nothing.")
     ] = False,
@@ -308,6 +311,7 @@ def reference(
         processes=processes,
         scheduler=scheduler,
         exclude=exclude,
+        skip=skip or [],
         collect_only=collect_only,
         quiet=quiet,
     )

@@ -47,6 +47,7 @@ def reference_command(
     processes: int | None = None,
     scheduler: str | None = None,
     exclude: str | os.PathLike[str] | None = None,
+    skip: Sequence[str | os.PathLike[str]] = (),
     collect_only: bool = False,
     quiet: bool = False,
 ) -> ReferenceDataset:
@@ -81,6 +82,8 @@ def reference_command(
         Address of a dask scheduler; its workers do the jobs instead and must see the folder.
     exclude : path, optional
         Text file of sha256(InChIKey) hashes of molecules to leave out.
+    skip : sequence of path
+        Datasets whose entries (by label) are not computed again.
     collect_only : bool
         Only write the dataset of what is finished.
     quiet : bool
@@ -109,8 +112,11 @@ def reference_command(
     level = Level(method=method, basis=basis, forces=forces, excitations=excitations)
     excluded = _hashes(exclude)
     jobs = [job for path in inputs for job in jobs_of(path, frames, excluded)] if inputs else None
+    known = {record.label for record in ReferenceDataset.load(*skip)}
+    if jobs is not None:
+        jobs = [job for job in jobs if job.label not in known]
     if jobs is not None and not jobs:
-        raise InputError("no molecule is left to compute: the inputs are empty or excluded")
+        raise InputError("no molecule is left to compute: the inputs are empty, excluded or known")
     folder = Path(f"{output}.parts").absolute()
     if jobs and not collect_only:
         folder.mkdir(parents=True, exist_ok=True)

@@ -275,3 +275,15 @@ def test_a_missing_program_is_named(monkeypatch, smiles, tmp_path):
     )
     with pytest.raises(MlsemiError, match=r"need pyscf: pip install mlsemi\[reference\]"):
         reference_command([smiles], tmp_path / "out.h5")
+
+
+def test_known_molecules_are_not_computed_again(tmp_path):
+    first, both = tmp_path / "first.smi", tmp_path / "both.smi"
+    first.write_text("[H][H]\n")
+    both.write_text("[H][H]\nO\n")
+    options = OPTIONS | {"temperatures": (0.0,), "processes": 1}
+    reference_command([first], tmp_path / "first.h5", **options)
+    rest = reference_command([both], tmp_path / "rest.h5", skip=[tmp_path / "first.h5"], **options)
+    assert [record.label for record in rest] == ["O"]
+    with pytest.raises(InputError, match="empty, excluded or known"):
+        reference_command([first], tmp_path / "none.h5", skip=[tmp_path / "first.h5"], **options)
