@@ -45,7 +45,7 @@ def linear_by_species_adjoint(
 
 
 def silu(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """X sigmoid(x) and its derivative."""
+    """Sigmoid linear unit x / (1 + exp(-x)) and its derivative."""
     sigmoid = 1.0 / (1.0 + np.exp(-x))
     value = x * sigmoid
     return value, sigmoid + value * (1.0 - sigmoid)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -25,10 +25,11 @@ from mlsemi import eigen, observables
 from mlsemi.basis import Basis
 from mlsemi.eigen import ElectronicState
 from mlsemi.errors import InputError
-from mlsemi.excitations import ExcitedStates, excite, intensities
+from mlsemi.excitations import ExcitedStates, build_interaction, excite_with, intensities
 from mlsemi.formats import iter_frames
 from mlsemi.integrals import angular_integrals, dipole_integrals, overlap, velocity_integrals
 from mlsemi.model import Model, ModelRecord, Prediction
+from mlsemi.monopoles import ExcitationParameters
 from mlsemi.observables import XYZ
 from mlsemi.pairs import PairList
 from mlsemi.parameters import DEFAULT, Parameters
@@ -83,6 +84,28 @@ def ground_state(model: Model, prediction: Prediction, index: int) -> GroundStat
 
 
 @dataclass(frozen=True, eq=False)
+class AtomicOrbitals:
+    """Atomic orbitals behind the Loewdin frame of a structure; evaluated when first asked for."""
+
+    structure: Structure
+
+    @cached_property
+    def basis(self) -> Basis:
+        """Valence minimal basis."""
+        return Basis.of(self.structure)
+
+    @cached_property
+    def overlap(self) -> np.ndarray:
+        """(n_orbital, n_orbital) overlap S of the atomic orbitals."""
+        return overlap(self.basis, self.structure.positions)
+
+    @cached_property
+    def inverse_root(self) -> np.ndarray:
+        """(n_orbital, n_orbital) S^-1/2."""
+        return eigen.inverse_root(self.overlap)
+
+
+@dataclass(frozen=True, eq=False)
 class Result:
     """Everything computed for one structure, atomic units.
 
@@ -92,6 +115,8 @@ class Result:
     parameters : Parameters
     state : ElectronicState
         Orbital energies (hartree) and orbitals in the Loewdin frame.
+    frame : AtomicOrbitals
+        Basis, overlap and S^-1/2.
     charges : (n_atom,) array
         Loewdin charges, e.
     dipole : (3,) array
@@ -109,6 +134,7 @@ class Result:
     structure: Structure
     parameters: Parameters
     state: ElectronicState
+    frame: AtomicOrbitals
     charges: np.ndarray
     dipole: np.ndarray
     energy: float
@@ -118,20 +144,20 @@ class Result:
     warnings: tuple[str, ...]
     timings: dict[str, float]
 
-    @cached_property
+    @property
     def basis(self) -> Basis:
         """Valence minimal basis."""
-        return Basis.of(self.structure)
+        return self.frame.basis
 
-    @cached_property
+    @property
     def overlap(self) -> np.ndarray:
         """(n_orbital, n_orbital) overlap S of the atomic orbitals."""
-        return overlap(self.basis, self.structure.positions)
+        return self.frame.overlap
 
-    @cached_property
+    @property
     def inverse_root(self) -> np.ndarray:
         """(n_orbital, n_orbital) S^-1/2."""
-        return eigen.inverse_root(self.overlap)
+        return self.frame.inverse_root
 
     @cached_property
     def orbitals(self) -> np.ndarray:
@@ -290,20 +316,15 @@ def singlepoint(
             ground = ground_state(model, prediction, 0)
         with clock.step("forces"):
             gradient = _forces(model, pairs, prediction, record, ground) if forces else None
-        result = Result(
-            structure, chosen, ground.state, ground.charges, ground.dipole, ground.energy,
-            gradient, None, None, chosen.warnings(structure, pairs, record.features), clock.timings,
-        )  # fmt: skip
+        frame = AtomicOrbitals(structure)
         with clock.step("excitations"):
             asked = {"singlet": singlets, "triplet": triplets}
-            states = _excited(result, asked, max_energy)
-    notes = result.warnings + _doubts(asked, states)
-    return Result(**(vars_of(result) | states | {"warnings": notes}))
-
-
-def vars_of(result: Result) -> dict[str, Any]:
-    """Fields of a result by name, without its cached properties."""
-    return {name: getattr(result, name) for name in Result.__dataclass_fields__}
+            states = _excited(frame, ground.state, chosen.excitation, asked, max_energy)
+    notes = chosen.warnings(structure, pairs, record.features) + _doubts(asked, states)
+    return Result(
+        structure, chosen, ground.state, frame, ground.charges, ground.dipole, ground.energy,
+        gradient, states.get("singlets"), states.get("triplets"), notes, clock.timings,
+    )  # fmt: skip
 
 
 def _doubts(asked: dict[str, int], found: dict[str, ExcitedStates]) -> tuple[str, ...]:
@@ -340,7 +361,11 @@ def _forces(
 
 
 def _excited(
-    result: Result, asked: dict[str, int], max_energy: float | None
+    frame: AtomicOrbitals,
+    state: ElectronicState,
+    constants: ExcitationParameters,
+    asked: dict[str, int],
+    max_energy: float | None,
 ) -> dict[str, ExcitedStates]:
     """Excited states of each multiplicity asked for, with intensities."""
     out: dict[str, ExcitedStates] = {}
@@ -349,7 +374,7 @@ def _excited(
     wanted = {m: n for m, n in asked.items() if n or (m == "singlet" and max_energy is not None)}
     if not wanted:
         return out
-    x, basis, positions = result.inverse_root, result.basis, result.structure.positions
+    x, basis, positions = frame.inverse_root, frame.basis, frame.structure.positions
     operators = [
         np.stack([x @ component @ x for component in integrals])
         for integrals in (
@@ -358,20 +383,16 @@ def _excited(
             angular_integrals(basis, positions, np.zeros(3)),
         )
     ]
+    between = build_interaction(
+        frame.structure.numbers, positions, basis.orbital_atom, basis.orbital_l, constants
+    )
     for multiplicity, number in wanted.items():
-        states = excite(
-            result.state,
-            result.structure.numbers,
-            positions,
-            basis.orbital_atom,
-            basis.orbital_l,
-            result.parameters.excitation,
+        states = excite_with(
+            state,
+            between,
             number or None,
             multiplicity,  # type: ignore[arg-type]
             max_energy if multiplicity == "singlet" and not number else None,
         )
-        out[f"{multiplicity}s"] = intensities(states, result.state, *operators)
+        out[f"{multiplicity}s"] = intensities(states, state, *operators)
     return out
-
-
-__all__: Sequence[str] = ["GroundState", "Result", "ground_state", "singlepoint"]

@@ -19,6 +19,7 @@ import numpy as np
 from ase import Atoms
 
 from mlsemi.errors import InputError, MlsemiError, ParameterError
+from mlsemi.outputs import complete_or_absent
 from mlsemi.structure import Structure
 from mlsemi.training.dataset import Reference, ReferenceDataset, arrays_of, record_of
 from mlsemi.training.geometries import (
@@ -160,23 +161,16 @@ def compute(job: Job, sampling: Sampling, level: Level, folder: Path) -> str | N
         for index, record in enumerate(frames)
         for name, value in arrays_of(record).items()
     }
-    target = folder / f"{job.key}.npz"
-    temporary = folder / f"{job.key}.{os.getpid()}.writing"
-    with open(temporary, "wb") as file:
+    part = folder / f"{job.key}.npz"
+    with complete_or_absent(part) as temporary, open(temporary, "wb") as file:
         np.savez(file, **flat)  # type: ignore[arg-type]
-    os.replace(temporary, target)
     return None
 
 
 def record_failure(job: Job, reason: str, folder: Path) -> None:
     """Remember that a job failed, so that it is skipped from now on."""
-    _write(folder / f"{job.key}.failed", json.dumps([job.label, reason]).encode())
-
-
-def _write(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.writing")
-    temporary.write_bytes(data)
-    os.replace(temporary, path)
+    with complete_or_absent(folder / f"{job.key}.failed") as temporary:
+        temporary.write_text(json.dumps([job.label, reason]))
 
 
 def pending(jobs: Sequence[Job], folder: Path) -> list[Job]:
@@ -199,7 +193,8 @@ def open_folder(folder: Path, sampling: Sampling, level: Level) -> None:
     )
     stamp = folder / "settings.json"
     if not stamp.exists():
-        _write(stamp, settings.encode())
+        with complete_or_absent(stamp) as temporary:
+            temporary.write_text(settings)
     elif stamp.read_text() != settings:
         raise ParameterError(f"{folder}: was started with other settings, see {stamp}")
 

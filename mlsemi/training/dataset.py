@@ -12,8 +12,9 @@ from functools import cached_property
 import h5py
 import numpy as np
 
-from mlsemi.elements import n_orbital_of, valence
+from mlsemi.elements import valence
 from mlsemi.errors import MlsemiError, ParameterError
+from mlsemi.observables import lowdin_charges
 from mlsemi.outputs import complete_or_absent
 from mlsemi.structure import Structure
 from mlsemi.training.projection import density_matrix, projected_hamiltonian
@@ -114,12 +115,7 @@ class Reference:
     @cached_property
     def charges(self) -> np.ndarray:
         """(n_atom,) IAO charges, e."""
-        atom = np.repeat(
-            np.arange(self.structure.n_atom),
-            [n_orbital_of(z) for z in self.structure.numbers.tolist()],
-        )
-        population = np.bincount(atom, np.diag(self.density), self.structure.n_atom)
-        return self.structure.core_charges - population
+        return lowdin_charges(self.structure, self.density)
 
     @property
     def split(self) -> str:
