@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mlsemi.calculator import MLSemi
-    from mlsemi.singlepoint import Result, singlepoint
+    from mlsemi.result import Result
+    from mlsemi.singlepoint import singlepoint
     from mlsemi.structure import Structure
 
 __all__ = ["MLSemi", "Result", "Structure", "__version__", "singlepoint"]
 
 _HOME = {
     "MLSemi": "mlsemi.calculator",
-    "Result": "mlsemi.singlepoint",
+    "Result": "mlsemi.result",
     "Structure": "mlsemi.structure",
     "singlepoint": "mlsemi.singlepoint",
 }

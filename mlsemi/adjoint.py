@@ -15,10 +15,10 @@ import numpy as np
 
 from mlsemi import eigen, observables
 from mlsemi.blocks import matrices_adjoint
+from mlsemi.ground import GroundState
 from mlsemi.model import Model, ModelRecord, Prediction
 from mlsemi.observables import XYZ
 from mlsemi.pairs import PairList
-from mlsemi.singlepoint import GroundState
 from mlsemi.structure import Structure
 
 

@@ -12,7 +12,8 @@ from ase.calculators.calculator import Calculator, all_changes
 
 from mlsemi.errors import InputError
 from mlsemi.parameters import DEFAULT, Parameters
-from mlsemi.singlepoint import Result, singlepoint
+from mlsemi.result import Result
+from mlsemi.singlepoint import singlepoint
 from mlsemi.structure import Structure
 from mlsemi.surface import excited_surface
 from mlsemi.units import BOHR_ANGSTROM, FORCE_EV_ANGSTROM, HARTREE_EV

@@ -30,7 +30,7 @@ from mlsemi.structure import Structure
 
 if TYPE_CHECKING:
     from mlsemi.basis import Basis
-    from mlsemi.singlepoint import Result
+    from mlsemi.result import Result
 
 STDIN = "standard input"
 MOLDEN_P_ORDER = (2, 0, 1)

@@ -13,7 +13,8 @@ from mlsemi.errors import InputError
 from mlsemi.formats import Frame, iter_frames, located
 from mlsemi.outputs import check_writable, complete_or_absent
 from mlsemi.parameters import Parameters
-from mlsemi.singlepoint import Result, singlepoint
+from mlsemi.result import Result
+from mlsemi.singlepoint import singlepoint
 from mlsemi.spectrum import Shape, Spectrum
 
 

@@ -15,9 +15,9 @@ from mlsemi.adjoint import Cotangent, reverse
 from mlsemi.basis import Basis
 from mlsemi.errors import InputError
 from mlsemi.excitations import build_interaction, excite_adjoint, excite_with
+from mlsemi.ground import ground_state
 from mlsemi.pairs import PairList
 from mlsemi.parameters import Parameters
-from mlsemi.singlepoint import ground_state
 from mlsemi.structure import Structure
 
 DEGENERATE = 1e-6

@@ -6,9 +6,9 @@ from itertools import islice
 import numpy as np
 from molecules import distorted, random_model
 
+from mlsemi.ground import ground_state
 from mlsemi.model import Model
 from mlsemi.pairs import PairList
-from mlsemi.singlepoint import ground_state
 from mlsemi.training.dataset import Reference, ReferenceDataset, split_of
 
 NAMES = ("H2O", "CH4", "NH3", "H2CO", "CH3OH", "HCN")

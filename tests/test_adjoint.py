@@ -15,10 +15,11 @@ from molecules import (
 )
 
 from mlsemi.adjoint import Cotangent, reverse
+from mlsemi.ground import ground_state
 from mlsemi.model import Model
 from mlsemi.pairs import PairList
 from mlsemi.parameters import Parameters
-from mlsemi.singlepoint import ground_state, singlepoint
+from mlsemi.singlepoint import singlepoint
 from mlsemi.structure import Structure
 
 STRUCTURES = tuple(distorted(name) for name in LOW_SYMMETRY[:2])

@@ -323,7 +323,7 @@ def test_help_and_import_stay_light():
 
 def test_the_package_keeps_its_function():
     code = (
-        "import mlsemi.singlepoint, mlsemi; from mlsemi.singlepoint import Result;"
+        "import mlsemi.singlepoint, mlsemi; from mlsemi.result import Result;"
         "print(callable(mlsemi.singlepoint), mlsemi.Result is Result, 'Structure' in dir(mlsemi))"
     )
     assert run_python("-c", code).stdout.strip() == "True True True"

@@ -24,7 +24,7 @@ FLOORS = """
     representation.bonds representation
     blocks model monopoles domain parameters
     eigen observables davidson tamm_dancoff excitations spectrum ensemble
-    singlepoint adjoint surface calculator
+    ground result singlepoint adjoint surface calculator
     plots report
     training.projection training.dataset training.geometries training.workers
     training.reference_excitations training.reference

@@ -4,6 +4,7 @@ from harness import assert_adjoint, assert_equivariant
 from molecules import distorted, moved, random_model
 
 from mlsemi.eigen import inverse_root, solve
+from mlsemi.ground import ground_state
 from mlsemi.observables import (
     XYZ,
     dipole,
@@ -15,7 +16,6 @@ from mlsemi.observables import (
     orbital_atom,
 )
 from mlsemi.pairs import PairList
-from mlsemi.singlepoint import ground_state
 from mlsemi.structure import Structure
 
 

@@ -15,10 +15,10 @@ from threadpoolctl import threadpool_limits
 from mlsemi.adjoint import reverse
 from mlsemi.domain import fit_domain
 from mlsemi.errors import ParameterError
+from mlsemi.ground import ground_state
 from mlsemi.model import Model, ModelForm
 from mlsemi.pairs import PairList
 from mlsemi.parameters import Parameters, checksum_of
-from mlsemi.singlepoint import ground_state
 from mlsemi.training.checkpoint import TrainState
 from mlsemi.training.config import TrainConfig
 from mlsemi.training.dataset import Reference, ReferenceDataset

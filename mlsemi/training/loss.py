@@ -11,7 +11,7 @@ from scipy.optimize import linear_sum_assignment
 
 from mlsemi.adjoint import Cotangent
 from mlsemi.eigen import ElectronicState
-from mlsemi.singlepoint import GroundState
+from mlsemi.ground import GroundState
 from mlsemi.training.dataset import Reference
 from mlsemi.units import HARTREE_EV
 

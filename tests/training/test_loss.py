@@ -10,9 +10,9 @@ from teacher import lesson
 
 from mlsemi.adjoint import Cotangent
 from mlsemi.eigen import ElectronicState
+from mlsemi.ground import ground_state
 from mlsemi.model import Model
 from mlsemi.pairs import PairList
-from mlsemi.singlepoint import ground_state
 from mlsemi.training.fit import batch_loss
 from mlsemi.training.loss import LossWeights, Target, structure_loss
 from mlsemi.units import HARTREE_EV
