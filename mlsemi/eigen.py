@@ -8,10 +8,12 @@ and C = S^-1/2 C_o.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import scipy.linalg
 
+from mlsemi import occupation
 from mlsemi.errors import ConvergenceError
 
 
@@ -26,18 +28,53 @@ class ElectronicState:
     orbitals : (n_orbital, n_orbital) array
         Columns C_o, orthonormal, in the Loewdin frame.
     n_occupied : int
-        Doubly occupied orbitals.
+        Doubly occupied orbitals (at zero temperature).
+    kt : float
+        Electronic temperature times Boltzmann's constant, hartree; zero fills the lowest orbitals.
     """
 
     energies: np.ndarray
     orbitals: np.ndarray
     n_occupied: int
+    kt: float = 0.0
+
+    @cached_property
+    def occupations(self) -> np.ndarray:
+        """(n_orbital,) electrons in each orbital: 2 and 0, or Fermi's in between."""
+        if self.kt:
+            return occupation.occupations(self.energies, 2 * self.n_occupied, self.kt)
+        return np.where(np.arange(self.energies.size) < self.n_occupied, 2.0, 0.0)
 
     @property
     def density(self) -> np.ndarray:
-        """(n_orbital, n_orbital) density matrix P_o = 2 C_occ C_occ^T in the Loewdin frame."""
+        """(n_orbital, n_orbital) density matrix P_o = C f C^T in the Loewdin frame."""
+        if self.kt:
+            return (self.orbitals * self.occupations) @ self.orbitals.T
+        return self.closed_density
+
+    @property
+    def closed_density(self) -> np.ndarray:
+        """(n_orbital, n_orbital) density matrix 2 C_occ C_occ^T at zero temperature."""
         occupied = self.orbitals[:, : self.n_occupied]
         return 2.0 * occupied @ occupied.T
+
+    @property
+    def entropy(self) -> float:
+        """Entropy of the electrons over Boltzmann's constant."""
+        return occupation.entropy(self.occupations) if self.kt else 0.0
+
+    @property
+    def smearing_energy(self) -> float:
+        """Free energy of the smeared occupations less that of the closed shell, hartree.
+
+        sum_p f_p eps_p - T S - 2 sum_occ eps_p (theory eq 15); never above zero. Its derivative by
+        H_o is ``density - closed_density``, since the free energy is stationary in f.
+        """
+        if not self.kt:
+            return 0.0
+        closed = np.where(np.arange(self.energies.size) < self.n_occupied, 2.0, 0.0)
+        change = float((self.occupations - closed) @ self.energies)
+        return change - self.kt * self.entropy
 
     @property
     def homo(self) -> float:
@@ -51,7 +88,7 @@ class ElectronicState:
         return float("nan") if full else float(self.energies[self.n_occupied])
 
 
-def solve(hamiltonian: np.ndarray, n_electron: int) -> ElectronicState:
+def solve(hamiltonian: np.ndarray, n_electron: int, kt: float = 0.0) -> ElectronicState:
     """Diagonalise H_o and fill the lowest orbitals.
 
     Parameters
@@ -60,6 +97,8 @@ def solve(hamiltonian: np.ndarray, n_electron: int) -> ElectronicState:
         H_o, hartree, in the Loewdin frame.
     n_electron : int
         Even number of valence electrons.
+    kt : float
+        Electronic temperature times Boltzmann's constant, hartree.
 
     Raises
     ------
@@ -70,7 +109,7 @@ def solve(hamiltonian: np.ndarray, n_electron: int) -> ElectronicState:
         energies, orbitals = scipy.linalg.eigh(hamiltonian, check_finite=False, driver="evd")
     except np.linalg.LinAlgError as error:
         raise ConvergenceError(f"the eigensolver failed: {error}") from None
-    return ElectronicState(energies, orbitals, n_electron // 2)
+    return ElectronicState(energies, orbitals, n_electron // 2, kt)
 
 
 def solve_adjoint(
@@ -82,7 +121,8 @@ def solve_adjoint(
 
     theory eq 10: H_bar = C diag(eps_bar) C^T;
     theory eq 11: H_bar = C [D o (C^T P_bar C)] C^T with D_pq = (f_p - f_q)/(eps_p - eps_q),
-    which needs occupied-virtual pairs only.
+    which needs occupied-virtual pairs only at zero temperature. At a finite one every pair counts,
+    D_pp = df_p/deps_p, and the chemical potential follows at a fixed number of electrons.
 
     Parameters
     ----------
@@ -99,25 +139,46 @@ def solve_adjoint(
     Raises
     ------
     ConvergenceError
-        If ``density_bar`` is given and the gap is zero.
+        If ``density_bar`` is given and the gap is zero, at zero temperature.
     """
     C = state.orbitals
-    n = state.n_occupied
     inner = np.zeros_like(C)
-    if density_bar is not None:
-        occupied, virtual = C[:, :n], C[:, n:]
-        rotated = occupied.T @ (density_bar + density_bar.T) @ virtual
-        gap = state.energies[:n, None] - state.energies[None, n:]
-        if not np.all(gap < 0.0):
-            raise ConvergenceError(
-                "the highest occupied and the lowest unoccupied orbital have the same energy: "
-                "the density matrix has no derivative there"
-            )
-        inner[:n, n:] = rotated / gap
-        inner += inner.T
+    if density_bar is not None and state.kt:
+        _add_smeared(state, C.T @ density_bar @ C, inner)
+    elif density_bar is not None:
+        _add_closed(state, density_bar, inner)
     if energies_bar is not None:
         inner[np.diag_indices_from(inner)] += energies_bar
     return C @ inner @ C.T
+
+
+def _add_closed(state: ElectronicState, density_bar: np.ndarray, inner: np.ndarray) -> None:
+    """Theory eq 11 for doubly occupied and empty orbitals, added to ``inner``."""
+    n = state.n_occupied
+    occupied, virtual = state.orbitals[:, :n], state.orbitals[:, n:]
+    rotated = occupied.T @ (density_bar + density_bar.T) @ virtual
+    gap = state.energies[:n, None] - state.energies[None, n:]
+    if not np.all(gap < 0.0):
+        raise ConvergenceError(
+            "the highest occupied and the lowest unoccupied orbital have the same energy: "
+            "the density matrix has no derivative there; an electronic temperature gives it one"
+        )
+    inner[:n, n:] += rotated / gap
+    inner[n:, :n] += inner[:n, n:].T
+
+
+def _add_smeared(state: ElectronicState, rotated: np.ndarray, inner: np.ndarray) -> None:
+    """Theory eq 11 at a finite temperature, added to ``inner``; ``rotated`` = C^T P_bar C.
+
+    The shift of mu is the mean of d eps_p weighted with df_p/deps_p.
+    """
+    slopes = occupation.slopes(state.energies, state.occupations, state.kt)
+    inner += slopes * (0.5 * (rotated + rotated.T))
+    slope = np.diag(slopes)
+    total = slope.sum()
+    if total < 0.0:
+        mean = float(slope @ np.diag(rotated)) / total
+        inner[np.diag_indices_from(inner)] -= slope * mean
 
 
 def inverse_root(overlap: np.ndarray) -> np.ndarray:

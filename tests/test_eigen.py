@@ -108,6 +108,53 @@ def test_energies_adjoint_of_a_whole_degenerate_level():
     assert_solve_adjoint(matrix, means, adjoint)
 
 
+KT = 0.15
+"""Warm enough that every level of the test matrix is partly filled."""
+
+
+def smeared(matrix):
+    return solve(0.5 * (matrix + matrix.T), N_ELECTRON, KT)
+
+
+def test_smeared_state(hamiltonian):
+    state = smeared(hamiltonian)
+    assert np.trace(state.density) == pytest.approx(N_ELECTRON)
+    assert 1e-3 < state.occupations[-1] < state.occupations[0] < 1.999
+    assert state.entropy > 1.0
+    free = state.occupations @ state.energies - KT * state.entropy
+    closed = 2.0 * state.energies[: state.n_occupied].sum()
+    assert state.smearing_energy == pytest.approx(free - closed)
+    assert state.smearing_energy < -0.1
+    cold = solve(hamiltonian, N_ELECTRON, 1e-6)
+    np.testing.assert_allclose(cold.density, solve(hamiltonian, N_ELECTRON).density, atol=1e-12)
+    assert cold.smearing_energy == pytest.approx(0.0, abs=1e-13)
+
+
+@pytest.mark.parametrize("levels", [None, [-1.0, -0.7, -0.7, -0.1, -0.1, 0.5, 0.5, 0.5, 0.8]])
+def test_smeared_density_adjoint(hamiltonian, levels):
+    """Also where the highest occupied and the lowest empty level coincide."""
+    matrix = hamiltonian if levels is None else with_levels(levels, seed=5)
+    state = smeared(matrix)
+    assert_adjoint(
+        lambda h: smeared(h).density, lambda bar: solve_adjoint(state, density_bar=bar), [matrix]
+    )
+
+
+def test_smearing_energy_adjoint(hamiltonian):
+    state = smeared(hamiltonian)
+    assert_adjoint(
+        lambda h: smeared(h).smearing_energy,
+        lambda bar: bar * (state.density - state.closed_density),
+        [hamiltonian],
+    )
+
+
+def test_no_gap_is_refused_without_a_temperature():
+    state = solve(np.diag([-1.0, -0.5, -0.5, 0.0]), 4)
+    with pytest.raises(ConvergenceError, match="electronic temperature"):
+        solve_adjoint(state, density_bar=np.eye(4))
+
+
 def test_cotangent_is_symmetric(hamiltonian):
     state = solve(hamiltonian, N_ELECTRON)
     rng = np.random.default_rng(0)

@@ -21,9 +21,12 @@ FLOORS = """
     structure formats basis pairs so3 radial integrals
     layers representation.gates representation.density representation.messages
     representation.features representation.long_range
-    representation.bonds representation
+    representation.bonds
+    representation.tensors representation.neighbours representation.radial_tables
+    representation.expansion representation.selection representation.products
+    representation.correlations representation.centers representation
     blocks model monopoles domain parameters
-    eigen observables davidson tamm_dancoff excitations spectrum ensemble
+    occupation eigen observables davidson tamm_dancoff excitations spectrum ensemble
     ground result singlepoint adjoint surface calculator
     plots report
     training.projection training.dataset training.geometries training.workers

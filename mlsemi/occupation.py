@@ -1,0 +1,72 @@
+"""Occupation numbers of orbitals at a finite electronic temperature (theory section 11).
+
+Fermi and Dirac: f_p = 2 / (1 + exp((eps_p - mu) / kT)) with sum_p f_p the number of electrons. The
+temperature is always given as kT in hartree.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.special import entr, expit
+
+NEAR = 1.0
+"""Levels closer than this (in kT) take the form of the divided difference free of cancellation."""
+
+
+def fermi_level(energies: np.ndarray, n_electron: int, kt: float) -> float:
+    """Chemical potential mu, hartree; infinite when every orbital is filled.
+
+    Parameters
+    ----------
+    energies : (n_orbital,) array
+        Ascending, hartree.
+    n_electron : int
+    kt : float
+        Above zero.
+    """
+    if n_electron >= 2 * energies.size:
+        return float("inf")
+
+    def excess(mu: float) -> float:
+        return float(2.0 * expit((mu - energies) / kt).sum() - n_electron)
+
+    margin = 60.0 * kt
+    return float(brentq(excess, energies[0] - margin, energies[-1] + margin, xtol=1e-15))
+
+
+def occupations(energies: np.ndarray, n_electron: int, kt: float) -> np.ndarray:
+    """(n_orbital,) occupation numbers f_p between 0 and 2."""
+    return 2.0 * expit((fermi_level(energies, n_electron, kt) - energies) / kt)
+
+
+def entropy(occupation: np.ndarray) -> float:
+    """S / k = -2 sum_p [n_p ln n_p + (1 - n_p) ln(1 - n_p)] with n_p = f_p / 2."""
+    n = 0.5 * occupation
+    return float(2.0 * (entr(n) + entr(1.0 - n)).sum())
+
+
+def slopes(energies: np.ndarray, occupation: np.ndarray, kt: float) -> np.ndarray:
+    """Divided differences D_pq = (f_p - f_q) / (eps_p - eps_q), D_pp = df_p / deps_p.
+
+    At a fixed chemical potential. For near levels the difference of two Fermi functions is
+    written as a product, f_p - f_q = -4 (g_p g_q)^1/2 sinh((eps_p - eps_q) / 2kT) with
+    g = f/2 (1 - f/2), which has no cancellation.
+
+    Parameters
+    ----------
+    energies, occupation : (n_orbital,) arrays
+    kt : float
+
+    Returns
+    -------
+    (n_orbital, n_orbital) symmetric array, per hartree.
+    """
+    x = (energies[:, None] - energies[None, :]) / kt
+    half = np.where(np.abs(x) < NEAR, 0.5 * x, 0.0)
+    with np.errstate(invalid="ignore"):
+        ratio = np.where(half == 0.0, 1.0, np.sinh(half) / half)
+    root = np.sqrt(0.5 * occupation * (1.0 - 0.5 * occupation))
+    near = -2.0 * root[:, None] * root[None, :] * ratio
+    far = (occupation[:, None] - occupation[None, :]) / np.where(np.abs(x) < NEAR, np.inf, x)
+    return np.where(np.abs(x) < NEAR, near, far) / kt
