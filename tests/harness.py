@@ -172,6 +172,16 @@ class Move:
         ]
         return np.concatenate(parts, axis=1)[self.order]
 
+    def tensor(self, structure, value):
+        """(n_atom, .., n_atom, 2l+1, n_feature) for any number of centers; rotates with D^l."""
+        turn = wigner((value.shape[-2] - 1) // 2, self.rotation)
+        turned = np.einsum("mn,...nk->...mk", turn, value)
+        return turned[np.ix_(*[self.order] * (value.ndim - 2))]
+
+    def pseudotensor(self, structure, value):
+        """As ``tensor``, with another sign under inversion."""
+        return np.linalg.det(self.rotation) * self.tensor(structure, value)
+
     def orbital_pair(self, structure, value):
         """Matrix over valence orbitals, s and p by atom."""
         sizes = np.array([n_orbital_of(z) for z in structure.numbers.tolist()])
