@@ -1,0 +1,1 @@
+"""Regressors on symmetry-adapted features in scikit-learn's estimator form."""

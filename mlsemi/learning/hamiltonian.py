@@ -1,0 +1,132 @@
+"""Direct learning of operators: matrices in, matrices out, one regressor for each kind of block.
+
+Works for the full Fock matrix of any basis, overlap and dipole matrices, and projected valence
+Hamiltonians: what there is to predict is in the :class:`OperatorLayout`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import scipy.linalg
+from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.utils.validation import check_is_fitted
+
+from mlsemi.elements import symbol
+from mlsemi.errors import InputError
+from mlsemi.learning.block_features import MoleculeBlocks
+from mlsemi.learning.operators import BlockKey, OperatorLayout
+from mlsemi.learning.ridge import SymmetryRidgeCV
+from mlsemi.representation.tensors import SCALAR
+
+
+class OperatorRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """Symmetric operators from block features.
+
+    Parameters
+    ----------
+    layout : OperatorLayout
+    estimator : estimator of one irrep, optional
+        Copied for each key with its ``l`` and ``sigma``; blocks of one atom get a constant where
+        they are scalars. Ridge regression with a cross-validated alpha per target by default.
+    """
+
+    def __init__(self, layout: OperatorLayout, estimator: BaseEstimator | None = None) -> None:
+        self.layout = layout
+        self.estimator = estimator
+
+    def fit(self, X: Sequence[MoleculeBlocks], y: Sequence[np.ndarray]) -> OperatorRegressor:
+        """Fit to the features X and matrices y of molecules."""
+        base = SymmetryRidgeCV() if self.estimator is None else self.estimator
+        features: dict[BlockKey, list[np.ndarray]] = {}
+        targets: dict[BlockKey, list[np.ndarray]] = {}
+        for rows in _same_atoms(X):
+            numbers = X[rows[0]].numbers
+            blocks = self.layout.decompose(numbers, np.array([y[i] for i in rows]))
+            for key in X[rows[0]].features:
+                target = blocks[key]
+                targets.setdefault(key, []).append(target.reshape(-1, *target.shape[2:]))
+                features.setdefault(key, []).extend(X[i].features[key] for i in rows)
+        self.estimators_ = {}
+        for key, parts in features.items():
+            if not sum(map(len, parts)):
+                continue
+            constant = key.kind == "atom" and key.irrep == SCALAR
+            model = clone(base).set_params(l=key.l, sigma=key.sigma, intercept=constant)
+            self.estimators_[key] = model.fit(np.concatenate(parts), np.concatenate(targets[key]))
+        return self
+
+    def predict(self, X: Sequence[MoleculeBlocks]) -> list[np.ndarray]:
+        """One symmetric matrix per molecule.
+
+        Parameters
+        ----------
+        X : sequence of MoleculeBlocks
+
+        Raises
+        ------
+        InputError
+            For a pair of elements that the training molecules do not contain.
+        """
+        check_is_fitted(self, "estimators_")
+        out: list[np.ndarray] = [np.empty(0)] * len(X)
+        for rows in _same_atoms(X):
+            numbers = X[rows[0]].numbers
+            irreps = {}
+            for key in X[rows[0]].features:
+                parts = [X[i].features[key] for i in rows]
+                if not parts[0].shape[0]:
+                    continue
+                if key not in self.estimators_:
+                    pair = f"{symbol(key.first)} and {symbol(key.second)}"
+                    raise InputError(f"no training molecule has {pair} together")
+                flat = self.estimators_[key].predict(np.concatenate(parts))
+                irreps[key] = flat.reshape(len(rows), -1, *flat.shape[1:])
+            for row, matrix in zip(rows, self.layout.assemble(numbers, irreps), strict=True):
+                out[row] = matrix
+        return out
+
+    def score(
+        self,
+        X: Sequence[MoleculeBlocks],
+        y: Sequence[np.ndarray],
+        sample_weight: None = None,
+    ) -> float:
+        """Minus the root mean square error of the matrix elements.
+
+        Parameters
+        ----------
+        X : sequence of MoleculeBlocks
+        y : sequence of arrays
+        sample_weight : None
+            Not used.
+        """
+        rest = [a - b for a, b in zip(self.predict(X), y, strict=True)]
+        return -float(np.sqrt(sum(np.sum(r**2) for r in rest) / sum(r.size for r in rest)))
+
+
+def _same_atoms(molecules: Sequence[MoleculeBlocks]) -> Iterator[list[int]]:
+    """Rows of molecules with the same atoms in the same order."""
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for row, molecule in enumerate(molecules):
+        groups.setdefault(tuple(molecule.numbers.tolist()), []).append(row)
+    yield from groups.values()
+
+
+def levels(
+    matrices: Sequence[np.ndarray], overlaps: Sequence[np.ndarray] | None = None
+) -> list[np.ndarray]:
+    """Eigenvalues of every matrix, ascending (theory eq 1).
+
+    Parameters
+    ----------
+    matrices : sequence of (n, n) arrays
+    overlaps : sequence of (n, n) arrays, optional
+        Metric; orthonormal orbitals by default.
+    """
+    if overlaps is None:
+        return [np.linalg.eigvalsh(matrix) for matrix in matrices]
+    return [
+        scipy.linalg.eigh(h, s, eigvals_only=True) for h, s in zip(matrices, overlaps, strict=True)
+    ]
