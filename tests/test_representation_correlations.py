@@ -4,70 +4,36 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from harness import assert_adjoint, assert_equivariant
-from molecules import distorted, moved
+from harness import assert_equivariant
+from representation_walks import (
+    BASIS,
+    BONDS,
+    ELEMENTS,
+    EXPANSION,
+    STRUCTURES,
+    assert_position_derivative,
+    by_order,
+    fitted_atoms,
+    placed,
+)
 from scipy.stats import ortho_group
 
 from mlsemi.errors import InputError
-from mlsemi.radial import RadialBasis
 from mlsemi.representation.centers import Bonds, PairFeatures, symmetrised
-from mlsemi.representation.correlations import AtomFeatures, irreps_up_to
-from mlsemi.representation.expansion import Expansion
+from mlsemi.representation.correlations import irreps_up_to
 from mlsemi.representation.neighbours import Points
 from mlsemi.representation.products import METHODS, Product
 from mlsemi.representation.radial_tables import point_functions
 
-ELEMENTS = (1, 6, 7, 8)
-STRUCTURES = [distorted("HCOOH"), distorted("CH3NO2", seed=3)]
-BASIS = RadialBasis(4, 6.0)
-EXPANSION = Expansion(ELEMENTS, point_functions(BASIS, 4))
-BONDS = Bonds(ELEMENTS, point_functions(BASIS, 3), by_species=True)
-KIND = {1: "tensor", -1: "pseudotensor"}
-
 
 @pytest.fixture(scope="module")
 def atoms():
-    return AtomFeatures.fit(STRUCTURES, EXPANSION.optimal(STRUCTURES, 3), 4, 3, 8, n_product=60)
+    return fitted_atoms(nu=4)
 
 
 @pytest.fixture(scope="module")
 def pairs(atoms):
     return PairFeatures.fit(STRUCTURES, BONDS, atoms, 2, 2, 6, n_product=60)
-
-
-def by_order(orders, place=lambda value: value):
-    """Observables of ``assert_equivariant``; the parity sigma says how each irrep inverts."""
-    return {
-        f"order {n}, {irrep}": (KIND[irrep.sigma], place(value))
-        for n, order in enumerate(orders)
-        for irrep, value in order.items()
-    }
-
-
-def dense(neighbours, value):
-    """Features of directed pairs as an array (n_atom, n_atom, 2l+1, n_feature)."""
-    out = np.zeros((neighbours.n_atom, neighbours.n_atom, *value.shape[1:]))
-    out[neighbours.first, neighbours.second] = value
-    return out
-
-
-def random_like(orders, rng):
-    return [{i: rng.normal(size=v.shape) for i, v in order.items()} for order in orders]
-
-
-def assert_position_derivative(features, structure, orders_of=lambda result: result):
-    """Adjoint of a whole walk from the positions of one structure to all of its features."""
-
-    def forward(x):
-        orders = orders_of(features([moved(structure, x)]))
-        return tuple(value for order in orders for value in order.values())
-
-    def adjoint(*bars):
-        orders = orders_of(features([structure]))
-        bars = iter(bars)
-        return features.adjoint([structure], [{i: next(bars) for i in order} for order in orders])
-
-    assert_adjoint(forward, adjoint, [structure.positions], rtol=1e-8)
 
 
 def test_atom_features_are_equivariant(atoms):
@@ -78,7 +44,8 @@ def test_atom_features_are_equivariant(atoms):
 def test_pair_features_are_equivariant(pairs):
     def observe(structure):
         neighbours, orders = pairs([structure])
-        return by_order(orders, lambda value: dense(neighbours, value))
+        centers = np.stack([neighbours.first, neighbours.second], axis=1)
+        return by_order(orders, placed(centers, structure.n_atom))
 
     assert_equivariant(observe, STRUCTURES[1])
 

@@ -112,9 +112,9 @@ class RadialTable:
         return RadialTable(read_only(mixed.reshape(*mixed.shape[:3], -1)), self.n_degree, self.end)
 
 
-def quadrature(end: float) -> tuple[np.ndarray, np.ndarray]:
+def quadrature(end: float, n: int = N_QUADRATURE) -> tuple[np.ndarray, np.ndarray]:
     """Gauss-Legendre points and weights, with r^2 in the weights, on [0, end]."""
-    t, w = np.polynomial.legendre.leggauss(N_QUADRATURE)
+    t, w = np.polynomial.legendre.leggauss(n)
     x = 0.5 * end * (t + 1.0)
     return x, 0.5 * end * w * x**2
 
