@@ -11,7 +11,8 @@ from typing import Annotated
 
 import typer
 
-from mlsemi import __version__, terminal
+from mlsemi import __version__, cli_training, terminal
+from mlsemi.cli_training import Quiet
 from mlsemi.errors import InputError
 
 DEFAULT_PARAMETERS = "organic-0"
@@ -30,15 +31,6 @@ class Axis(str, Enum):
 
     nm = "nm"
     ev = "ev"
-
-
-class Split(str, Enum):
-    """Part of a dataset."""
-
-    train = "train"
-    validation = "validation"
-    test = "test"
-    all = "all"
 
 
 app = typer.Typer(
@@ -68,7 +60,6 @@ JsonOutput = Annotated[
     str | None,
     typer.Option("--json", metavar="PATH|-", help="JSON, one line per structure; - is stdout."),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No tables, warnings or progress.")]
 
 
 def _print_version(wanted: bool) -> None:
@@ -223,146 +214,9 @@ def spectrum(
                 jobs.write_csv(curves, csv, cd)
 
 
-@app.command()
-def reference(
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE.h5", help="Dataset to write.")
-    ],
-    inputs: Annotated[
-        list[Path] | None,
-        typer.Argument(
-            metavar="INPUT",
-            help="SMILES text files (one 'SMILES [frames]' per line), structure files, or "
-            "datasets (.h5) whose geometries are computed again.",
-        ),
-    ] = None,
-    frames: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            help="Thermal frames per molecule; 0 keeps given geometries.  "
-            "[default: 1 for SMILES, 0 for structures]",
-        ),
-    ] = None,
-    temperature: Annotated[
-        list[float] | None,
-        typer.Option(
-            min=0.0,
-            metavar="KELVIN",
-            help="Repeatable; each frame draws one, 0 is relaxed.  [default: 0 300 600 1000]",
-        ),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
-    method: Annotated[str, typer.Option(help="Functional, by its PySCF name.")] = "b3lyp",
-    basis: Annotated[str, typer.Option(help="Basis set, by its PySCF name.")] = "def2-tzvp",
-    forces: Annotated[
-        bool, typer.Option("--forces", help="Analytic forces too (twice the cost).")
-    ] = False,
-    excitations: Annotated[
-        int, typer.Option(min=0, metavar="N", help="N singlets and N triplets too (TDA).")
-    ] = 0,
-    processes: Annotated[
-        int | None, typer.Option(min=1, help="Worker processes.  [default: one per core]")
-    ] = None,
-    scheduler: Annotated[
-        str | None,
-        typer.Option(metavar="ADDRESS", help="Dask scheduler to send the work to instead."),
-    ] = None,
-    exclude: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="HASHFILE", help="Leave out molecules whose sha256(InChIKey) is listed."
-        ),
-    ] = None,
-    skip: Annotated[
-        list[Path] | None, typer.Option(metavar="FILE.h5", help="Leave out what a dataset holds.")
-    ] = None,
-    collect_only: Annotated[
-        bool, typer.Option("--collect-only", help="Write what is finished; compute nothing.")
-    ] = False,
-    quiet: Quiet = False,
-) -> None:
-    """Large-basis reference calculations (PySCF) -> dataset file.
-
-    \b
-    mlsemi reference molecules.smi -o molecules.h5 --processes 8
-    mlsemi reference molecules.smi -o hot.h5 --frames 5 --temperature 600 --forces
-    mlsemi reference geometries.xyz -o given.h5
-    mlsemi reference molecules.smi -o molecules.h5 --scheduler tcp://node7:8786
-    mlsemi reference -o molecules.h5 --collect-only
-
-    Finished molecules are kept beside the output: the same command continues a run that was
-    stopped. Needs pip install 'mlsemi[reference]'.
-    """  # noqa: D301 (click reads the backspace: do not rewrap)
-    if not inputs and not collect_only:
-        raise typer.BadParameter("give at least one INPUT, or --collect-only")
-    from mlsemi.training.commands import reference_command
-
-    reference_command(
-        inputs=inputs or [],
-        output=output,
-        frames=frames,
-        temperatures=tuple(temperature or (0.0, 300.0, 600.0, 1000.0)),
-        seed=seed,
-        method=method,
-        basis=basis,
-        forces=forces,
-        excitations=excitations,
-        processes=processes,
-        scheduler=scheduler,
-        exclude=exclude,
-        skip=skip or [],
-        collect_only=collect_only,
-        quiet=quiet,
-    )
-
-
-@app.command()
-def train(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="Training recipe (TOML).")],
-    resume: Annotated[
-        bool, typer.Option("--resume/--fresh", help="Continue from the last checkpoint, or not.")
-    ] = True,
-    quiet: Quiet = False,
-) -> None:
-    """Fit a parameter set to datasets.
-
-    \b
-    mlsemi train organic.toml
-    mlsemi train organic.toml --fresh
-    """  # noqa: D301 (click reads the backspace: do not rewrap)
-    from mlsemi.training.fit import train as fit
-
-    fit(config, resume, quiet)
-
-
-@app.command()
-def validate(
-    parameters: Annotated[str, typer.Argument(metavar="PARAMETERS", help="Name or path.")],
-    datasets: Annotated[list[Path], typer.Argument(metavar="DATASET", help="Datasets (.h5).")],
-    split: Annotated[Split, typer.Option(help="Molecules to use.")] = Split.test,
-    plot: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="Parity plots: .png, .svg or .pdf.")
-    ] = None,
-    json_output: Annotated[
-        Path | None, typer.Option("--json", metavar="PATH", help="Errors as JSON.")
-    ] = None,
-) -> None:
-    """Errors of a parameter set on datasets.
-
-    \b
-    mlsemi validate organic-0 molecules.h5
-    mlsemi validate runs/mine dataset.h5 --split all --plot parity.pdf --json errors.json
-    """  # noqa: D301 (click reads the backspace: do not rewrap)
-    from mlsemi import jobs
-    from mlsemi.training.validate import validate as errors
-
-    if plot is not None:
-        from mlsemi.plots import check_format
-
-        check_format(plot)
-    jobs.reserve(plot, json_output)
-    errors(parameters, datasets, split.value, plot, json_output)
+app.command()(cli_training.reference)
+app.command()(cli_training.train)
+app.command()(cli_training.validate)
 
 
 @app.command()

@@ -44,6 +44,7 @@ def reference_command(
     basis: str = "def2-tzvp",
     forces: bool = False,
     excitations: int = 0,
+    ris: int = 0,
     processes: int | None = None,
     scheduler: str | None = None,
     exclude: str | os.PathLike[str] | None = None,
@@ -76,6 +77,8 @@ def reference_command(
         Compute forces too.
     excitations : int
         Singlets, and as many triplets, to compute too (full Tamm-Dancoff).
+    ris : int
+        Singlets to compute too with the minimal auxiliary kernel (TDA-ris).
     processes : int, optional
         Worker processes on this machine; by default one per available core.
     scheduler : str, optional
@@ -107,9 +110,11 @@ def reference_command(
     from mlsemi.training.reference import Level
 
     output = Path(output)
-    _check_options(inputs, output, frames, temperatures, excitations, processes, collect_only)
+    _check_options(
+        inputs, output, frames, temperatures, (excitations, ris), processes, collect_only
+    )
     sampling = Sampling(1 if frames is None else frames, tuple(map(float, temperatures)), seed)
-    level = Level(method=method, basis=basis, forces=forces, excitations=excitations)
+    level = Level(method, basis, forces=forces, excitations=excitations, ris=ris)
     excluded = _hashes(exclude)
     jobs = [job for path in inputs for job in jobs_of(path, frames, excluded)] if inputs else None
     known = {record.label for record in ReferenceDataset.load(*skip)}
@@ -254,7 +259,7 @@ def _check_options(
     output: Path,
     frames: int | None,
     temperatures: Sequence[float],
-    excitations: int,
+    states: tuple[int, int],
     processes: int | None,
     collect_only: bool,
 ) -> None:
@@ -268,8 +273,8 @@ def _check_options(
         raise InputError(f"frames must not be negative, got {frames}")
     if not temperatures or not all(0.0 <= t <= 5000.0 for t in temperatures):
         raise InputError("temperatures must be given and lie between 0 and 5000 kelvin")
-    if excitations < 0:
-        raise InputError(f"excitations must not be negative, got {excitations}")
+    if min(states) < 0:
+        raise InputError(f"numbers of excitations must not be negative, got {states}")
     if processes is not None and processes < 1:
         raise InputError(f"processes must be at least 1, got {processes}")
 

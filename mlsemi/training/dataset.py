@@ -61,6 +61,8 @@ class Reference:
         is what the valence frame holds of the state: small for a Rydberg state.
     triplet_energies, triplet_transitions : arrays or None
         As for singlets.
+    ris_energies, ris_strengths, ris_dipoles, ris_transitions : arrays or None
+        Singlets of the minimal auxiliary kernel (TDA-ris), fields as for singlets.
     """
 
     structure: Structure
@@ -81,6 +83,10 @@ class Reference:
     singlet_transitions: np.ndarray | None = None
     triplet_energies: np.ndarray | None = None
     triplet_transitions: np.ndarray | None = None
+    ris_energies: np.ndarray | None = None
+    ris_strengths: np.ndarray | None = None
+    ris_dipoles: np.ndarray | None = None
+    ris_transitions: np.ndarray | None = None
 
     @cached_property
     def n_core(self) -> int:
@@ -139,6 +145,7 @@ _STORED_AS = {
     "dipole_matrix": np.float32,
     "singlet_transitions": np.float32,
     "triplet_transitions": np.float32,
+    "ris_transitions": np.float32,
 }
 _TEXT = ("molecule", "label", "origin")
 _ARRAYS = tuple(f.name for f in fields(Reference) if f.name not in (*_TEXT, "structure", "energy"))

@@ -12,9 +12,10 @@ from pyscf import dft, gto, lib
 from mlsemi.elements import valence
 from mlsemi.errors import ConvergenceError, InputError
 from mlsemi.structure import Structure
+from mlsemi.training import kohn_sham
 from mlsemi.training.dataset import Reference
 from mlsemi.training.projection import iao_frame, lowdin
-from mlsemi.training.reference_excitations import ReferenceResponse
+from mlsemi.training.reference_excitations import MinimalResponse, ReferenceResponse
 from mlsemi.units import HARTREE_EV
 
 VIRTUAL_WINDOW_EV = 15.0
@@ -37,6 +38,8 @@ class Level:
         Compute analytic forces as well (about doubles the cost).
     excitations : int
         Tamm-Dancoff singlets, and as many triplets, to compute as well.
+    ris : int
+        Singlets to compute as well with the minimal auxiliary kernel (TDA-ris).
 
     Raises
     ------
@@ -50,6 +53,7 @@ class Level:
     convergence: float = 1e-8
     forces: bool = False
     excitations: int = 0
+    ris: int = 0
 
     def __post_init__(self) -> None:
         try:
@@ -68,9 +72,10 @@ class Level:
     def provenance(self) -> dict[str, object]:
         """What is recorded with every dataset made at this level."""
         settings = asdict(self)
-        if not self.excitations:
-            # datasets and campaigns that are older than this setting stay the same
-            del settings["excitations"]
+        for name in ("excitations", "ris"):
+            # datasets and campaigns that are older than a setting stay the same
+            if not settings[name]:
+                del settings[name]
         return settings | {
             "program": f"PySCF {pyscf.__version__}",
             "density_fitting": True,
@@ -80,8 +85,6 @@ class Level:
 
 def mean_field(structure: Structure, level: Level) -> dft.rks.RKS:
     """Converged restricted Kohn-Sham calculation.
-
-    A coarse grid brings the density near; the last few iterations use the final one.
 
     Raises
     ------
@@ -99,13 +102,7 @@ def mean_field(structure: Structure, level: Level) -> dft.rks.RKS:
     solver = dft.RKS(molecule, xc=level.method).density_fit()
     solver.chkfile = None
     solver._chkfile.close()  # a file per molecule stays open otherwise
-    solver.grids.level = 0
-    solver.conv_tol = 1e-4
-    solver.kernel()
-    solver.grids = dft.Grids(molecule)
-    solver.grids.level = level.grid
-    solver.conv_tol = level.convergence
-    solver.kernel(dm0=solver.make_rdm1())
+    kohn_sham.converge(solver, level.grid, level.convergence)
     if not solver.converged:
         raise ConvergenceError(f"SCF not converged in {solver.max_cycle} iterations")
     return solver
@@ -190,31 +187,65 @@ def reference_record(
         - np.einsum("xymn,mn->xy", rr, density),
         dipole_matrix=np.einsum("mi,xmn,nj->xij", frame, r, frame, optimize=True),
         charges_lowdin=nuclear - np.bincount(atom_of, population, mol.natm),
-        forces=-solver.nuc_grad_method().kernel() if level.forces else None,
+        forces=_forces(solver) if level.forces else None,
         **_excitations(solver, n_core, frame.T @ overlap, r, level.excitations),
+        **_minimal_excitations(solver, n_core, frame.T @ overlap, r, level.ris),
     )
+
+
+def _forces(solver: dft.rks.RKS) -> np.ndarray:
+    if solver._numint._xc_type(solver.xc) == "GGA" and not solver.do_nlc():
+        return kohn_sham.forces(solver)
+    return np.asarray(-solver.nuc_grad_method().kernel())
 
 
 def _excitations(
     solver: dft.rks.RKS, n_core: int, to_frame: np.ndarray, r: np.ndarray, n_state: int
 ) -> dict[str, np.ndarray]:
-    """Optional fields of a record: ``n_state`` singlets and triplets, in the minimal frame.
-
-    <0|r|n> = sqrt(2) sum_ia X_ia <i|r|a> and f = 2/3 w |<0|r|n>|^2.
-    """
+    """Optional fields of a record: ``n_state`` singlets and triplets of the full kernel."""
     if not n_state:
         return {}
     response = ReferenceResponse(solver, n_core)
-    singlets, triplets = (response.solve(n_state, triplet) for triplet in (False, True))
+    triplets = response.solve(n_state, True)
+    _, _, transitions = _moments(response, triplets.amplitudes, to_frame, r)
+    return {
+        **_singlets("singlet", response, to_frame, r, n_state),
+        "triplet_energies": triplets.energies,
+        "triplet_transitions": transitions,
+    }
+
+
+def _minimal_excitations(
+    solver: dft.rks.RKS, n_core: int, to_frame: np.ndarray, r: np.ndarray, n_state: int
+) -> dict[str, np.ndarray]:
+    """Optional fields of a record: ``n_state`` singlets of the minimal auxiliary kernel."""
+    if not n_state:
+        return {}
+    return _singlets("ris", MinimalResponse(solver, n_core), to_frame, r, n_state)
+
+
+def _singlets(
+    name: str, response: ReferenceResponse, to_frame: np.ndarray, r: np.ndarray, n_state: int
+) -> dict[str, np.ndarray]:
+    states = response.solve(n_state, False)
+    dipoles, strength_per_energy, transitions = _moments(response, states.amplitudes, to_frame, r)
+    return {
+        f"{name}_energies": states.energies,
+        f"{name}_strengths": strength_per_energy * states.energies,
+        f"{name}_dipoles": dipoles,
+        f"{name}_transitions": transitions,
+    }
+
+
+def _moments(
+    response: ReferenceResponse, amplitudes: np.ndarray, to_frame: np.ndarray, r: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Transition dipoles, f / w and transition densities in the minimal frame.
+
+    <0|r|n> = sqrt(2) sum_ia X_ia <i|r|a> and f = 2/3 w |<0|r|n>|^2.
+    """
     occupied, virtual = response.occupied, response.virtual
     between = occupied.T @ r @ virtual
-    dipoles = np.sqrt(2.0) * np.tensordot(singlets.amplitudes, between, ((1, 2), (1, 2)))
-    left, right = to_frame @ occupied, (to_frame @ virtual).T
-    return {
-        "singlet_energies": singlets.energies,
-        "singlet_strengths": 2.0 / 3.0 * singlets.energies * np.sum(dipoles**2, axis=1),
-        "singlet_dipoles": dipoles,
-        "singlet_transitions": left @ singlets.amplitudes @ right,
-        "triplet_energies": triplets.energies,
-        "triplet_transitions": left @ triplets.amplitudes @ right,
-    }
+    dipoles = np.sqrt(2.0) * np.tensordot(amplitudes, between, ((1, 2), (1, 2)))
+    transitions = (to_frame @ occupied) @ amplitudes @ (to_frame @ virtual).T
+    return dipoles, 2.0 / 3.0 * np.sum(dipoles**2, axis=1), transitions

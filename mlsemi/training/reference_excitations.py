@@ -1,4 +1,4 @@
-"""Full Tamm-Dancoff excitations of a converged Kohn-Sham calculation (PySCF).
+"""Tamm-Dancoff excitations of a converged Kohn-Sham calculation (PySCF): full kernel and ris.
 
 The matrix is applied between molecular orbitals: for molecules of a few heavy atoms all
 density-fitted integrals and all orbitals on the grid fit into memory, and a product with one
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from pyscf import dft, lib
+from pyscf import df, dft, gto, lib
+from pyscf.lib.parameters import BOHR
 
 from mlsemi.davidson import lowest_eigenpairs
 from mlsemi.errors import InputError
@@ -24,6 +25,23 @@ EXTRA_ROOTS = 6
 
 STORED = np.float32
 """Precision of integrals and orbitals on the grid; Davidson and energies are double."""
+
+RIS_THETA = 0.2
+"""Exponent times squared radius of the minimal auxiliary functions (Zhou et al. 2023)."""
+
+ABSOLUTE_RADII = {
+    "H": 0.5292,
+    "B": 0.8141,
+    "C": 0.6513,
+    "N": 0.5428,
+    "O": 0.4652,
+    "F": 0.4071,
+    "Si": 1.1477,
+    "P": 0.9922,
+    "S": 0.8739,
+    "Cl": 0.7808,
+}
+"""Angstrom; D. C. Ghosh and R. Biswas, Int. J. Mol. Sci. 3, 87 (2002)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,12 +95,16 @@ class ReferenceResponse:
         if omega:
             self.exchange.append((alpha - hybrid, *self._fitted(omega)))
 
+    def _fit(self, exchange: bool) -> df.DF:
+        """Density fitting of the Coulomb or the exchange integrals."""
+        return self.solver.with_df
+
     def _fitted(self, omega: float | None) -> tuple[np.ndarray, np.ndarray]:
         """(n_aux, n_occ, n_occ) and (n_aux, n_vir, n_vir) factors of (ij|ab)."""
+        fit = self._fit(exchange=True)
         if omega is not None:
-            with self.solver.with_df.range_coulomb(omega) as fit:
-                return self._between(fit, self.occupied), self._between(fit, self.virtual)
-        fit = self.solver.with_df
+            with fit.range_coulomb(omega) as ranged:
+                return self._between(ranged, self.occupied), self._between(ranged, self.virtual)
         return self._between(fit, self.occupied), self._between(fit, self.virtual)
 
     def _between(
@@ -98,7 +120,7 @@ class ReferenceResponse:
     @cached_property
     def coulomb(self) -> np.ndarray:
         """(n_aux, n_occ n_vir) factors of (ia|jb)."""
-        fitted = self._between(self.solver.with_df, self.virtual, self.occupied)
+        fitted = self._between(self._fit(exchange=False), self.virtual, self.occupied)
         return fitted.reshape(fitted.shape[0], -1)
 
     @cached_property
@@ -140,11 +162,14 @@ class ReferenceResponse:
         if not triplet:
             flat = small.reshape(len(small), -1)
             image += 2.0 * ((flat @ self.coulomb.T) @ self.coulomb).reshape(image.shape)
+        self._add_functional(image, small, triplet)
+        return image.reshape(vectors.shape)
+
+    def _add_functional(self, image: np.ndarray, small: np.ndarray, triplet: bool) -> None:
         occupied, virtual, kernels = self.grid
         kernel = kernels[0] - kernels[1] if triplet else kernels[0] + kernels[1]
         for k, x in enumerate(small):
             image[k] += _exchange_correlation(occupied, virtual, kernel, x)
-        return image.reshape(vectors.shape)
 
     def solve(self, n_state: int, triplet: bool) -> Excitations:
         """Lowest ``n_state`` excitations.
@@ -190,3 +215,26 @@ def _exchange_correlation(
     if len(potential) > 1:
         image += np.einsum("xr,xri->ri", potential[1:], occupied[1:]).T @ virtual[0]
     return image
+
+
+class MinimalResponse(ReferenceResponse):
+    """The Tamm-Dancoff matrix with the minimal auxiliary kernel, TDA-ris.
+
+    Coulomb integrals are fitted with one s and one p shell per atom, exchange integrals with one
+    s function, all of exponent theta / R_A^2, and the exchange-correlation kernel is left out:
+    Z. Zhou, F. Della Sala, S. M. Parker, J. Phys. Chem. Lett. 14, 1968 (2023).
+    """
+
+    def _fit(self, exchange: bool) -> df.DF:
+        mol = self.solver.mol
+        shells = (0,) if exchange else (0, 1)
+        exponent = {
+            symbol: RIS_THETA / (ABSOLUTE_RADII[symbol] / BOHR) ** 2
+            for symbol in set(map(gto.mole._std_symbol, mol.elements))
+        }
+        basis = {symbol: [[l, [a, 1.0]] for l in shells] for symbol, a in exponent.items()}
+        return df.DF(mol, auxbasis=basis)
+
+    def _add_functional(self, image: np.ndarray, small: np.ndarray, triplet: bool) -> None:
+        if triplet:
+            raise InputError("the minimal auxiliary kernel is defined for singlets only")
