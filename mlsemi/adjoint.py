@@ -46,10 +46,9 @@ class Cotangent(NamedTuple):
     dipole: np.ndarray | None = None
     energy: float = 0.0
 
-    @property
-    def is_electronic(self) -> bool:
+    def is_electronic(self, ground: GroundState) -> bool:
         """Whether the loss depends on H_o at all; the energy readout alone does not."""
-        return any(bar is not None for bar in self[:-1])
+        return any(bar is not None for bar in self[:-1]) or bool(self.energy and ground.state.kt)
 
 
 def reverse(
@@ -90,7 +89,7 @@ def reverse(
         rows = pairs.atoms_of(index)
         species = pairs.species[rows]
         sp_length = model.weights["dipole.sp"][species]
-        if bar.is_electronic:
+        if bar.is_electronic(ground):
             matrix_bar, sp_length_bar, positions_bar = _observables_adjoint(
                 pairs.structures[index], sp_length, ground, bar
             )
@@ -103,7 +102,9 @@ def reverse(
         atom_energies_bar[rows] = bar.energy
         if bar.dipole is not None:
             atom_dipoles_bar[rows[:, None], XYZ] = bar.dipole
-    electronic = any(bar.is_electronic for bar in cotangents)
+    electronic = any(
+        bar.is_electronic(ground) for bar, ground in zip(cotangents, grounds, strict=True)
+    )
     gradients, walked = model.adjoint(
         pairs,
         record,
@@ -133,7 +134,12 @@ def _observables_adjoint(
     if bar.density is not None:
         density_bar = density_bar + bar.density
     density_bar = density_bar + observables.lowdin_charges_adjoint(structure, charges_bar)
-    matrix_bar = eigen.solve_adjoint(ground.state, bar.energies, density_bar)
+    asks_density = any(b is not None for b in (bar.density, bar.charges, bar.dipole))
+    matrix_bar = eigen.solve_adjoint(
+        ground.state, bar.energies, density_bar if asks_density else None
+    )
+    if bar.energy and ground.state.kt:
+        matrix_bar += bar.energy * (ground.density - ground.state.closed_density)
     if bar.hamiltonian is not None:
         matrix_bar += 0.5 * (bar.hamiltonian + bar.hamiltonian.T)
     return matrix_bar, sp_length_bar, positions_bar

@@ -3,58 +3,165 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from ase import Atoms
-from ase.calculators.calculator import Calculator, all_changes
+from ase.calculators.calculator import Calculator, ReadError, all_changes
+from ase.io.jsonio import read_json, write_json
 
-from mlsemi.errors import InputError
+from mlsemi.errors import InputError, StateWarning
 from mlsemi.parameters import DEFAULT, Parameters
 from mlsemi.result import Result
-from mlsemi.singlepoint import singlepoint
+from mlsemi.singlepoint import check_temperature, singlepoint
 from mlsemi.structure import Structure
-from mlsemi.surface import excited_surface
+from mlsemi.surface import KNOWN, SurfacePoint, excited_surface
 from mlsemi.units import BOHR_ANGSTROM, FORCE_EV_ANGSTROM, HARTREE_EV
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """The followed excited state changed its number, or was not recognised any more.
+
+    Attributes
+    ----------
+    evaluation : int
+        Geometry at which it was noticed, counted from 0.
+    before, after : int
+        Number of the state by energy; 0 as ``after`` means that it fell below the ground state.
+    overlap : float
+        Of the state with the one before.
+    gap_ev : float
+        To the nearest other excited singlet.
+    """
+
+    evaluation: int
+    before: int
+    after: int
+    overlap: float
+    gap_ev: float
+
+    def __str__(self) -> str:
+        where = f"geometry {self.evaluation}: excited singlet {self.before}"
+        if self.after == 0:
+            return f"{where} lies below the ground state"
+        if self.overlap < KNOWN:
+            return f"{where} is lost (overlap {self.overlap:.2f}), number {self.after} by energy"
+        return f"{where} is now number {self.after} (overlap {self.overlap:.2f})"
 
 
 class MLSemi(Calculator):
     """Calculator for ``atoms.calc``; the periodic cell, if any, is ignored.
 
-    Charges and dipole are those of the ground state, whatever ``state`` is.
+    Energies and forces are consistent: ``energy`` and ``free_energy`` are the same number, at a
+    finite electronic temperature the free energy, whose gradient the forces are. Charges and
+    dipole are those of the ground state, whatever ``state`` is.
+
+    An excited state is followed by its character: between two geometries it is the state with the
+    largest overlap that counts, not the k-th by energy. ``crossings`` lists every change of
+    its number, each also given as a :class:`mlsemi.errors.StateWarning`; ``surface`` is the last
+    point, with the number it has now.
 
     Parameters
     ----------
     parameters : str, path or Parameters
         Parameter set.
     state : int
-        0 for the ground state, k for the k-th excited singlet: its energy and forces.
+        0 for the ground state, k for the k-th excited singlet of the first geometry.
     charge : int
         Total charge, e.
+    dispersion : bool
+        Add the D4 dispersion of the functional the parameters were trained on.
+    electronic_temperature : float
+        Of the occupations, kelvin.
+    follow : bool
+        Follow an excited state by its character; otherwise it is the k-th at every geometry.
     threads : int
         Threads of the linear-algebra libraries.
     **keywords
-        Handed to ``ase.calculators.calculator.Calculator``.
+        Handed to ``ase.calculators.calculator.Calculator``: ``restart``, ``label``, ``atoms``,
+        ``directory``.
+
+    Raises
+    ------
+    InputError
+        For a state or temperature below zero, or an unknown keyword.
     """
 
+    name = "mlsemi"
     implemented_properties = ["energy", "free_energy", "forces", "charges", "dipole"]  # noqa: RUF012
+    ignored_changes = {"pbc", "cell", "initial_charges", "initial_magmoms"}  # noqa: RUF012
+    default_parameters = {  # noqa: RUF012
+        "parameters": DEFAULT,
+        "state": 0,
+        "charge": 0,
+        "dispersion": True,
+        "electronic_temperature": 0.0,
+        "follow": True,
+        "threads": 1,
+    }
 
     def __init__(
         self,
-        parameters: str | os.PathLike[str] | Parameters = DEFAULT,
-        state: int = 0,
-        charge: int = 0,
-        threads: int = 1,
+        parameters: str | os.PathLike[str] | Parameters | None = None,
         **keywords: Any,
     ) -> None:
-        if state < 0:
-            raise InputError(f"state {state}: 0 is the ground state, 1 the first excited singlet")
+        self.parameter_set: Parameters
+        self.crossings: list[Crossing] = []
+        self.surface: SurfacePoint | None = None
+        self.evaluations = 0
+        if parameters is not None:
+            keywords["parameters"] = parameters
+        elif keywords.get("restart") is None:
+            keywords["parameters"] = DEFAULT
         super().__init__(**keywords)
-        self.parameter_set = (
-            parameters if isinstance(parameters, Parameters) else Parameters.load(parameters)
-        )
-        self.state, self.charge, self.threads = state, charge, threads
+
+    def set(self, **changes: Any) -> dict[str, Any]:
+        """Change parameters; results of the old ones are forgotten.
+
+        Parameters
+        ----------
+        **changes
+            Any of the parameters of the class.
+
+        Returns
+        -------
+        dict
+            Those that have changed.
+        """
+        unknown = set(changes) - set(self.default_parameters)
+        if unknown:
+            raise InputError(
+                f"no parameter {', '.join(sorted(unknown))} "
+                f"(there are {', '.join(self.default_parameters)})"
+            )
+        if changes.get("state", 0) < 0:
+            raise InputError(
+                f"state {changes['state']}: 0 is the ground state, 1 the first excited singlet"
+            )
+        check_temperature(changes.get("electronic_temperature", 0.0))
+        chosen = changes.pop("parameters", None)
+        before = self.parameters.get("parameters"), getattr(self, "parameter_set", None)
+        if chosen is not None:
+            self.parameter_set = (
+                chosen if isinstance(chosen, Parameters) else Parameters.load(chosen)
+            )
+            given = chosen.name if isinstance(chosen, Parameters) else os.fspath(chosen)
+            self.parameters["parameters"] = given
+        changed: dict[str, Any] = super().set(**changes)
+        if chosen is not None and before != (given, self.parameter_set):
+            changed["parameters"] = given
+        if set(changed) - {"threads"}:
+            self.reset()
+            self.forget()
+        return changed
+
+    def forget(self) -> None:
+        """Let the next geometry begin a new path: the excited state is chosen by energy again."""
+        self.crossings, self.surface, self.evaluations = [], None, 0
 
     def calculate(
         self,
@@ -73,17 +180,14 @@ class MLSemi(Calculator):
             What ASE found to have changed since the last call.
         """
         super().calculate(atoms, properties, system_changes)
-        with_forces = "forces" in properties
-        result = self._point(self.atoms, forces=with_forces and self.state == 0)
-        energy, forces = result.energy, result.forces
-        if self.state:
-            point = excited_surface(result.structure, self.parameter_set, self.state, self.threads)
-            energy, forces = point.energy, point.forces
+        structure = self._structure(self.atoms)
+        compute = self._excited if self.parameters["state"] else self._ground
+        energy, forces, charges, dipole = compute(structure, "forces" in properties)
         self.results = {
             "energy": energy * HARTREE_EV,
             "free_energy": energy * HARTREE_EV,
-            "charges": np.array(result.charges),
-            "dipole": result.dipole * BOHR_ANGSTROM,
+            "charges": np.array(charges),
+            "dipole": dipole * BOHR_ANGSTROM,
         }
         if forces is not None:
             self.results["forces"] = forces * FORCE_EV_ANGSTROM
@@ -103,11 +207,87 @@ class MLSemi(Calculator):
         target = self.atoms if atoms is None else atoms
         if target is None:
             raise InputError("give atoms, or compute an energy first")
-        result = self._point(target, singlets=singlets, triplets=triplets)
+        result = self._point(self._structure(target), singlets=singlets, triplets=triplets)
         return dict(result.to_dict().get("excitations", {}))
 
-    def _point(self, atoms: Atoms, **requests: Any) -> Result:
-        structure = Structure.from_ase(atoms, self.charge)
-        return singlepoint(
-            structure, parameters=self.parameter_set, threads=self.threads, **requests
+    def write(self, label: str | os.PathLike[str]) -> None:
+        """Write parameters, atoms and results to ``label.json``, for ``MLSemi(restart=label)``."""
+        content = {
+            "parameters": self.todict(skip_default=False),
+            "checksum": self.parameter_set.checksum,
+            "atoms": self.atoms,
+            "results": self.results,
+        }
+        write_json(f"{os.fspath(label)}.json", content)
+
+    def read(self, label: str | os.PathLike[str]) -> None:
+        """Take over what :meth:`write` has written.
+
+        Raises
+        ------
+        ReadError
+            If the file is missing, no such file, or its parameter set has changed since.
+        """
+        path = f"{os.fspath(label)}.json"
+        try:
+            content = read_json(path)
+            settings = dict(content["parameters"])
+            found = content["checksum"], content["atoms"], dict(content["results"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ReadError(f"{path}: cannot be read ({error})") from None
+        self.parameters = self.get_default_parameters()
+        self.set(**settings)
+        checksum, self.atoms, self.results = found
+        if checksum != self.parameter_set.checksum:
+            raise ReadError(f"{path}: written with another parameter set {settings['parameters']}")
+
+    def _structure(self, atoms: Atoms) -> Structure:
+        return Structure.from_ase(atoms, self.parameters["charge"])
+
+    def _settings(self) -> dict[str, Any]:
+        names = ("dispersion", "electronic_temperature", "threads")
+        return {name: self.parameters[name] for name in names}
+
+    def _point(self, structure: Structure, **requests: Any) -> Result:
+        return singlepoint(structure, parameters=self.parameter_set, **self._settings(), **requests)
+
+    def _ground(
+        self, structure: Structure, forces: bool
+    ) -> tuple[float, np.ndarray | None, np.ndarray, np.ndarray]:
+        """Energy, forces, charges and dipole of the ground state."""
+        result = self._point(structure, forces=forces)
+        return result.energy, result.forces, result.charges, result.dipole
+
+    def _excited(
+        self, structure: Structure, forces: bool
+    ) -> tuple[float, np.ndarray | None, np.ndarray, np.ndarray]:
+        """Energy and forces of the followed state, charges and dipole of the ground state."""
+        before = self.surface if self.parameters["follow"] else None
+        point = excited_surface(
+            structure,
+            self.parameter_set,
+            self.parameters["state"],
+            forces=forces,
+            previous=before,
+            **self._settings(),
         )
+        if before is not None:
+            self._report(before, point)
+        self.surface = point
+        self.evaluations += 1
+        return point.energy, point.forces, point.ground.charges, point.ground.dipole
+
+    def _report(self, before: SurfacePoint, point: SurfacePoint) -> None:
+        """Note a change of the state's number, its loss, or its fall below the ground state."""
+        fell = point.excitation_energy < 0.0 <= before.excitation_energy
+        if point.index == before.index and point.overlap >= KNOWN and not fell:
+            return
+        crossing = Crossing(
+            self.evaluations,
+            before.index,
+            0 if fell else point.index,
+            point.overlap,
+            point.gap * HARTREE_EV,
+        )
+        self.crossings.append(crossing)
+        warnings.warn(str(crossing), StateWarning, stacklevel=2)

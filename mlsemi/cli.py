@@ -97,6 +97,12 @@ def run(
     singlets: Annotated[int, typer.Option(min=0, help="Lowest singlet excitations.")] = 0,
     triplets: Triplets = 0,
     forces: Annotated[bool, typer.Option("--forces", help="Forces on the atoms.")] = False,
+    dispersion: Annotated[
+        bool, typer.Option("--dispersion/--no-dispersion", help="Add D4 to energy and forces.")
+    ] = True,
+    electronic_temperature: Annotated[
+        float, typer.Option(min=0.0, metavar="KELVIN", help="Fermi occupations; free energy.")
+    ] = 0.0,
     parameters: ParameterSet = DEFAULT_PARAMETERS,
     threads: Threads = 1,
     json_output: JsonOutput = None,
@@ -130,7 +136,14 @@ def run(
         jobs.reserve(molden)
         for frame in terminal.progress(frames, "structures", quiet):
             result = jobs.calculate(
-                frame, parameters, threads, singlets=singlets, triplets=triplets, forces=forces
+                frame,
+                parameters,
+                threads,
+                singlets=singlets,
+                triplets=triplets,
+                forces=forces,
+                dispersion=dispersion,
+                electronic_temperature=electronic_temperature,
             )
             record = jobs.record_of(frame, result, quiet)
             emit(record)

@@ -15,3 +15,7 @@ class ParameterError(MlsemiError):
 
 class ConvergenceError(MlsemiError):
     """An iterative step did not reach its tolerance."""
+
+
+class StateWarning(UserWarning):
+    """The excited state that a calculator follows changed its number or was lost."""

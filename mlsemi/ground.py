@@ -27,7 +27,7 @@ class GroundState(NamedTuple):
     dipole : (3,) array
         e bohr.
     energy : float
-        Total energy, hartree.
+        Total energy, hartree; a free energy at a finite electronic temperature (theory eq 15).
     """
 
     hamiltonian: np.ndarray
@@ -38,13 +38,16 @@ class GroundState(NamedTuple):
     energy: float
 
 
-def ground_state(model: Model, prediction: Prediction, index: int) -> GroundState:
-    """Diagonalise H_o of structure ``index`` of a prediction and evaluate its observables."""
+def ground_state(model: Model, prediction: Prediction, index: int, kt: float = 0.0) -> GroundState:
+    """Diagonalise H_o of structure ``index`` of a prediction and evaluate its observables.
+
+    ``kt`` is the electronic temperature times Boltzmann's constant, hartree.
+    """
     pairs = prediction.hamiltonian.pairs
     structure = pairs.structures[index]
     rows = pairs.atoms_of(index)
     hamiltonian = prediction.hamiltonian.matrix(index)
-    state = eigen.solve(hamiltonian, structure.n_electron)
+    state = eigen.solve(hamiltonian, structure.n_electron, kt)
     density = state.density
     charges = observables.lowdin_charges(structure, density)
     dipole = observables.dipole(
@@ -54,5 +57,5 @@ def ground_state(model: Model, prediction: Prediction, index: int) -> GroundStat
         model.weights["dipole.sp"][pairs.species[rows]],
         prediction.atom_dipoles[rows][:, XYZ],
     )
-    energy = float(prediction.atom_energies[rows].sum())
+    energy = float(prediction.atom_energies[rows].sum()) + state.smearing_energy
     return GroundState(hamiltonian, state, density, charges, dipole, energy)

@@ -55,8 +55,8 @@ def calculate(frame: Frame, parameters: str, threads: int, **requests: Any) -> R
         Name or path of the parameter set.
     threads : int
     **requests
-        ``singlets``, ``triplets``, ``max_energy``, ``forces`` of
-        :func:`mlsemi.singlepoint.singlepoint`.
+        ``singlets``, ``triplets``, ``max_energy``, ``forces``, ``dispersion``,
+        ``electronic_temperature`` of :func:`mlsemi.singlepoint.singlepoint`.
     """
     with located(frame.label):
         return singlepoint(frame.structure, parameters=parameters, threads=threads, **requests)

@@ -92,6 +92,14 @@ class Parameters:
                 )
 
     @property
+    def functional(self) -> str | None:
+        """Density functional of the reference energies, None where the header names none."""
+        words: object = self.header
+        for key in ("reference", "level", "method"):
+            words = words.get(key) if isinstance(words, Mapping) else None
+        return words if isinstance(words, str) else None
+
+    @property
     def excitation(self) -> ExcitationParameters:
         """Constants of the excited states: the header's, or the published ones without."""
         if "excitation" not in self.header:

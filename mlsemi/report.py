@@ -139,10 +139,11 @@ def orbital_name(index: int, n_occupied: int) -> str:
 
 def _levels(record: Record) -> Table:
     energies, n_occupied = record["orbital_energies_ev"], int(record["n_occupied"])
+    smeared = record.get("occupations")
     table = _table("Orbitals", "level", "index", "energy / eV", "occupation")
     top = min(len(energies), n_occupied + LEVELS_SHOWN)
     for p in range(top - 1, max(0, n_occupied - LEVELS_SHOWN) - 1, -1):
-        occupation = "2" if p < n_occupied else "0"
+        occupation = f"{smeared[p]:.3f}" if smeared else "2" if p < n_occupied else "0"
         table.add_row(orbital_name(p, n_occupied), str(p), f"{energies[p]:.3f}", occupation)
     return table
 
@@ -156,7 +157,10 @@ def _summary(record: Record) -> str:
         x, y, z = np.array(record["dipole_e_angstrom"]) * AU_DEBYE / BOHR_ANGSTROM
         parts.append(f"dipole {math.hypot(x, y, z):.3f} D ({x:.3f}, {y:.3f}, {z:.3f})")
     if record.get("energy_ev") is not None:
-        parts.append(f"energy {record['energy_ev']:.5f} eV")
+        name = "free energy" if "occupations" in record else "energy"
+        parts.append(f"{name} {record['energy_ev']:.5f} eV")
+    if "dispersion_ev" in record:
+        parts.append(f"of it dispersion {record['dispersion_ev']:.5f} eV")
     return "\n" + "; ".join(parts) + "\n"
 
 

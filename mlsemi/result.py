@@ -16,7 +16,7 @@ from mlsemi.excitations import ExcitedStates
 from mlsemi.integrals import overlap
 from mlsemi.parameters import Parameters
 from mlsemi.structure import Structure
-from mlsemi.units import BOHR_ANGSTROM, EV_NM, FORCE_EV_ANGSTROM, HARTREE_EV
+from mlsemi.units import BOHR_ANGSTROM, BOLTZMANN, EV_NM, FORCE_EV_ANGSTROM, HARTREE_EV
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +58,9 @@ class Result:
     dipole : (3,) array
         e bohr, about the origin of the coordinates.
     energy : float
-        Total energy, hartree.
+        Total energy with dispersion, hartree; a free energy at a finite electronic temperature.
+    dispersion : float or None
+        What D4 contributes to the energy, hartree; None if it was left out.
     forces : (n_atom, 3) array or None
         Hartree / bohr.
     singlets, triplets : ExcitedStates or None
@@ -74,6 +76,7 @@ class Result:
     charges: np.ndarray
     dipole: np.ndarray
     energy: float
+    dispersion: float | None
     forces: np.ndarray | None
     singlets: ExcitedStates | None
     triplets: ExcitedStates | None
@@ -140,6 +143,12 @@ class Result:
             ],
             "energy_ev": self.energy * HARTREE_EV,
         }
+        if self.dispersion is not None:
+            record["dispersion_ev"] = self.dispersion * HARTREE_EV
+        if self.state.kt:
+            record["electronic_temperature_k"] = self.state.kt / BOLTZMANN
+            record["occupations"] = self.state.occupations.tolist()
+            record["electronic_entropy_term_ev"] = -self.state.kt * self.state.entropy * HARTREE_EV
         if self.forces is not None:
             record["forces_ev_per_angstrom"] = (self.forces * FORCE_EV_ANGSTROM).tolist()
         excited = {"singlets": self.singlets, "triplets": self.triplets}

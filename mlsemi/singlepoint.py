@@ -3,21 +3,21 @@
 ``singlepoint`` is the method section of the theory, one call per arrow:
 
     structure -> pairs -> features -> irreps of H -> H_o -> orbitals -> charges, dipole, energy
-              -> forces (reverse walk) -> excited states -> spectrum
+              -> dispersion -> forces (reverse walk) -> excited states -> spectrum
 """
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 
 import numpy as np
 from ase import Atoms
-from threadpoolctl import ThreadpoolController
 
+from mlsemi.dispersion import NO_DISPERSION, dispersion_of
 from mlsemi.eigen import ElectronicState
 from mlsemi.errors import InputError
 from mlsemi.excitations import ExcitedStates, build_interaction, excite_with, intensities
@@ -30,12 +30,8 @@ from mlsemi.pairs import PairList
 from mlsemi.parameters import DEFAULT, Parameters
 from mlsemi.result import AtomicOrbitals, Result
 from mlsemi.structure import Structure
-
-
-@cache
-def _libraries() -> ThreadpoolController:
-    """Thread pools of the linear-algebra libraries; scanned once, which takes milliseconds."""
-    return ThreadpoolController()
+from mlsemi.threads import limited
+from mlsemi.units import BOLTZMANN
 
 
 class Clock:
@@ -72,6 +68,8 @@ def singlepoint(
     triplets: int = 0,
     max_energy: float | None = None,
     forces: bool = False,
+    dispersion: bool = True,
+    electronic_temperature: float = 0.0,
     threads: int = 1,
 ) -> Result:
     """Orbitals, charges, dipole, energy; forces and excited states on request.
@@ -90,6 +88,11 @@ def singlepoint(
         Instead of ``singlets``: all singlets up to this energy, hartree.
     forces : bool
         Analytic forces by the reverse walk.
+    dispersion : bool
+        Add the D4 dispersion of the functional the parameters were trained on.
+    electronic_temperature : float
+        Of the occupations, kelvin; the energy is then a free energy. Excited states keep the
+        closed shell.
     threads : int
         Threads of the linear-algebra libraries.
 
@@ -100,12 +103,14 @@ def singlepoint(
     Raises
     ------
     InputError
-        If the structure is unusable or holds an element the parameters were not trained for.
+        If the structure is unusable or holds an element the parameters were not trained for, or
+        the temperature is not a number from zero upwards.
     ParameterError
         If the parameter set is missing or corrupted.
     """
+    check_temperature(electronic_temperature)
     clock = Clock()
-    with clock.step("total"), _libraries().limit(limits=threads):
+    with clock.step("total"), limited(threads):
         chosen = parameters if isinstance(parameters, Parameters) else Parameters.load(parameters)
         structure = as_structure(source, charge)
         chosen.check(structure)
@@ -115,18 +120,45 @@ def singlepoint(
         with clock.step("hamiltonian"):
             prediction, record = model.predict(pairs)
         with clock.step("electronic"):
-            ground = ground_state(model, prediction, 0)
+            ground = ground_state(model, prediction, 0, electronic_temperature * BOLTZMANN)
         with clock.step("forces"):
-            gradient = _forces(model, pairs, prediction, record, ground) if forces else None
+            gradient = _gradient(model, pairs, prediction, record, ground) if forces else None
+        with clock.step("dispersion"):
+            d4 = dispersion_of(structure, chosen.functional if dispersion else None, forces)
         frame = AtomicOrbitals(structure)
         with clock.step("excitations"):
             asked = {"singlet": singlets, "triplet": triplets}
             states = _excited(frame, ground.state, chosen.excitation, asked, max_energy)
     notes = chosen.warnings(structure, pairs, record.features) + _doubts(asked, states)
+    if dispersion and not chosen.functional:
+        notes += ("no dispersion: the parameters do not name the functional they were trained on",)
     return Result(
-        structure, chosen, ground.state, frame, ground.charges, ground.dipole, ground.energy,
-        gradient, states.get("singlets"), states.get("triplets"), notes, clock.timings,
-    )  # fmt: skip
+        structure=structure,
+        parameters=chosen,
+        state=ground.state,
+        frame=frame,
+        charges=ground.charges,
+        dipole=ground.dipole,
+        energy=ground.energy + d4.energy,
+        dispersion=None if d4 is NO_DISPERSION else d4.energy,
+        forces=None if gradient is None else -(gradient + d4.gradient),
+        singlets=states.get("singlets"),
+        triplets=states.get("triplets"),
+        warnings=notes,
+        timings=clock.timings,
+    )
+
+
+def check_temperature(kelvin: float) -> None:
+    """Refuse an electronic temperature that is none.
+
+    Raises
+    ------
+    InputError
+        If it is negative or not finite.
+    """
+    if not (math.isfinite(kelvin) and kelvin >= 0.0):
+        raise InputError(f"electronic temperature {kelvin} K: need a number from zero upwards")
 
 
 def _doubts(asked: dict[str, int], found: dict[str, ExcitedStates]) -> tuple[str, ...]:
@@ -146,7 +178,7 @@ def _doubts(asked: dict[str, int], found: dict[str, ExcitedStates]) -> tuple[str
     return tuple(out)
 
 
-def _forces(
+def _gradient(
     model: Model,
     pairs: PairList,
     prediction: Prediction,
@@ -159,7 +191,7 @@ def _forces(
         model, pairs, prediction, record, [ground], [Cotangent(energy=1.0)], with_positions=True
     )
     assert positions_bar is not None
-    return -positions_bar
+    return positions_bar
 
 
 def _excited(

@@ -1,7 +1,8 @@
-"""Excited-state potential energy surfaces: E + w_k and its analytic gradient.
+"""Excited-state potential energy surfaces: E + w_k, its analytic gradient, and which k it is.
 
-Section 7 of the theory: the surface of the k-th excited singlet is the ground-state energy plus
-the excitation energy; one reverse walk gives the gradient of the sum.
+The surface of the k-th excited singlet is the ground-state energy plus the excitation energy
+(theory section 10); one reverse walk gives the gradient of the sum. Along a path a state is known
+by its character, not by its number: :class:`Character`.
 """
 
 from __future__ import annotations
@@ -9,56 +10,157 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+from scipy.spatial.transform import Rotation
 
 from mlsemi.adjoint import Cotangent, reverse
 from mlsemi.basis import Basis
+from mlsemi.dispersion import dispersion_of
 from mlsemi.errors import InputError
-from mlsemi.excitations import build_interaction, excite_adjoint, excite_with
-from mlsemi.ground import ground_state
+from mlsemi.excitations import ExcitedStates, build_interaction, excite_adjoint, excite_with
+from mlsemi.ground import GroundState, ground_state
 from mlsemi.pairs import PairList
 from mlsemi.parameters import Parameters
 from mlsemi.structure import Structure
+from mlsemi.threads import limited
+from mlsemi.units import BOLTZMANN
 
 DEGENERATE = 1e-6
 """States closer than this (hartree) share the gradient of their mean energy."""
 
+RESIDUAL = 1e-7
+"""Tolerance of |A X - w X|, hartree: the gradient at fixed X is linear in it."""
+
+MARGIN = 4
+"""States computed above the one that is followed, so that it may rise among them."""
+
+KNOWN = 0.5
+"""A state whose overlap with the one before is smaller is not the same any more."""
+
+CARTESIAN = np.array([1, 2, 0])
+"""Cartesian axis of the p functions m = -1, 0, 1."""
+
+
+@dataclass(frozen=True, eq=False)
+class Character:
+    """What an excited state is, comparable between neighbouring geometries.
+
+    Attributes
+    ----------
+    structure : Structure
+        The geometry it belongs to.
+    transition : (n_orbital, n_orbital) array
+        Transition density C_occ X C_vir^T in the Loewdin frame, of norm one.
+    """
+
+    structure: Structure
+    transition: np.ndarray
+
+    def overlaps(self, structure: Structure, transitions: np.ndarray) -> np.ndarray:
+        """|<T, T_k>| with states at another geometry of the same molecule, turned onto this one.
+
+        Parameters
+        ----------
+        structure : Structure
+        transitions : (n_state, n_orbital, n_orbital) array
+        """
+        turn = _turn(self.structure, structure)
+        own = turn @ self.transition @ turn.T
+        return np.abs(np.tensordot(transitions, own, axes=((1, 2), (0, 1))))
+
+    def fits(self, structure: Structure) -> bool:
+        """Whether the other geometry is one of the same molecule."""
+        return bool(
+            np.array_equal(self.structure.numbers, structure.numbers)
+            and self.structure.charge == structure.charge
+        )
+
+
+def _turn(before: Structure, after: Structure) -> np.ndarray:
+    """(n_orbital, n_orbital) rotation of the orbitals that turns one geometry onto the other."""
+    basis = Basis.of(before)
+    out = np.eye(basis.orbital_l.size)
+    x, y = (s.positions - s.positions.mean(axis=0) for s in (before, after))
+    if before.n_atom > 1 and max(np.linalg.norm(x), np.linalg.norm(y)) > 0.0:
+        rotation = _best_rotation(x, y)[np.ix_(CARTESIAN, CARTESIAN)]
+        for start in np.flatnonzero(basis.orbital_l == 1)[::3]:
+            out[start : start + 3, start : start + 3] = rotation
+    return out
+
+
+def _best_rotation(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Rotation R with R x ~ y (Kabsch), the identity where a line leaves it undetermined."""
+    u, singular, vt = np.linalg.svd(x.T @ y)
+    if singular[1] < 1e-6 * singular[0]:
+        axis_x, axis_y = u[:, 0], vt[0]
+        return Rotation.align_vectors(axis_y[None], axis_x[None])[0].as_matrix()
+    sign = np.sign(np.linalg.det(u @ vt))
+    return (u * np.array([1.0, 1.0, sign]) @ vt).T
+
 
 @dataclass(frozen=True, eq=False)
 class SurfacePoint:
-    """Energy and forces of one excited singlet at one geometry.
+    """One excited singlet at one geometry.
 
     Attributes
     ----------
     energy : float
-        Total energy of the excited state, hartree.
+        Total energy of the excited state with dispersion, hartree.
     excitation_energy : float
         Above the ground state, hartree.
-    forces : (n_atom, 3) array
+    gap : float
+        To the nearest other excited singlet, hartree (infinite without one).
+    forces : (n_atom, 3) array or None
         Hartree / bohr.
+    index : int
+        Number of the state by energy, 1 the lowest.
+    overlap : float
+        With the state that was followed, 1 without one.
+    character : Character
+    ground : GroundState
+        At the same geometry, without dispersion.
     """
 
     energy: float
     excitation_energy: float
-    forces: np.ndarray
+    gap: float
+    forces: np.ndarray | None
+    index: int
+    overlap: float
+    character: Character
+    ground: GroundState
 
 
 def excited_surface(
-    structure: Structure, parameters: Parameters, state: int, threads: int = 1
+    structure: Structure,
+    parameters: Parameters,
+    state: int,
+    *,
+    forces: bool = True,
+    dispersion: bool = True,
+    electronic_temperature: float = 0.0,
+    threads: int = 1,
+    previous: SurfacePoint | None = None,
 ) -> SurfacePoint:
     """Energy and forces of the ``state``-th excited singlet (1 is the lowest).
 
-    States are ordered by energy at every geometry, so that the forces jump where two states
-    cross; degenerate states share the gradient of their mean.
+    Degenerate states share the gradient of their mean.
 
     Parameters
     ----------
     structure : Structure
     parameters : Parameters
     state : int
-        At least 1.
+        At least 1; by energy, unless ``previous`` says what the state is.
+    forces : bool
+    dispersion : bool
+        Add the D4 dispersion of the functional the parameters were trained on.
+    electronic_temperature : float
+        Of the ground state, kelvin; the excitation is one of the closed shell.
     threads : int
         Threads of the linear-algebra libraries.
+    previous : SurfacePoint, optional
+        At a neighbouring geometry: the state most like its state is taken instead, unless none
+        has an overlap of at least ``KNOWN``.
 
     Raises
     ------
@@ -69,10 +171,10 @@ def excited_surface(
     """
     parameters.check(structure)
     model, basis = parameters.model, Basis.of(structure)
-    with threadpool_limits(limits=threads):
+    with limited(threads):
         pairs = PairList.of([structure], model.form.elements, model.form.cutoff)
         prediction, record = model.predict(pairs)
-        ground = ground_state(model, prediction, 0)
+        ground = ground_state(model, prediction, 0, electronic_temperature * BOLTZMANN)
         between = build_interaction(
             structure.numbers,
             structure.positions,
@@ -80,17 +182,50 @@ def excited_surface(
             basis.orbital_l,
             parameters.excitation,
         )
-        states = excite_with(ground.state, between, state + 2)
+        highest = max(state, previous.index if previous is not None else 0)
+        states = excite_with(ground.state, between, highest + MARGIN, tolerance=RESIDUAL)
         if not 1 <= state <= states.n_state:
             raise InputError(f"no excited singlet {state}: there are {states.n_state}")
-        partners = np.abs(states.energies - states.energies[state - 1]) < DEGENERATE
-        bar = excite_adjoint(states, ground.state, between, partners / partners.sum())
-        cotangent = Cotangent(hamiltonian=bar.hamiltonian, energy=1.0)
-        _, walked = reverse(
-            model, pairs, prediction, record, [ground], [cotangent], with_positions=True
-        )
-    assert walked is not None
-    excitation_energy = float(states.energies[state - 1])
+        transitions = _transitions(states, ground)
+        index, overlap = _recognise(structure, transitions, state, previous)
+        d4 = dispersion_of(structure, parameters.functional if dispersion else None, forces)
+        gradient = None
+        if forces:
+            partners = np.abs(states.energies - states.energies[index - 1]) < DEGENERATE
+            bar = excite_adjoint(states, ground.state, between, partners / partners.sum())
+            cotangent = Cotangent(hamiltonian=bar.hamiltonian, energy=1.0)
+            _, walked = reverse(
+                model, pairs, prediction, record, [ground], [cotangent], with_positions=True
+            )
+            assert walked is not None
+            gradient = walked + bar.positions + d4.gradient
+    excitation_energy = float(states.energies[index - 1])
+    others = np.delete(states.energies, index - 1)
     return SurfacePoint(
-        ground.energy + excitation_energy, excitation_energy, -(walked + bar.positions)
+        energy=ground.energy + d4.energy + excitation_energy,
+        excitation_energy=excitation_energy,
+        gap=float(np.abs(others - excitation_energy).min(initial=np.inf)),
+        forces=None if gradient is None else -gradient,
+        index=index,
+        overlap=overlap,
+        character=Character(structure, transitions[index - 1]),
+        ground=ground,
     )
+
+
+def _transitions(states: ExcitedStates, ground: GroundState) -> np.ndarray:
+    """(n_state, n_orbital, n_orbital) transition densities in the Loewdin frame."""
+    n = ground.state.n_occupied
+    C = ground.state.orbitals
+    return C[:, :n] @ states.amplitudes @ C[:, n:].T
+
+
+def _recognise(
+    structure: Structure, transitions: np.ndarray, state: int, previous: SurfacePoint | None
+) -> tuple[int, float]:
+    """Number of the state like the previous one and its overlap; by energy if none is."""
+    if previous is None or not previous.character.fits(structure):
+        return state, 1.0
+    overlaps = previous.character.overlaps(structure, transitions)
+    best = int(np.argmax(overlaps))
+    return (best + 1 if overlaps[best] >= KNOWN else state), float(overlaps[best])

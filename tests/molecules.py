@@ -1,5 +1,6 @@
 """Structures without symmetry, structures with exact symmetry, and models of random weights."""
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -14,6 +15,15 @@ from mlsemi.structure import Structure
 
 SMALL = ModelForm((1, 6, 7, 8), cutoff=6.5, n_radial=4, n_channel=3, n_node=2, n_hidden=4)
 """Fast, and short enough a cutoff that the molecules below have pairs on both sides of it."""
+
+FORMS = {
+    "nonlinear": SMALL,
+    "nu3": replace(SMALL, nu=3),
+    "local": replace(SMALL, message_passing=False, long_range=False),
+    "linear": replace(SMALL, kind="linear", n_channel=2),
+    "kernel": replace(SMALL, kind="kernel", n_channel=2, n_sparse=2),
+}
+"""Every kind of model and every switch."""
 
 LOW_SYMMETRY = ("HCOOH", "CH3NO2", "CH3CONH2")
 LEVELS = {1: (-0.5, 0.0), 6: (-0.7, -0.3), 7: (-0.9, -0.4), 8: (-1.1, -0.5)}
@@ -60,13 +70,16 @@ def gapped_model(structures, gap=0.1):
 
 
 def learned(model):
-    """Names of the weights that a loss can move; ``domain.*`` describes the training set."""
-    return [name for name in model.weights if not name.startswith("domain.")]
+    """Names of the weights that a loss can move."""
+    return [name for name in model.weights if model.form.trained(name)]
 
 
-def parameters_of(model, name="random"):
+B3LYP = {"reference": {"level": {"method": "b3lyp", "basis": "def2-tzvp"}}}
+
+
+def parameters_of(model, name="random", header=B3LYP):
     """Parameter set of a model, as it would be released."""
-    return Parameters(name, {"description": "for tests"}, model, checksum_of(model.weights))
+    return Parameters(name, dict(header), model, checksum_of(model.weights))
 
 
 def _frames(x, a, b):

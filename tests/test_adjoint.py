@@ -34,12 +34,12 @@ def model():
     return gapped_model(STRUCTURES)
 
 
-def walk(model, positions=POSITIONS):
+def walk(model, positions=POSITIONS, kt=0.0):
     parts = (positions[:SPLIT], positions[SPLIT:])
     structures = [moved(s, x) for s, x in zip(STRUCTURES, parts, strict=True)]
     pairs = PairList.of(structures, model.form.elements, model.form.cutoff)
     prediction, record = model.predict(pairs)
-    grounds = [ground_state(model, prediction, index) for index in range(len(structures))]
+    grounds = [ground_state(model, prediction, index, kt) for index in range(len(structures))]
     return pairs, prediction, record, grounds
 
 
@@ -72,11 +72,12 @@ def test_all_observables_together(model):
     check(model, OBSERVABLES)
 
 
+@pytest.mark.parametrize("kt", [0.0, 0.05])
 @pytest.mark.parametrize("name", OBSERVABLES)
-def test_each_observable(model, name):
+def test_each_observable(model, name, kt):
     """Alone, an observable may not hide behind the others; positions and the energies suffice."""
     rng = np.random.default_rng(5)
-    pairs, prediction, record, grounds = walk(model)
+    pairs, prediction, record, grounds = walk(model, kt=kt)
     bars = [rng.normal(size=read(ground, name).shape) for ground in grounds]
     gradients, positions_bar = reverse(
         model,
@@ -89,7 +90,7 @@ def test_each_observable(model, name):
     )
 
     def value(model, positions=POSITIONS):
-        fresh = walk(model, positions)[3]
+        fresh = walk(model, positions, kt)[3]
         return sum(np.sum(b * read(g, name)) for b, g in zip(bars, fresh, strict=True))
 
     direction = rng.normal(size=POSITIONS.shape)

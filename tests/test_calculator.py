@@ -1,20 +1,38 @@
+"""ASE calculator: what it gives, when it computes, how it is copied, and the state it follows."""
+
+import copy
+import pickle
+import threading
+import warnings
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ase.build import molecule
+from ase.calculators.calculator import PropertyNotImplementedError, ReadError
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.io import read, write
 from ase.optimize import BFGS
 from tiny import write_tiny_parameters
 
 import mlsemi
-from mlsemi.errors import InputError
+from mlsemi import calculator
+from mlsemi.errors import InputError, ParameterError, StateWarning
 from mlsemi.parameters import Parameters
-from mlsemi.surface import excited_surface
+from mlsemi.structure import Structure
+from mlsemi.surface import Character, excited_surface
 
 STEP = 1e-3
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    return Parameters.load(write_tiny_parameters(tmp_path_factory.mktemp("parameters") / "tiny"))
+def folder(tmp_path_factory):
+    return write_tiny_parameters(tmp_path_factory.mktemp("parameters") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def tiny(folder):
+    return Parameters.load(folder)
 
 
 @pytest.fixture
@@ -26,8 +44,10 @@ def atoms():
 
 
 @pytest.mark.parametrize("state", [0, 1, 3])
-def test_forces_are_the_gradient_of_the_surface(tiny, atoms, state):
-    atoms.calc = mlsemi.MLSemi(tiny, state=state)
+@pytest.mark.parametrize("kelvin", [0.0, 15000.0])
+def test_forces_are_the_gradient_of_the_surface(tiny, atoms, state, kelvin):
+    settings = {"state": state, "electronic_temperature": kelvin}
+    atoms.calc = mlsemi.MLSemi(tiny, **settings)
     forces = atoms.get_forces()
     assert np.abs(forces).max() > 0.1
     np.testing.assert_allclose(forces.sum(axis=0), 0.0, atol=1e-6)
@@ -36,10 +56,10 @@ def test_forces_are_the_gradient_of_the_surface(tiny, atoms, state):
         for sign in (1, -1):
             moved = atoms.copy()
             moved.positions[atom, axis] += sign * STEP
-            moved.calc = mlsemi.MLSemi(tiny, state=state)
+            moved.calc = mlsemi.MLSemi(tiny, **settings)
             energies.append(moved.get_potential_energy())
         slope = (energies[0] - energies[1]) / (2 * STEP)
-        assert forces[atom, axis] == pytest.approx(-slope, rel=1e-4, abs=1e-4)
+        assert forces[atom, axis] == pytest.approx(-slope, rel=1e-4, abs=2e-5)
 
 
 def test_surfaces_differ_by_the_excitation_energy(tiny, atoms):
@@ -67,12 +87,267 @@ def test_degenerate_states_share_a_symmetric_gradient(tiny):
     assert sizes[0] > 1e-3
 
 
-def test_charges_dipole_and_units(tiny, atoms):
+def test_properties_and_units(tiny, atoms):
     atoms.calc = mlsemi.MLSemi(tiny)
-    record = mlsemi.singlepoint(atoms, parameters=tiny).to_dict()
+    record = mlsemi.singlepoint(atoms, parameters=tiny, forces=True).to_dict()
     assert atoms.get_potential_energy() == pytest.approx(record["energy_ev"])
+    assert atoms.get_potential_energy(force_consistent=True) == atoms.get_potential_energy()
+    np.testing.assert_allclose(atoms.get_forces(), record["forces_ev_per_angstrom"])
     np.testing.assert_allclose(atoms.get_charges(), record["charges_e"])
     np.testing.assert_allclose(atoms.get_dipole_moment(), record["dipole_e_angstrom"])
+    for absent in (atoms.get_magnetic_moments, atoms.get_stress):
+        with pytest.raises(PropertyNotImplementedError):
+            absent()
+
+
+def test_dispersion_and_temperature_reach_the_energy(tiny, atoms):
+    def energy(**settings):
+        atoms.calc = mlsemi.MLSemi(tiny, **settings)
+        return atoms.get_potential_energy()
+
+    record = mlsemi.singlepoint(atoms, parameters=tiny).to_dict()
+    assert energy() - energy(dispersion=False) == pytest.approx(record["dispersion_ev"])
+    warm = mlsemi.singlepoint(atoms, parameters=tiny, electronic_temperature=2e4).to_dict()
+    assert energy(electronic_temperature=2e4) == pytest.approx(warm["energy_ev"])
+    assert warm["energy_ev"] < record["energy_ev"] - 0.01
+
+
+@pytest.fixture
+def computed(monkeypatch):
+    """Forces asked for in each single point that is really computed."""
+    calls = []
+    original = calculator.singlepoint
+
+    def counted(structure, **requests):
+        calls.append(requests.get("forces", False))
+        return original(structure, **requests)
+
+    monkeypatch.setattr(calculator, "singlepoint", counted)
+    return calls
+
+
+def test_computes_only_what_is_asked_and_new(tiny, atoms, computed):
+    atoms.calc = mlsemi.MLSemi(tiny)
+    atoms.get_potential_energy()
+    atoms.get_dipole_moment()
+    assert computed == [False]
+    atoms.get_forces()
+    atoms.get_charges()
+    atoms.get_potential_energy()
+    assert computed == [False, True]
+    assert not atoms.calc.calculation_required(atoms, ["energy", "forces"])
+    atoms.set_cell([9.0, 9.0, 9.0])
+    atoms.pbc = True
+    atoms.set_initial_magnetic_moments([1.0, 0.0, 0.0, 0.0])
+    assert not atoms.calc.calculation_required(atoms, ["forces"])
+    atoms.positions[0, 0] += 0.01
+    assert atoms.calc.calculation_required(atoms, ["energy"])
+    atoms.get_forces()
+    assert computed == [False, True, True]
+
+
+def test_results_of_old_settings_are_forgotten(tiny, atoms, computed):
+    atoms.calc = mlsemi.MLSemi(tiny)
+    before = atoms.get_potential_energy()
+    assert atoms.calc.set(threads=1, dispersion=True) == {}
+    atoms.get_potential_energy()
+    assert len(computed) == 1
+    assert atoms.calc.set(dispersion=False) == {"dispersion": False}
+    assert atoms.get_potential_energy() > before
+    assert len(computed) == 2
+    assert atoms.calc.set(parameters=tiny) == {}
+    with pytest.raises(InputError, match="no parameter statte"):
+        atoms.calc.set(statte=1)
+
+
+def test_copies_and_pickles_are_independent_and_equal(tiny, atoms):
+    atoms.calc = mlsemi.MLSemi(tiny, state=2)
+    energy = atoms.get_potential_energy()
+    for other in (copy.deepcopy(atoms.calc), pickle.loads(pickle.dumps(atoms.calc))):
+        assert other.results["energy"] == energy
+        assert other.parameters == atoms.calc.parameters
+        moved = atoms.copy()
+        moved.positions[1] += 0.05
+        moved.calc = other
+        assert moved.get_potential_energy() != energy
+        assert atoms.calc.results["energy"] == energy
+        assert other.surface is not atoms.calc.surface
+
+
+def test_restart(tiny, folder, atoms, tmp_path, computed):
+    first = mlsemi.MLSemi(str(folder), dispersion=False, electronic_temperature=500.0)
+    atoms.calc = first
+    forces = atoms.get_forces()
+    first.write(tmp_path / "calc")
+    again = mlsemi.MLSemi(restart=tmp_path / "calc")
+    assert again.parameters == first.parameters
+    same = again.get_atoms()
+    np.testing.assert_array_equal(same.get_forces(), forces)
+    assert len(computed) == 1
+    built = mlsemi.MLSemi(**first.todict())
+    assert built.parameters == first.parameters
+    with pytest.raises(ReadError, match="cannot be read"):
+        mlsemi.MLSemi(restart=tmp_path / "nothing")
+    by_object = mlsemi.MLSemi(tiny)
+    by_object.write(tmp_path / "object")
+    with pytest.raises(ParameterError, match="no parameter set 'tiny'"):
+        mlsemi.MLSemi(restart=tmp_path / "object")
+
+
+def test_a_changed_parameter_set_is_noticed(atoms, tmp_path):
+    folder = write_tiny_parameters(tmp_path / "tiny")
+    atoms.calc = mlsemi.MLSemi(str(folder))
+    atoms.calc.write(tmp_path / "calc")
+    text = (tmp_path / "calc.json").read_text()
+    checksum = atoms.calc.parameter_set.checksum
+    (tmp_path / "calc.json").write_text(text.replace(checksum, "0" * 64))
+    with pytest.raises(ReadError, match="another parameter set"):
+        mlsemi.MLSemi(restart=tmp_path / "calc")
+
+
+def test_results_travel_through_files(tiny, atoms, tmp_path):
+    atoms.calc = mlsemi.MLSemi(tiny)
+    forces = atoms.get_forces()
+    write(tmp_path / "frame.xyz", atoms, format="extxyz")
+    back = read(tmp_path / "frame.xyz")
+    assert isinstance(back.calc, SinglePointCalculator)
+    np.testing.assert_allclose(back.get_forces(), forces, atol=1e-7)
+    assert back.get_potential_energy() == pytest.approx(atoms.get_potential_energy(), abs=1e-7)
+
+
+def test_many_threads_give_the_same_bits(tiny):
+    rng = np.random.default_rng(3)
+    frames = [molecule("CH3CONH2") for _ in range(6)]
+    for frame in frames:
+        frame.positions += 0.05 * rng.normal(size=frame.positions.shape)
+
+    def walk(state, out):
+        calc = mlsemi.MLSemi(tiny, state=state, follow=False)
+        for frame in frames:
+            own = frame.copy()
+            own.calc = calc
+            out.append((own.get_forces().tobytes(), own.get_potential_energy()))
+
+    alone, together = {}, [[] for _ in range(6)]
+    for state in (0, 2):
+        walk(state, alone.setdefault(state, []))
+    workers = [
+        threading.Thread(target=walk, args=(2 * (k % 2), out)) for k, out in enumerate(together)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    for k, out in enumerate(together):
+        assert out == alone[2 * (k % 2)]
+
+
+def stretched(amount):
+    """Planar formaldehyde, the oxygen moved along the bond (angstrom)."""
+    out = molecule("H2CO")
+    bond = out.positions[0] - out.positions[1]
+    out.positions[0] += amount * bond / np.linalg.norm(bond)
+    return out
+
+
+def test_a_state_is_followed_through_a_crossing(tiny):
+    """Two states of different symmetry cross: the curve stays smooth and the change is said."""
+    path = np.linspace(0.16, 0.40, 13)
+    curves = {}
+    for follow in (True, False):
+        calc = mlsemi.MLSemi(tiny, state=4, follow=follow)
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            curves[follow] = []
+            for amount in path:
+                frame = stretched(amount)
+                frame.calc = calc
+                curves[follow].append((frame.get_potential_energy(), calc.surface.index))
+        if follow:
+            crossing = calc.crossings[0]
+            assert len(calc.crossings) == len(said) == 1
+            assert said[0].category is StateWarning
+            assert (crossing.before, crossing.after) == (4, 5)
+            assert crossing.overlap > 0.9
+            assert crossing.gap_ev < 0.05
+            assert str(crossing) == str(said[0].message)
+            assert f"geometry {crossing.evaluation}: excited singlet 4 is now number 5" in str(
+                crossing
+            )
+        else:
+            assert calc.crossings == []
+    energies, numbers = (np.array(x) for x in zip(*curves[True], strict=True))
+    assert set(numbers) == {4, 5}
+    assert np.abs(np.diff(energies, 3)).max() < 2e-3
+    by_energy = np.array([energy for energy, _ in curves[False]])
+    assert np.abs(np.diff(by_energy, 2)).max() > 5.0 * np.abs(np.diff(energies, 2)).max()
+
+
+def test_a_state_that_is_lost_is_reported(tiny):
+    calc = mlsemi.MLSemi(tiny, state=1)
+    frame = stretched(0.0)
+    frame.calc = calc
+    frame.get_potential_energy()
+    frame.positions = frame.positions[[1, 0, 2, 3]]
+    with pytest.warns(StateWarning, match="excited singlet 1 is lost"):
+        frame.get_potential_energy()
+    assert calc.surface.index == 1
+    calc.forget()
+    assert calc.crossings == []
+    frame.positions += 0.001
+    frame.get_potential_energy()
+    assert calc.crossings == []
+
+
+def test_another_molecule_begins_a_new_path(tiny):
+    calc = mlsemi.MLSemi(tiny, state=2)
+    for name in ("H2CO", "CH3OH"):
+        frame = molecule(name)
+        frame.calc = calc
+        frame.get_potential_energy()
+    assert calc.surface.index == 2
+    assert calc.crossings == []
+
+
+def test_a_fall_below_the_ground_state_is_reported(tiny, atoms, monkeypatch):
+    calc = mlsemi.MLSemi(tiny, state=1)
+    atoms.calc = calc
+    atoms.get_potential_energy()
+    original = calculator.excited_surface
+
+    def fallen(*arguments, **requests):
+        return replace(original(*arguments, **requests), excitation_energy=-0.01)
+
+    monkeypatch.setattr(calculator, "excited_surface", fallen)
+    atoms.positions[0, 0] += 0.01
+    with pytest.warns(StateWarning, match="geometry 1: excited singlet 1 lies below"):
+        atoms.get_potential_energy()
+
+
+@pytest.mark.parametrize("name", ["H2CO", "CO2", "HCN"])
+def test_character_does_not_depend_on_the_orientation(tiny, name):
+    still, turned = molecule(name), molecule(name)
+    turned.rotate(73.0, (0.3, -1.0, 0.4))
+    turned.translate((1.0, 2.0, -0.5))
+    points = [
+        excited_surface(Structure.from_ase(frame), tiny, k, forces=False)
+        for frame in (still, turned)
+        for k in (1, 2, 3)
+    ]
+    transitions = np.stack([point.character.transition for point in points[3:]])
+    states = mlsemi.singlepoint(still, parameters=tiny, singlets=4).singlets.energies
+    for k in range(3):
+        overlaps = points[k].character.overlaps(points[3].character.structure, transitions)
+        if np.abs(np.delete(states, k) - states[k]).min() > 1e-5:
+            assert overlaps[k] == pytest.approx(1.0, abs=1e-6)
+            assert np.delete(overlaps, k).max() < 1e-6
+
+
+def test_character_of_other_molecules_does_not_fit():
+    water = Structure.from_ase(molecule("H2O"))
+    character = Character(water, np.zeros((6, 6)))
+    assert character.fits(Structure(water.numbers, water.positions + 0.1))
+    assert not character.fits(Structure.from_ase(molecule("H2CO")))
 
 
 def test_it_drives_ase(tiny, atoms):
@@ -82,9 +357,11 @@ def test_it_drives_ase(tiny, atoms):
     assert atoms.get_potential_energy() < before
 
 
-def test_wrong_states_are_refused(tiny, atoms):
+def test_wrong_requests_are_refused(tiny, atoms):
     with pytest.raises(InputError, match="ground state"):
         mlsemi.MLSemi(tiny, state=-1)
+    with pytest.raises(InputError, match="electronic temperature -5"):
+        mlsemi.MLSemi(tiny, electronic_temperature=-5.0)
     atoms.calc = mlsemi.MLSemi(tiny, state=25)
     with pytest.raises(InputError, match="no excited singlet 25: there are 24"):
         atoms.get_potential_energy()

@@ -195,6 +195,23 @@ def test_keys_not_asked_for_are_absent(cli):
     assert not {"forces_ev_per_angstrom", "excitations"} & set(record)
 
 
+def test_dispersion_and_electronic_temperature(cli):
+    cold, plain, warm = (
+        cli("run", FORMALDEHYDE, *more, "--json", "-", "--quiet")
+        for more in ((), ("--no-dispersion",), ("--electronic-temperature", 15000))
+    )
+    cold, plain, warm = (json.loads(result.stdout) for result in (cold, plain, warm))
+    assert cold["energy_ev"] - plain["energy_ev"] == pytest.approx(cold["dispersion_ev"])
+    assert "dispersion_ev" not in plain
+    assert warm["electronic_temperature_k"] == pytest.approx(15000.0)
+    assert sum(warm["occupations"]) == pytest.approx(12.0)
+    assert warm["energy_ev"] < cold["energy_ev"]
+    shown = cli("run", FORMALDEHYDE, "--electronic-temperature", 15000).stdout
+    assert "free energy" in shown
+    assert "of it dispersion" in shown
+    assert f"{warm['occupations'][5]:.3f}" in shown
+
+
 def test_several_structures_give_one_line_each(cli):
     result = cli("run", SNAPSHOTS, FORMALDEHYDE, "--json", "out.jsonl", "--quiet")
     assert (result.stdout, result.stderr) == ("", "")

@@ -30,7 +30,8 @@ FLOORS = """
     learning.samples learning.ridge learning.kernels learning.readout learning.cartesian
     learning.operators learning.block_features learning.hamiltonian
     blocks heads forms model monopoles domain parameters
-    threads dispersion occupation eigen observables davidson tamm_dancoff excitations spectrum ensemble
+    threads dispersion occupation eigen observables davidson tamm_dancoff excitations
+    spectrum ensemble
     ground result singlepoint adjoint surface calculator
     plots report
     training.projection training.dataset training.geometries training.workers

@@ -7,7 +7,6 @@ from ase.build import molecule
 from molecules import distorted, parameters_of, random_model
 
 from mlsemi.errors import InputError
-from mlsemi.parameters import Parameters
 from mlsemi.singlepoint import _doubts, singlepoint
 from mlsemi.structure import Structure
 
@@ -106,7 +105,7 @@ def test_domain_of_the_training_set(parameters):
     loud = dict(model.weights) | {"domain.limit": np.full_like(model.weights["domain.limit"], -1.0)}
     texts = []
     for weights in (quiet, loud):
-        changed = Parameters("domain", {}, type(model)(model.form, weights), "")
+        changed = replace(parameters, model=replace(model, weights=weights))
         texts.append(singlepoint(molecule("H2O"), parameters=changed).warnings)
     assert texts[0] == ()
     assert "training domain" in texts[1][0]
@@ -121,3 +120,48 @@ def test_doubtful_states_are_named(parameters):
     (text,) = _doubts({"triplet": 1}, {"triplets": low})
     assert "the lowest triplet lies below the ground state" in text
     assert _doubts({"triplet": 1}, {"triplets": few.triplets}) == ()
+
+
+def test_electronic_temperature(parameters):
+    """Occupations between 2 and 0, a lower free energy, and forces that are its gradient."""
+    structure = distorted("CH3CONH2")
+    request = {"parameters": parameters, "forces": True, "electronic_temperature": 8000.0}
+    warm = singlepoint(structure, **request)
+    cold = singlepoint(structure, parameters=parameters)
+    assert warm.energy < cold.energy - 1e-4
+    record = warm.to_dict()
+    assert record["electronic_temperature_k"] == pytest.approx(8000.0)
+    assert sum(record["occupations"]) == pytest.approx(structure.n_electron)
+    assert min(abs(f - 1.0) for f in record["occupations"]) < 0.9
+    assert record["electronic_entropy_term_ev"] < -0.01
+    assert warm.charges.sum() == pytest.approx(0.0, abs=1e-10)
+    assert np.abs(warm.charges - cold.charges).max() > 1e-4
+    assert "occupations" not in cold.to_dict()
+    direction = np.random.default_rng(2).normal(size=structure.positions.shape)
+
+    def energy(t):
+        moved = Structure(structure.numbers, structure.positions + t * direction)
+        return singlepoint(moved, **request).energy
+
+    slope = (8.0 * (energy(1e-3) - energy(-1e-3)) - energy(2e-3) + energy(-2e-3)) / 12e-3
+    assert -np.sum(warm.forces * direction) == pytest.approx(slope, abs=1e-7)
+
+
+def test_smeared_density_gives_the_observables(parameters):
+    warm = singlepoint(distorted("HCOOH"), parameters=parameters, electronic_temperature=9000.0)
+    c, f = warm.orbitals, warm.state.occupations
+    np.testing.assert_allclose(warm.density, (c * f) @ c.T, atol=1e-11)
+    assert np.abs(f - np.round(f)).max() > 1e-3
+
+
+@pytest.mark.parametrize("kelvin", [-1.0, np.nan, np.inf])
+def test_no_temperature(parameters, kelvin):
+    with pytest.raises(InputError, match="electronic temperature"):
+        singlepoint(molecule("H2O"), parameters=parameters, electronic_temperature=kelvin)
+
+
+def test_excited_states_do_not_see_the_temperature(parameters):
+    structure = distorted("HCOOH")
+    warm = singlepoint(structure, parameters=parameters, singlets=2, electronic_temperature=9000.0)
+    cold = singlepoint(structure, parameters=parameters, singlets=2)
+    np.testing.assert_array_equal(warm.singlets.energies, cold.singlets.energies)

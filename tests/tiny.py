@@ -23,5 +23,6 @@ def write_tiny_parameters(folder: Path) -> Path:
     weights |= {name: np.ones(shape) for name, shape in form.shapes().items() if "domain" in name}
     weights["domain.limit"] *= 1e6  # nothing is outside, so that warnings are those of the test
     model = Model(form, weights)
-    Parameters("tiny", {"description": "random weights"}, model, checksum_of(weights)).save(folder)
+    header = {"description": "random weights", "reference": {"level": {"method": "b3lyp"}}}
+    Parameters("tiny", header, model, checksum_of(weights)).save(folder)
     return folder

@@ -1,0 +1,76 @@
+"""Threads of the linear-algebra libraries: limited for a while.
+
+BLAS has one setting per process. Calculations that run side by side in several Python threads
+share it: those that ask for the same number enter together, others wait for them to leave. So each
+runs with the number it asked for and gives the same bits alone and in company. OpenMP has one
+setting per Python thread and needs no such care.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+from threadpoolctl import LibController, ThreadpoolController
+
+
+@cache
+def _libraries(user_api: str) -> ThreadpoolController:
+    """Thread pools of the libraries loaded so far; scanned once, which takes milliseconds."""
+    return ThreadpoolController().select(user_api=user_api)
+
+
+def _set(library: LibController, number: int) -> None:
+    """Set the threads of one library.
+
+    Newer threadpoolctl silently ignores all Python threads but the first that ever set a number,
+    because it cannot know that they agree. Here they do, so the call beneath is used.
+    """
+    getattr(library, "_real_set_num_threads", library.set_num_threads)(number)
+
+
+class _Shared:
+    """The number of BLAS threads in force, and how many calculations rely on it."""
+
+    def __init__(self) -> None:
+        self.changed = threading.Condition()
+        self.number = self.users = 0
+        self.before: list[tuple[LibController, int]] = []
+
+    def enter(self, number: int) -> None:
+        with self.changed:
+            self.changed.wait_for(lambda: not self.users or self.number == number)
+            if not self.users:
+                libraries = _libraries("blas").lib_controllers
+                self.before = [(library, library.num_threads) for library in libraries]
+                for library in libraries:
+                    _set(library, number)
+                self.number = number
+            self.users += 1
+
+    def leave(self) -> None:
+        with self.changed:
+            self.users -= 1
+            if not self.users:
+                for library, number in self.before:
+                    _set(library, number)
+                self.changed.notify_all()
+
+
+_BLAS = _Shared()
+
+
+@contextmanager
+def limited(threads: int) -> Iterator[None]:
+    """Run a block with so many threads in BLAS, LAPACK and OpenMP libraries.
+
+    Blocks must not be nested with different numbers: the inner one would wait for the outer.
+    """
+    with _libraries("openmp").limit(limits=threads):
+        _BLAS.enter(threads)
+        try:
+            yield
+        finally:
+            _BLAS.leave()

@@ -1,0 +1,60 @@
+"""BLAS threads: set for a while, shared by equal calculations, waited for by others."""
+
+import threading
+import time
+
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from mlsemi.threads import limited
+
+
+def numbers():
+    return {lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"}
+
+
+def test_limit_is_set_and_taken_back():
+    with threadpool_limits(2):
+        with limited(1):
+            assert numbers() == {1}
+        assert numbers() == {2}
+
+
+def run(parts):
+    workers = [threading.Thread(target=part) for part in parts]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(timeout=20.0)
+        assert not worker.is_alive()
+
+
+def test_equal_numbers_enter_together_and_the_last_one_restores():
+    barrier = threading.Barrier(3, timeout=10.0)
+    seen = []
+
+    def part(wait):
+        with limited(1):
+            barrier.wait()
+            time.sleep(wait)
+            seen.append(numbers())
+
+    with threadpool_limits(2):
+        run([lambda w=w: part(w) for w in (0.0, 0.05, 0.1)])
+        assert seen == [{1}] * 3
+        assert numbers() == {2}
+
+
+def test_other_numbers_wait():
+    inside, overlapped = [], []
+
+    def part(threads):
+        for _ in range(5):
+            with limited(threads):
+                inside.append(threads)
+                time.sleep(0.002)
+                overlapped.append(set(inside) != {threads} or numbers() != {threads})
+                inside.remove(threads)
+
+    run([lambda n=n: part(n) for n in (1, 2)])
+    assert len(overlapped) == 10
+    assert not any(overlapped)
