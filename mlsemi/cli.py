@@ -237,21 +237,31 @@ def info(
     name: Annotated[
         str | None, typer.Argument(metavar="[PARAMETERS|DATASET.h5]", help="What to describe.")
     ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Histograms of a dataset.")
+    ] = None,
 ) -> None:
     """Installed parameter sets, one of them in full, or a dataset.
 
     \b
     mlsemi info
     mlsemi info organic-0
-    mlsemi info molecules.h5
+    mlsemi info molecules.h5 --plot distributions.png
     """  # noqa: D301 (click reads the backspace: do not rewrap)
     from mlsemi import inventory
 
     console = terminal.console()
+    is_dataset = name is not None and name.endswith((".h5", ".hdf5"))
+    if plot is not None:
+        if not is_dataset:
+            raise typer.BadParameter("--plot needs a dataset (.h5)")
+        from mlsemi.plots import check_format
+
+        check_format(plot)
     if name is None:
         inventory.print_available(console)
-    elif name.endswith((".h5", ".hdf5")):
-        inventory.print_dataset(console, Path(name))
+    elif is_dataset:
+        inventory.print_dataset(console, Path(name), plot)
     else:
         inventory.print_parameters(console, name)
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from mlsemi.parameters import DEFAULT, Parameters, available, folder
+from mlsemi.units import AU_DEBYE, FORCE_EV_ANGSTROM, HARTREE_EV
+
+if TYPE_CHECKING:
+    from mlsemi.training.dataset import ReferenceDataset
 
 
 def print_available(console: Console) -> None:
@@ -60,19 +65,22 @@ def print_parameters(console: Console, name: str) -> None:
     _print_mapping(console, {**parameters.header, **known, "checksum": parameters.checksum})
 
 
-def print_dataset(console: Console, path: Path) -> None:
-    """Print counts and provenance of a dataset.
+def print_dataset(console: Console, path: Path, plot: Path | None = None) -> None:
+    """Print counts, distributions and provenance of a dataset.
 
     Parameters
     ----------
     console : rich.console.Console
     path : Path
+    plot : Path, optional
+        Where to save histograms.
 
     Raises
     ------
     ParameterError
         If the file is not a dataset or is corrupted.
     """
+    from mlsemi.plots import distribution_figure, save
     from mlsemi.training.dataset import SPLITS, ReferenceDataset
 
     dataset = ReferenceDataset.load(path)
@@ -82,14 +90,58 @@ def print_dataset(console: Console, path: Path) -> None:
         part = dataset if name == "all" else dataset.split(name)
         table.add_row(name, str(len(part.molecules)), str(len(part)))
     console.print(table)
+    optional = {
+        "records with forces": "forces",
+        "records with full excitations": "singlet_energies",
+        "records with ris excitations": "ris_energies",
+    }
     summary = {
         "records with element": ", ".join(f"{s} {n}" for s, n in elements.most_common()),
         "atoms": sum(record.structure.n_atom for record in dataset),
-        "records with forces": sum(record.forces is not None for record in dataset),
-        "checksum": dataset.checksum,
+        **{
+            text: sum(getattr(record, name) is not None for record in dataset)
+            for text, name in optional.items()
+        },
     }
+    ranges = Table("", "least", "median", "most", box=None, pad_edge=False)
+    quantities = distributions(dataset)
+    for label, values in quantities.items():
+        ranges.add_row(label, *(f"{np.quantile(values, q):.4g}" for q in (0.0, 0.5, 1.0)))
     console.print()
-    _print_mapping(console, {**summary, **dataset.provenance})
+    console.print(ranges)
+    console.print()
+    _print_mapping(console, {**summary, "checksum": dataset.checksum, **dataset.provenance})
+    if plot is not None:
+        save(distribution_figure(quantities), plot)
+
+
+def distributions(dataset: ReferenceDataset) -> dict[str, np.ndarray]:
+    """What the records of a dataset are like: label with unit, one value per record or atom.
+
+    Parameters
+    ----------
+    dataset : ReferenceDataset
+    """
+    frontier = np.array([r.energies[r.n_occupied - 1 : r.n_occupied + 1] for r in dataset])
+    frontier *= HARTREE_EV
+    out = {
+        "atoms": np.array([r.structure.n_atom for r in dataset]),
+        "heavy atoms": np.array([int(np.sum(r.structure.numbers > 1)) for r in dataset]),
+        "HOMO / eV": frontier[:, 0],
+        "LUMO / eV": frontier[:, 1],
+        "dipole / D": AU_DEBYE * np.array([np.linalg.norm(r.dipole) for r in dataset]),
+        "IAO charge / e": np.concatenate([r.charges for r in dataset]),
+    }
+    forces = [np.linalg.norm(r.forces, axis=1) for r in dataset if r.forces is not None]
+    if forces:
+        out["force / (eV/angstrom)"] = np.concatenate(forces) * FORCE_EV_ANGSTROM
+    singlets = [r.ris_energies[0] for r in dataset if r.ris_energies is not None]
+    if singlets:
+        out["lowest ris singlet / eV"] = np.array(singlets) * HARTREE_EV
+    singlets = [r.singlet_energies[0] for r in dataset if r.singlet_energies is not None]
+    if singlets:
+        out["lowest singlet / eV"] = np.array(singlets) * HARTREE_EV
+    return out
 
 
 def _entry(header: Mapping[str, Any], *keys: str) -> Any:

@@ -1,4 +1,4 @@
-"""Figures: spectrum, learning curve, parity.
+"""Figures: spectrum, learning curve, parity, distributions.
 
 Figures are built with the object interface of matplotlib and saved by file extension, so no
 display is needed and no global state is touched. Data enters in the units on the axes.
@@ -273,4 +273,26 @@ def training_figure(history: Sequence[Mapping[str, float]]) -> Figure:
             axes.set_xlabel("epoch")
             axes.set_ylabel(ylabel)
             axes.legend(frameon=False)
+    return figure
+
+
+def distribution_figure(quantities: Mapping[str, np.ndarray]) -> Figure:
+    """Histograms side by side, three in a row.
+
+    Parameters
+    ----------
+    quantities : mapping of str to array
+        Label with its unit, and values; values on integers get one bar each.
+    """
+    n_row = -(-len(quantities) // 3)
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(7.8, 2.2 * n_row), layout="constrained")
+        for place, (label, values) in enumerate(quantities.items(), 1):
+            axes = figure.add_subplot(n_row, 3, place)
+            bins: Any = 30
+            if np.issubdtype(values.dtype, np.integer):
+                bins = np.arange(values.min(), values.max() + 2) - 0.5
+            axes.hist(values, bins, color=CURVE, alpha=0.8)
+            axes.set_xlabel(label)
+            axes.locator_params(axis="y", integer=True, nbins=5)
     return figure

@@ -302,6 +302,22 @@ def test_info(cli, tiny):
     assert_one_line_error(cli("info", "bad.h5"), "bad.h5")
 
 
+def test_info_of_a_dataset(cli):
+    from molecules import distorted, random_model
+    from teacher import lesson
+
+    from mlsemi.training.dataset import ReferenceDataset
+
+    records = tuple(lesson(random_model(), distorted(name), name) for name in ("H2O", "HCN"))
+    ReferenceDataset(records, {"method": "teacher"}).save("two.h5")
+    shown = cli("info", "two.h5", "--plot", "two.svg").stdout
+    assert "all         2          2" in shown
+    assert "heavy atoms     1" in shown
+    assert "teacher" in shown
+    assert "dipole / D" in Path("two.svg").read_text()
+    assert cli("info", "--plot", "two.svg").exit_code == 2
+
+
 def test_default_parameters_agree():
     from mlsemi.parameters import DEFAULT
 
