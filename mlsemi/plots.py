@@ -294,5 +294,6 @@ def distribution_figure(quantities: Mapping[str, np.ndarray]) -> Figure:
                 bins = np.arange(values.min(), values.max() + 2) - 0.5
             axes.hist(values, bins, color=CURVE, alpha=0.8)
             axes.set_xlabel(label)
+            axes.spines["top"].set_visible(False)
             axes.locator_params(axis="y", integer=True, nbins=5)
     return figure

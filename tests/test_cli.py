@@ -312,7 +312,7 @@ def test_info_of_a_dataset(cli):
     ReferenceDataset(records, {"method": "teacher"}).save("two.h5")
     shown = cli("info", "two.h5", "--plot", "two.svg").stdout
     assert "all         2          2" in shown
-    assert "heavy atoms     1" in shown
+    assert "heavy atoms" in shown
     assert "teacher" in shown
     assert "dipole / D" in Path("two.svg").read_text()
     assert cli("info", "--plot", "two.svg").exit_code == 2
