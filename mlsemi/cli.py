@@ -1,4 +1,4 @@
-"""The command line: ``mlsemi run | spectrum | reference | train | validate | info``.
+"""The command line: ``mlsemi run | spectrum | reference | select | train | validate | info``.
 
 Heavy modules are imported inside the commands, so that ``mlsemi --help`` answers at once.
 """
@@ -12,10 +12,9 @@ from typing import Annotated
 import typer
 
 from mlsemi import __version__, cli_training, terminal
-from mlsemi.cli_training import Quiet
+from mlsemi.cli_training import DEFAULT_PARAMETERS, Quiet
 from mlsemi.errors import InputError
 
-DEFAULT_PARAMETERS = "organic-0"
 DEFAULT_SINGLETS = 20
 
 
@@ -228,6 +227,7 @@ def spectrum(
 
 
 app.command()(cli_training.reference)
+app.command()(cli_training.select)
 app.command()(cli_training.train)
 app.command()(cli_training.validate)
 

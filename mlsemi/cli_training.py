@@ -1,4 +1,4 @@
-"""The commands of the method developer: ``mlsemi reference | train | validate``."""
+"""The commands of the method developer: ``mlsemi reference | select | train | validate``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
+DEFAULT_PARAMETERS = "organic-0"
 
 
 class Split(str, Enum):
@@ -116,6 +118,34 @@ def reference(
         collect_only=collect_only,
         quiet=quiet,
     )
+
+
+def select(
+    candidates: Annotated[Path, typer.Argument(metavar="CANDIDATES", help="SMILES, one per line.")],
+    number: Annotated[int, typer.Option("--number", "-n", min=1, help="Molecules to choose.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE.smi", help="SMILES list to write.")
+    ],
+    known: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE.h5", help="Datasets there are. Repeatable.")
+    ] = None,
+    parameters: Annotated[
+        str, typer.Option(metavar="NAME|PATH", help="Set whose features measure distance.")
+    ] = DEFAULT_PARAMETERS,
+    seed: Annotated[int, typer.Option(help="Seed of the embedding.")] = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Choose molecules for reference calculations by farthest-point sampling.
+
+    Those come first that differ most, in the model's own features, from the molecules of known
+    datasets and from each other.
+
+    \b
+    mlsemi select candidates.smi -n 500 -o next.smi --known molecules.h5
+    """  # noqa: D301 (click reads the backspace: do not rewrap)
+    from mlsemi.training.selection import select as choose
+
+    choose(candidates, number, output, known or [], parameters, seed, quiet)
 
 
 def train(

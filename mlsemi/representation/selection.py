@@ -53,7 +53,7 @@ def root(matrix: np.ndarray) -> np.ndarray:
     return (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
 
 
-def farthest_points(x: np.ndarray, n: int, first: int | None = None) -> np.ndarray:
+def farthest_points(x: np.ndarray, n: int, first: int | None = None, known: int = 0) -> np.ndarray:
     """Indices of ``n`` rows of ``x``, each the farthest from those before it.
 
     Parameters
@@ -63,16 +63,20 @@ def farthest_points(x: np.ndarray, n: int, first: int | None = None) -> np.ndarr
     n : int
     first : int, optional
         Row to start with; without it the longest.
+    known : int
+        So many rows at the head of ``x`` are there already and are not chosen; the first choice
+        is then the row farthest from them.
     """
     norms = (x**2).sum(axis=1)
-    chosen = [int(np.argmax(norms)) if first is None else first]
+    start = int(np.argmax(norms)) if first is None else first
+    chosen = list(range(known)) or [start]
     nearest = np.full(x.shape[0], np.inf)
-    while len(chosen) < min(n, x.shape[0]):
-        last = chosen[-1]
+    for done, last in enumerate(chosen, 1):
         nearest = np.minimum(nearest, norms - 2.0 * x @ x[last] + norms[last])
         nearest[last] = -np.inf
-        chosen.append(int(np.argmax(nearest)))
-    return np.array(chosen)
+        if done == len(chosen) and done < min(n + known, x.shape[0]):
+            chosen.append(int(np.argmax(nearest)))
+    return np.array(chosen[known:])
 
 
 def cur_columns(x: np.ndarray, n: int) -> np.ndarray:
