@@ -10,6 +10,7 @@ from mlsemi.ground import ground_state
 from mlsemi.model import Model
 from mlsemi.pairs import PairList
 from mlsemi.training.dataset import Reference, ReferenceDataset, split_of
+from mlsemi.training.force_matching import forces_of
 
 NAMES = ("H2O", "CH4", "NH3", "H2CO", "CH3OH", "HCN")
 
@@ -17,7 +18,8 @@ NAMES = ("H2O", "CH4", "NH3", "H2CO", "CH3OH", "HCN")
 def lesson(model, structure, molecule, label="lesson"):
     """What the model says of a structure, as if it came from a large basis."""
     pairs = PairList.of([structure], model.form.elements, model.form.cutoff)
-    ground = ground_state(model, model.predict(pairs)[0], 0)
+    prediction, record = model.predict(pairs)
+    ground = ground_state(model, prediction, 0)
     n = structure.n_orbital
     n_core = int(np.sum(structure.numbers > 1))
     return Reference(
@@ -32,6 +34,7 @@ def lesson(model, structure, molecule, label="lesson"):
         quadrupole=np.zeros((3, 3)),
         dipole_matrix=np.zeros((3, n, n)),
         charges_lowdin=ground.charges,
+        forces=forces_of(model, pairs, prediction, record, [ground], [0])[0],
     )
 
 

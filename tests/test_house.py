@@ -29,15 +29,16 @@ FLOORS = """
     representation.sparse representation.fixed representation
     learning.samples learning.ridge learning.kernels learning.readout learning.cartesian
     learning.operators learning.block_features learning.hamiltonian
-    blocks heads forms model monopoles domain parameters
-    threads dispersion occupation eigen observables davidson tamm_dancoff excitations
-    spectrum ensemble
+    blocks heads forms model response_constants monopoles domain parameters
+    threads dispersion occupation eigen observables davidson response_orbitals
+    tamm_dancoff excitations intensities spectrum ensemble
     ground result singlepoint adjoint surface calculator
     plots report
     training.projection training.dataset training.geometries training.workers
     training.kohn_sham training.reference_excitations training.reference
-    training.campaign training.progress training.contraction training.regression training.loss training.config
-    training.checkpoint training.fit training.validate training.excitation_fit training.commands
+    training.campaign training.progress training.contraction training.regression
+    training.loss training.ridge training.config
+    training.checkpoint training.fit training.validate training.excitation_cases training.excitation_fit training.commands
     training
     inventory terminal jobs cli_training cli
 """.split()  # noqa: SIM905

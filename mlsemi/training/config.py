@@ -10,7 +10,7 @@ import numpy as np
 
 from mlsemi.elements import number_of
 from mlsemi.errors import InputError
-from mlsemi.model import ModelForm
+from mlsemi.forms import ModelForm
 from mlsemi.training.loss import LossWeights
 
 
@@ -30,6 +30,8 @@ class Schedule:
     weight_decay : float
         Decoupled decay of the corrections' weights (Loshchilov and Hutter 2019); the physics
         baseline, biases and scales are not decayed.
+    force_share : float
+        Part of the records with forces, drawn anew every epoch, that are also trained on them.
     """
 
     epochs: int = 100
@@ -43,6 +45,7 @@ class Schedule:
     clip: float = 1.0
     average: float = 0.99
     weight_decay: float = 0.5
+    force_share: float = 1.0
 
     def rate(self, step: int, total: int) -> float:
         """Learning rate at a step."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -22,19 +22,33 @@ from mlsemi.parameters import Parameters, checksum_of
 from mlsemi.training.checkpoint import TrainState
 from mlsemi.training.config import TrainConfig
 from mlsemi.training.dataset import Reference, ReferenceDataset
-from mlsemi.training.loss import Errors, LossWeights, Target, structure_loss
+from mlsemi.training.force_matching import force_gradient, forces_of
+from mlsemi.training.loss import Errors, LossWeights, Target, force_loss, structure_loss
 from mlsemi.training.progress import TrainingDisplay
 from mlsemi.training.regression import initial_model
-from mlsemi.units import AU_DEBYE, HARTREE_EV
+from mlsemi.units import AU_DEBYE, FORCE_EV_ANGSTROM, HARTREE_EV
 
 CHUNKS = 2
 """A batch is always cut into this many parts, so that results do not depend on threads."""
 
 
 def batch_loss(
-    model: Model, targets: Sequence[Target], weights: LossWeights, with_gradient: bool = True
+    model: Model,
+    targets: Sequence[Target],
+    weights: LossWeights,
+    with_gradient: bool = True,
+    silent: Collection[int] = (),
 ) -> tuple[list[float], list[Errors], dict[str, np.ndarray]]:
     """Losses and errors of several structures and the gradient of the summed loss.
+
+    Parameters
+    ----------
+    model : Model
+    targets : sequence of Target
+    weights : LossWeights
+    with_gradient : bool
+    silent : collection of int
+        Targets whose forces are left out, by their place in ``targets``.
 
     Returns
     -------
@@ -48,19 +62,35 @@ def batch_loss(
     rows = [structure_loss(t, g, weights) for t, g in zip(targets, grounds, strict=True)]
     losses = [loss * HARTREE_EV**2 for loss, _, _ in rows]
     errors = [error for _, error, _ in rows]
+    known = [k for k, t in enumerate(targets) if t.record.forces is not None and k not in silent]
+    forces_bar = []
+    if weights.forces and known:
+        found = forces_of(model, pairs, prediction, record, grounds, known)
+        for k, forces in zip(known, found, strict=True):
+            loss, error, bar = force_loss(targets[k], forces, weights)
+            losses[k] += loss * HARTREE_EV**2
+            errors[k] = errors[k]._replace(forces=error)
+            forces_bar.append(bar)
     if not with_gradient:
         return losses, errors, {}
     gradients, _ = reverse(model, pairs, prediction, record, grounds, [bar for _, _, bar in rows])
+    if forces_bar:
+        structures = [targets[k].record.structure for k in known]
+        for name, value in force_gradient(model, structures, forces_bar).items():
+            gradients[name] += value
     for value in gradients.values():
         value *= HARTREE_EV**2
     return losses, errors, gradients
 
 
 def summarise(losses: Sequence[float], errors: Sequence[Errors]) -> dict[str, float]:
-    """Mean absolute errors in eV, e and D (vector length), and the mean loss."""
+    """Mean absolute errors in eV, e, D (vector length) and eV/angstrom, and the mean loss.
+
+    Those of the forces are absent if nothing had forces.
+    """
     lumo = np.array([e.lumo for e in errors])
     known = lumo[np.isfinite(lumo)]
-    return {
+    row = {
         "loss": float(np.mean(losses)),
         "occupied_ev": float(np.abs(np.concatenate([e.occupied for e in errors])).mean())
         * HARTREE_EV,
@@ -70,6 +100,10 @@ def summarise(losses: Sequence[float], errors: Sequence[Errors]) -> dict[str, fl
         "dipole_debye": float(np.mean([np.linalg.norm(e.dipole) for e in errors])) * AU_DEBYE,
         "energy_ev": float(np.mean([abs(e.energy) for e in errors])) * HARTREE_EV,
     }
+    forces = [np.abs(e.forces).ravel() for e in errors if e.forces is not None]
+    if forces:
+        row["forces_ev_per_angstrom"] = float(np.concatenate(forces).mean()) * FORCE_EV_ANGSTROM
+    return row
 
 
 def evaluate_model(
@@ -99,21 +133,35 @@ class Trainer:
         rng = np.random.default_rng()
         rng.bit_generator.state = self.state.rng
         order = rng.permutation(len(self.train))
+        silent = self._silent(rng)
         self.state.rng = rng.bit_generator.state
         losses: list[float] = []
         errors: list[Errors] = []
         for part in np.array_split(order, self.n_batch):
-            some, some_errors = self._step([self.train[i] for i in part], pool)
+            some, some_errors = self._step(part, silent, pool)
             losses += some
             errors += some_errors
         return summarise(losses, errors)
 
+    def _silent(self, rng: np.random.Generator) -> np.ndarray:
+        """(n_train,) whether the forces of a record are left out in this epoch."""
+        share = self.config.schedule.force_share
+        if share >= 1.0:
+            return np.zeros(len(self.train), dtype=bool)
+        return rng.random(len(self.train)) >= share
+
     def _step(
-        self, batch: list[Target], pool: ThreadPoolExecutor
+        self, batch: np.ndarray, silent: np.ndarray, pool: ThreadPoolExecutor
     ) -> tuple[list[float], list[Errors]]:
         model = Model(self.form, self.state.weights)
-        chunks = [batch[i::CHUNKS] for i in range(CHUNKS) if batch[i::CHUNKS]]
-        results = list(pool.map(lambda c: batch_loss(model, c, self.config.loss), chunks))
+        chunks = [batch[i::CHUNKS] for i in range(CHUNKS) if batch[i::CHUNKS].size]
+
+        def loss_of(rows: np.ndarray) -> tuple[list[float], list[Errors], dict[str, np.ndarray]]:
+            targets = [self.train[row] for row in rows]
+            quiet = np.flatnonzero(silent[rows]).tolist()
+            return batch_loss(model, targets, self.config.loss, silent=quiet)
+
+        results = list(pool.map(loss_of, chunks))
         gradient = {
             name: sum(r[2][name] for r in results) / len(batch) for name in self.state.weights
         }

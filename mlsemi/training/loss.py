@@ -13,7 +13,7 @@ from mlsemi.adjoint import Cotangent
 from mlsemi.eigen import ElectronicState
 from mlsemi.ground import GroundState
 from mlsemi.training.dataset import Reference
-from mlsemi.units import HARTREE_EV
+from mlsemi.units import FORCE_EV_ANGSTROM, HARTREE_EV
 
 LEVEL_WIDTH = 0.2 / HARTREE_EV
 RESIDUAL_WIDTH = 0.5 / HARTREE_EV
@@ -21,6 +21,7 @@ DENSITY_WIDTH = 0.1
 CHARGE_WIDTH = 0.03
 DIPOLE_WIDTH = 0.1
 ENERGY_WIDTH = 0.5 / HARTREE_EV
+FORCE_WIDTH = 1.0 / FORCE_EV_ANGSTROM
 """Errors beyond these widths (a.u.) count linearly; about twice the typical error."""
 
 
@@ -46,6 +47,8 @@ class LossWeights:
         Mean square of the charges' errors; squared error of the dipole, per atom.
     energy : float
         Squared error of the total energy, per atom.
+    forces : float
+        Mean over atoms of the squared error of the force, where a record has forces.
     """
 
     occupied: float = 1.0
@@ -57,6 +60,7 @@ class LossWeights:
     charges: float = 0.02
     dipole: float = 0.02
     energy: float = 0.3
+    forces: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +105,7 @@ class Target:
 
 
 class Errors(NamedTuple):
-    """Errors of one structure, model minus reference, atomic units."""
+    """Errors of one structure, model minus reference, atomic units; None if not compared."""
 
     occupied: np.ndarray
     homo: float
@@ -110,6 +114,7 @@ class Errors(NamedTuple):
     charges: np.ndarray
     dipole: np.ndarray
     energy: float
+    forces: np.ndarray | None = None
 
 
 def soft_square(
@@ -210,3 +215,25 @@ def structure_loss(
             energy=weights.energy * float(energy_bar[0]) / n_atom,
         ),
     )
+
+
+def force_loss(
+    target: Target, forces: np.ndarray, weights: LossWeights
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """Loss of the forces on the atoms of one structure (theory eq 12).
+
+    Parameters
+    ----------
+    target : Target
+        Of a record with forces.
+    forces : (n_atom, 3) array
+        Of the model.
+    weights : LossWeights
+
+    Returns
+    -------
+    loss (a.u.), errors (n_atom, 3), dL/d forces
+    """
+    error = forces - np.asarray(target.record.forces)
+    loss, bar = soft_square(error, FORCE_WIDTH, axis=1)
+    return weights.forces * float(np.mean(loss)), error, weights.forces * bar / loss.size

@@ -29,6 +29,7 @@ class TrainingDisplay:
         self.progress.start()
         self.console.print(
             "epoch    loss  valid.loss  occ/eV  HOMO/eV  LUMO/eV  charge/e  dipole/D  energy/eV"
+            "  forces/(eV/A)"
         )
         return self
 
@@ -47,7 +48,8 @@ class TrainingDisplay:
         self.console.print(
             f"{self.epoch:5d} {row['loss']:7.4f} {v['loss']:11.4f} {v['occupied_ev']:7.3f} "
             f"{v['homo_ev']:8.3f} {v['lumo_ev']:8.3f} {v['charges_e']:9.4f} "
-            f"{v['dipole_debye']:9.3f} {v['energy_ev']:10.2f}",
+            f"{v['dipole_debye']:9.3f} {v['energy_ev']:10.2f} "
+            f"{v.get('forces_ev_per_angstrom', float('nan')):14.3f}",
             soft_wrap=True,
         )
         self.progress.advance(self.task)

@@ -27,6 +27,7 @@ QUANTITIES = {
     "charges_e": "charges / e",
     "dipole_debye": "dipole vector / D",
     "energy_ev": "total energy / eV",
+    "forces_ev_per_angstrom": "forces / (eV/angstrom)",
 }
 
 
@@ -87,11 +88,11 @@ def validate(
     records = select(ReferenceDataset.load(*datasets), split, chosen.elements)
     errors = errors_of(chosen.model, records)
     row = summarise([0.0], errors)
-    summary = {key: row[key] for key in QUANTITIES}
+    summary = {key: row[key] for key in QUANTITIES if key in row}
     counts = {"structures": len(records), "molecules": len({r.molecule for r in records})}
     table = Table("quantity", "mean absolute error", box=None, pad_edge=False)
-    for key, label in QUANTITIES.items():
-        table.add_row(label, f"{summary[key]:.4f}")
+    for key, value in summary.items():
+        table.add_row(QUANTITIES[key], f"{value:.4f}")
     console = Console()
     console.print(
         f"{chosen.name} on {counts['structures']} structures of {counts['molecules']} molecules "

@@ -40,6 +40,7 @@ epochs = {EPOCHS}
 batch = 4
 warmup_steps = 2
 learning_rate = 0.01
+force_share = 0.6
 """
 
 
@@ -219,3 +220,23 @@ def test_summary_of_molecules_without_virtuals():
     row = summarise([1.0], [full])
     assert np.isnan(row["lumo_ev"])
     assert row["loss"] == 1.0
+    assert "forces_ev_per_angstrom" not in row
+    moved = full._replace(forces=np.full((2, 3), -1e-3))
+    assert summarise([1.0, 1.0], [full, moved])["forces_ev_per_angstrom"] == pytest.approx(
+        0.0514221, rel=1e-5
+    )
+
+
+def test_forces_are_learnt_and_recorded(uninterrupted, dataset, tmp_path):
+    """Forces are part of the header; records without them train all the same."""
+    fitted = uninterrupted[1]
+    assert fitted.header["training"]["loss"]["forces"] == 1.0
+    assert fitted.header["training"]["schedule"]["force_share"] == 0.6
+    assert fitted.header["errors"]["train"]["forces_ev_per_angstrom"] > 0.0
+    rows = last_state(uninterrupted[0]).history
+    name = "validation_forces_ev_per_angstrom"
+    assert rows[-1][name] < rows[0][name]
+    bare = ReferenceDataset(tuple(replace(r, forces=None) for r in dataset), dataset.provenance)
+    without = train(place(tmp_path / "bare", bare), quiet=True)
+    assert "forces_ev_per_angstrom" not in without.header["errors"]["train"]
+    assert without.checksum != fitted.checksum

@@ -4,7 +4,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
-from harness import assert_adjoint
+from harness import assert_adjoint, derivative
 from molecules import SMALL, distorted, learned, random_model
 from teacher import lesson
 
@@ -14,7 +14,8 @@ from mlsemi.ground import ground_state
 from mlsemi.model import Model
 from mlsemi.pairs import PairList
 from mlsemi.training.fit import batch_loss
-from mlsemi.training.loss import LossWeights, Target, structure_loss
+from mlsemi.training.force_matching import STEP, force_gradient, forces_of
+from mlsemi.training.loss import LossWeights, Target, force_loss, structure_loss
 from mlsemi.units import HARTREE_EV
 
 TEACHER = random_model(seed=1)
@@ -35,6 +36,14 @@ def ground_of(model, structure):
     return ground_state(model, model.predict(pairs)[0], 0)
 
 
+def forces_of_model(model, structures):
+    pairs = PairList.of(structures, model.form.elements, model.form.cutoff)
+    prediction, record = model.predict(pairs)
+    every = range(len(structures))
+    grounds = [ground_state(model, prediction, k) for k in every]
+    return forces_of(model, pairs, prediction, record, grounds, every)
+
+
 def test_projection_of_a_teacher_is_its_hamiltonian():
     for target in TARGETS:
         ground = ground_of(TEACHER, target.record.structure)
@@ -48,7 +57,7 @@ def test_no_loss_at_the_truth():
         ground = ground_of(TEACHER, target.record.structure)
         loss, errors, bar = structure_loss(target, ground, EQUAL)
         assert loss == pytest.approx(0.0, abs=1e-20)
-        for value in [*errors, *(b for b in bar if b is not None)]:
+        for value in [*errors[:-1], *(b for b in bar if b is not None)]:
             assert np.abs(value).max() < 1e-11
 
 
@@ -58,12 +67,29 @@ def test_each_weight_alone_gives_a_loss():
     none = LossWeights(**{entry.name: 0.0 for entry in fields(LossWeights)})
     parts = []
     for entry in fields(LossWeights):
+        if entry.name == "forces":
+            continue
         one, _, _ = structure_loss(TARGETS[0], ground, replace(none, **{entry.name: 1.0}))
         two, _, _ = structure_loss(TARGETS[0], ground, replace(none, **{entry.name: 2.0}))
         assert one > 1e-8, entry.name
         assert two == pytest.approx(2.0 * one)
         parts.append(one)
     assert structure_loss(TARGETS[0], ground, EQUAL)[0] == pytest.approx(sum(parts))
+
+
+def test_loss_of_the_forces():
+    """Zero at the truth; its cotangent is its derivative; the weight scales it."""
+    target = TARGETS[1]
+    loss, error, bar = force_loss(target, target.record.forces, EQUAL)
+    assert loss == 0.0
+    np.testing.assert_array_equal([error, bar], 0.0)
+    student = forces_of_model(STUDENT, [target.record.structure])[0]
+    loss, error, bar = force_loss(target, student, EQUAL)
+    np.testing.assert_array_equal(error, student - target.record.forces)
+    assert force_loss(target, student, replace(EQUAL, forces=3.0))[0] == pytest.approx(3.0 * loss)
+    assert_adjoint(
+        lambda forces: force_loss(target, forces, EQUAL)[0], lambda y: (y * bar,), [student]
+    )
 
 
 def test_errors_are_model_minus_reference():
@@ -124,7 +150,7 @@ def test_gradient_of_a_batch():
         return tuple(loss_bar * gradients[name] for name in names)
 
     arrays = [STUDENT.weights[name] for name in names]
-    assert_adjoint(forward, adjoint, arrays, step=5e-3, n_element=1, rtol=1e-9)
+    assert_adjoint(forward, adjoint, arrays, step=5e-3, n_element=1, rtol=1e-7)
 
 
 def test_batch_is_the_sum_of_its_structures():
@@ -136,4 +162,57 @@ def test_batch_is_the_sum_of_its_structures():
         total = sum(part[2][name] for part in single)
         np.testing.assert_allclose(value, total, rtol=1e-8, atol=1e-9)
     direct = structure_loss(TARGETS[0], ground_of(STUDENT, STRUCTURES[0]), EQUAL)[0]
+    direct += force_loss(TARGETS[0], forces_of_model(STUDENT, STRUCTURES[:1])[0], EQUAL)[0]
     assert losses[0] == pytest.approx(direct * HARTREE_EV**2)
+
+
+def test_force_gradient():
+    """The difference of two reverse walks against that of the forces, along all weights."""
+    rng = np.random.default_rng(4)
+    bars = [rng.normal(size=(s.n_atom, 3)) for s in STRUCTURES]
+    gradient = force_gradient(STUDENT, STRUCTURES, bars)
+    turns = {name: rng.normal(size=STUDENT.weights[name].shape) for name in learned(STUDENT)}
+
+    def at(t):
+        moved = {name: STUDENT.weights[name] + t * turn for name, turn in turns.items()}
+        forces = forces_of_model(Model(SMALL, dict(STUDENT.weights) | moved), STRUCTURES)
+        return sum(np.sum(bar * force) for bar, force in zip(bars, forces, strict=True))
+
+    walked = sum(np.sum(gradient[name] * turn) for name, turn in turns.items())
+    assert abs(walked) > 1e-3
+    assert walked == pytest.approx(derivative(at, 2e-3), rel=1e-6)
+
+
+def test_step_of_the_force_gradient():
+    """A larger step is off by its square, so that the one in use is exact to rounding."""
+    bars = [np.random.default_rng(5).normal(size=(s.n_atom, 3)) for s in STRUCTURES]
+    at = {
+        step: force_gradient(STUDENT, STRUCTURES, bars, step)["energy.in"]
+        for step in (STEP, 10.0 * STEP, 1e-2, 2e-2)
+    }
+    size = np.linalg.norm(at[STEP])
+    off = {step: np.linalg.norm(value - at[STEP]) / size for step, value in at.items()}
+    assert off[2e-2] / off[1e-2] == pytest.approx(4.0, rel=0.2)
+    assert off[10.0 * STEP] < 1e-6
+
+
+def test_forces_that_agree_have_no_gradient():
+    zero = [np.zeros((s.n_atom, 3)) for s in STRUCTURES]
+    assert force_gradient(STUDENT, STRUCTURES, zero) == {}
+
+
+def test_forces_are_optional():
+    """Without forces, with a weight of zero, and where they are silenced: the same numbers."""
+    bare = [Target(replace(target.record, forces=None)) for target in TARGETS]
+    none = batch_loss(STUDENT, bare, EQUAL)
+    assert all(error.forces is None for error in none[1])
+    unweighted = batch_loss(STUDENT, TARGETS, replace(EQUAL, forces=0.0))
+    silenced = batch_loss(STUDENT, TARGETS, EQUAL, silent=range(len(TARGETS)))
+    mixed = batch_loss(STUDENT, TARGETS, EQUAL, silent=[0, 2])
+    for losses, _, gradients in (unweighted, silenced):
+        assert losses == none[0]
+        for name, value in gradients.items():
+            np.testing.assert_array_equal(value, none[2][name])
+    assert [m > n for m, n in zip(mixed[0], none[0], strict=True)] == [False, True, False]
+    assert [error.forces is None for error in mixed[1]] == [True, False, True]
+    assert np.abs(mixed[2]["energy.in"] - none[2]["energy.in"]).max() > 1e-6
