@@ -37,7 +37,7 @@ FLOORS = """
     training.projection training.dataset training.geometries training.workers
     training.kohn_sham training.reference_excitations training.reference
     training.campaign training.progress training.contraction training.regression
-    training.loss training.ridge training.config
+    training.force_matching training.loss training.ridge training.config
     training.checkpoint training.fit training.validate training.excitation_cases training.excitation_fit training.commands
     training
     inventory terminal jobs cli_training cli
