@@ -1,115 +1,75 @@
 """The model: geometry -> features -> irreps of the Hamiltonian, and the reverse.
 
-H_o = levels + two-center functions                      (physics baseline)
-+ on-site irreps of the node features                (environment)
-+ potential of the predicted charges                 (long range)
-+ pair irreps from eq 4 with learned channel weights (environment of the bond)
+H_o = levels + two-center functions                  (physics baseline)
+    + on-site irreps of the node features            (environment)
+    - potential of the predicted charges             (long range)
+    + pair irreps from eq 4                          (environment of the bond)
+
+The features and the pair irreps are learned, or fixed with linear coefficients: the kind of the
+:class:`~mlsemi.forms.ModelForm` decides.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from mlsemi.blocks import N_ATOM_IRREP, P_LEVEL, BlockedOperator
-from mlsemi.layers import Weights, perceptron, perceptron_adjoint
+from mlsemi.blocks import BlockedOperator
+from mlsemi.forms import ModelForm
+from mlsemi.heads import (
+    atom_dipoles,
+    atom_dipoles_adjoint,
+    atom_energies,
+    atom_energies_adjoint,
+    onsite,
+    onsite_adjoint,
+    two_center,
+    two_center_adjoint,
+)
+from mlsemi.layers import Weights
 from mlsemi.pairs import PairList
 from mlsemi.radial import RadialBasis
-from mlsemi.representation.bonds import (
-    IRREPS,
-    N_IRREP,
-    BondRecord,
-    bond_irreps,
-    bond_irreps_adjoint,
-)
-from mlsemi.representation.bonds import PATHS as BOND_PATHS
-from mlsemi.representation.density import NU2_PATHS
-from mlsemi.representation.features import Features, features_adjoint, features_of
+from mlsemi.representation import bonds as learned_bonds
+from mlsemi.representation import features as learned
+from mlsemi.representation import fixed
+from mlsemi.representation.features import Features
+from mlsemi.representation.fixed import FixedFeatures
 from mlsemi.representation.long_range import PotentialRecord, potential, potential_adjoint
-from mlsemi.representation.messages import PATHS as MESSAGE_PATHS
-from mlsemi.so3 import L_MAX, components
-
-TWO_CENTER = ("ss", "sp", "pp0", "pp2")
 
 
-@dataclass(frozen=True)
-class ModelForm:
-    """Sizes of the model; everything that is not a weight.
+class Representation(NamedTuple):
+    """The part of a model that differs between kinds: features, pair irreps, their adjoints."""
 
-    Attributes
-    ----------
-    elements : tuple of int
-        Atomic numbers, in the order of the species index.
-    cutoff : float
-        Pair cutoff, bohr.
-    n_radial : int
-        Radial functions.
-    n_channel : int
-        Channels of the atom features.
-    n_node : int
-        Channels of the node features that enter the blocks.
-    n_hidden : int
-        Width of the perceptrons.
-    """
+    features: Callable[..., Any]
+    features_adjoint: Callable[..., None]
+    bonds: Callable[..., tuple[np.ndarray, Any]]
+    bonds_adjoint: Callable[..., np.ndarray]
 
-    elements: tuple[int, ...]
-    cutoff: float = 11.3
-    n_radial: int = 12
-    n_channel: int = 16
-    n_node: int = 12
-    n_hidden: int = 48
 
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Name and shape of every weight array."""
-        s, r, k, n, h = (
-            len(self.elements),
-            self.n_radial,
-            self.n_channel,
-            self.n_node,
-            self.n_hidden,
-        )
-        n_in = [k * (1 + sum(l == out for _, _, out in NU2_PATHS)) for l in range(L_MAX + 1)]
-        out: dict[str, tuple[int, ...]] = {
-            "level": (s, 2),
-            "two_center": (s * s, r, len(TWO_CENTER)),
-            "onsite": (s, n, 4),
-            "charge": (s, n),
-            "energy.atom": (s,),
-            "dipole.atom": (s, n),
-            "dipole.sp": (s,),
-            "domain.center": (s, 8 * k),
-            "domain.spread": (s, 8 * k),
-            "domain.limit": (s,),
-            "atom.bias": (s, k),
-            "node.bias": (s, n),
-            "message.radial": (r, len(MESSAGE_PATHS) * k),
-            "bond.scale": (s * s, len(BOND_PATHS) * 2 * n),
-        }
-        for l in range(L_MAX + 1):
-            out[f"density.{l}"] = (s * r, k)
-            out[f"atom.{l}"] = (s, n_in[l], k)
-            out[f"node.{l}"] = (s, 2 * k, n)
-        for name, size_in, labels, size_out in (
-            ("atom.gate", k, s, 3 * k),
-            ("node.gate", 8 * k, s, 3 * n),
-            ("energy", 8 * k, s, 1),
-            ("bond", 6 * n + r, s * s, len(BOND_PATHS) * 2 * n),
-        ):
-            out[f"{name}.in"] = (size_in, h)
-            out[f"{name}.bias"] = (labels, h)
-            out[f"{name}.out"] = (h, size_out)
-        return out
+LEARNED = Representation(
+    learned.features_of,
+    learned.features_adjoint,
+    learned_bonds.bond_irreps,
+    learned_bonds.bond_irreps_adjoint,
+)
+FIXED = Representation(
+    fixed.features_of, fixed.features_adjoint, fixed.bond_irreps, fixed.bond_irreps_adjoint
+)
+
+
+AnyFeatures = Features | FixedFeatures
 
 
 class ModelRecord(NamedTuple):
     """Features, and the intermediates of :meth:`Model.predict` that its adjoint needs."""
 
-    features: Features
-    potential: PotentialRecord
-    bonds: BondRecord
-    energy: tuple[np.ndarray, np.ndarray]
+    features: AnyFeatures
+    potential: PotentialRecord | None
+    bonds: Any
+    energy: tuple[np.ndarray, np.ndarray] | None
 
 
 class Prediction(NamedTuple):
@@ -149,34 +109,40 @@ class Model:
         """Radial functions of this model."""
         return RadialBasis(self.form.n_radial, self.form.cutoff)
 
+    @property
+    def representation(self) -> Representation:
+        """Features and pair irreps of this kind of model."""
+        return LEARNED if self.form.learned else FIXED
+
     def baseline_only(self) -> Model:
         """The same model with every learned correction switched off: levels and two-center part."""
-        corrections = ("onsite", "charge", "bond.scale")
-        off = {name: np.zeros_like(self.weights[name]) for name in corrections}
+        corrections = ("onsite", "charge", "bond.out")
+        off = {n: np.zeros_like(self.weights[n]) for n in corrections if n in self.weights}
         return replace(self, weights=dict(self.weights) | off)
 
     def predict(self, pairs: PairList) -> tuple[Prediction, ModelRecord]:
         """Irreps of the Hamiltonian and atomic energies, with the record for the adjoint."""
-        w = self.weights
-        features = features_of(pairs, self.radial, w)
+        w, part = self.weights, self.representation
+        features = part.features(pairs, self.radial, w)
         basis, nodes = features.basis, features.nodes
-        field, field_record = potential(pairs, nodes[:, 0], w)
-        bonds, bond_record = bond_irreps(pairs, basis, features.envelope, nodes, w)
-        energy, energy_record = perceptron(features.invariants, pairs.species, w, "energy")
+        field, field_record = None, None
+        if self.form.long_range:
+            field, field_record = potential(pairs, nodes[:, 0], w)
+        bonds, bond_record = part.bonds(pairs, basis, features.envelope, nodes, w)
+        energies, energy_record = atom_energies(pairs, features.invariants, w)
         operator = BlockedOperator(
             pairs,
-            _onsite(pairs, nodes, field, w),
-            bonds + _two_center(pairs, basis, w["two_center"]),
+            onsite(pairs, nodes, field, w),
+            bonds + two_center(pairs, basis, w["two_center"]),
         )
         record = ModelRecord(features, field_record, bond_record, energy_record)
-        return (
-            Prediction(
-                operator,
-                energy[:, 0] + w["energy.atom"][pairs.species],
-                np.einsum("imk,ik->im", nodes[:, components(1)], w["dipole.atom"][pairs.species]),
-            ),
-            record,
-        )
+        return Prediction(operator, energies, atom_dipoles(pairs, nodes, w)), record
+
+    def predict_energies(self, pairs: PairList) -> tuple[np.ndarray, ModelRecord]:
+        """The atomic energies of :meth:`predict` alone, without the Hamiltonian."""
+        features = self.representation.features(pairs, self.radial, self.weights)
+        energies, record = atom_energies(pairs, features.invariants, self.weights)
+        return energies, ModelRecord(features, None, None, record)
 
     def adjoint(
         self,
@@ -203,43 +169,31 @@ class Model:
 
         Returns
         -------
-        Gradients of all weights, and dL/d positions (n_atom, 3) or None.
+        Gradients of all weights, zero for those that are never trained, and dL/d positions
+        (n_atom, 3) or None.
         """
-        w = self.weights
+        w, features = self.weights, record.features
         gradients = {name: np.zeros_like(value) for name, value in w.items()}
-        basis_bar = np.zeros_like(record.features.basis)
+        basis_bar = np.zeros_like(features.basis)
         sphere_bar = np.zeros_like(pairs.sphere)
-        envelope_bar = np.zeros_like(record.features.envelope)
+        envelope_bar = np.zeros_like(features.envelope)
         positions_bar = np.zeros((pairs.n_atom, 3)) if with_positions else None
         geometry = (basis_bar, sphere_bar) if with_positions else None
 
         if irreps_bar is None:
-            nodes_bar = np.zeros_like(record.features.nodes)
+            nodes_bar = np.zeros_like(features.nodes)
         else:
             bond_geometry = (basis_bar, sphere_bar, envelope_bar) if with_positions else None
             nodes_bar = self._hamiltonian_adjoint(
                 pairs, record, *irreps_bar, gradients, bond_geometry, positions_bar
             )
-        for species, rows in pairs.groups:
-            gradients["energy.atom"][species] += atom_energies_bar[rows].sum()
-        nodes_bar[:, components(1)] += (
-            atom_dipoles_bar[:, :, None] * w["dipole.atom"][pairs.species][:, None]
+        atom_dipoles_adjoint(pairs, features.nodes, w, atom_dipoles_bar, nodes_bar, gradients)
+        invariants_bar = atom_energies_adjoint(
+            pairs, features.invariants, w, record.energy, atom_energies_bar, gradients
         )
-        per_atom = np.einsum(
-            "im,imk->ik", atom_dipoles_bar, record.features.nodes[:, components(1)]
+        self.representation.features_adjoint(
+            pairs, features, w, nodes_bar, invariants_bar, gradients, geometry
         )
-        for species, rows in pairs.groups:
-            gradients["dipole.atom"][species] += per_atom[rows].sum(axis=0)
-        invariants_bar = perceptron_adjoint(
-            record.features.invariants,
-            pairs.species,
-            w,
-            "energy",
-            record.energy,
-            atom_energies_bar[:, None],
-            gradients,
-        )
-        features_adjoint(pairs, record.features, w, nodes_bar, invariants_bar, gradients, geometry)
         if positions_bar is not None:
             distance_bar = self.radial.adjoint(pairs.distance, basis_bar, envelope_bar)
             positions_bar += pairs.adjoint(distance_bar, sphere_bar)
@@ -256,107 +210,27 @@ class Model:
         positions_bar: np.ndarray | None,
     ) -> np.ndarray:
         """Adjoint of the irreps of H_o: nodes_bar; adds to all the other cotangents."""
-        w = self.weights
-        _two_center_adjoint(
-            pairs, record.features.basis, w["two_center"], bonds_bar, gradients, geometry
-        )
-        nodes_bar = bond_irreps_adjoint(
+        w, features = self.weights, record.features
+        two_center_adjoint(pairs, features.basis, w["two_center"], bonds_bar, gradients, geometry)
+        nodes_bar = self.representation.bonds_adjoint(
             pairs,
-            record.features.envelope,
-            record.features.nodes,
+            features.envelope,
+            features.nodes,
             w,
             record.bonds,
             bonds_bar,
             gradients,
             geometry,
         )
-        field_bar = _onsite_adjoint(
-            pairs, record.features.nodes, w, atoms_bar, nodes_bar, gradients
-        )
-        nodes_bar[:, 0] += potential_adjoint(
-            pairs,
-            record.features.nodes[:, 0],
-            w,
-            record.potential,
-            field_bar,
-            gradients,
-            positions_bar,
-        )
+        field_bar = onsite_adjoint(pairs, features.nodes, w, atoms_bar, nodes_bar, gradients)
+        if record.potential is not None:
+            nodes_bar[:, 0] += potential_adjoint(
+                pairs,
+                features.nodes[:, 0],
+                w,
+                record.potential,
+                field_bar,
+                gradients,
+                positions_bar,
+            )
         return nodes_bar
-
-
-def _onsite(pairs: PairList, nodes: np.ndarray, field: np.ndarray, w: Weights) -> np.ndarray:
-    """On-site irreps (n_atom, 10): levels, node features, potential felt by an electron."""
-    head = w["onsite"][pairs.species]
-    out = np.zeros((pairs.n_atom, N_ATOM_IRREP))
-    out[:, 0] = w["level"][pairs.species, 0] - field
-    out[:, 4] = P_LEVEL * (w["level"][pairs.species, 1] - field)
-    out[:, 0] += np.einsum("ik,ik->i", nodes[:, 0], head[:, :, 0])
-    out[:, 1:4] = np.einsum("imk,ik->im", nodes[:, components(1)], head[:, :, 1])
-    out[:, 4] += np.einsum("ik,ik->i", nodes[:, 0], head[:, :, 2])
-    out[:, 5:10] = np.einsum("imk,ik->im", nodes[:, components(2)], head[:, :, 3])
-    return out
-
-
-def _onsite_adjoint(
-    pairs: PairList,
-    nodes: np.ndarray,
-    w: Weights,
-    out_bar: np.ndarray,
-    nodes_bar: np.ndarray,
-    gradients: dict[str, np.ndarray],
-) -> np.ndarray:
-    """Adjoint of :func:`_onsite`: field_bar; adds to ``nodes_bar`` and ``gradients``."""
-    head = w["onsite"][pairs.species]
-    parts = ((0, slice(0, 1)), (1, slice(1, 4)), (0, slice(4, 5)), (2, slice(5, 10)))
-    for column, (l, span) in enumerate(parts):
-        bar = out_bar[:, span]
-        nodes_bar[:, components(l)] += bar[:, :, None] * head[:, None, :, column]
-        per_atom = np.einsum("im,imk->ik", bar, nodes[:, components(l)])
-        for species, rows in pairs.groups:
-            gradients["onsite"][species, :, column] += per_atom[rows].sum(axis=0)
-    for species, rows in pairs.groups:
-        gradients["level"][species] += (
-            out_bar[rows, 0].sum(),
-            P_LEVEL * out_bar[rows, 4].sum(),
-        )
-    return -(out_bar[:, 0] + P_LEVEL * out_bar[:, 4])
-
-
-def _two_center(pairs: PairList, basis: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
-    """Two-center part: sum_n c_n B_n(r_ij) Y_lambda(r_ij), the pair feature of order nu = 0."""
-    values = np.einsum("pn,pnc->pc", basis, coefficients[pairs.pair_species])
-    out = np.zeros((pairs.first.size, N_IRREP))
-    for column, name in enumerate(TWO_CENTER):
-        l, span = IRREPS[name]
-        out[:, span] = values[:, column : column + 1] * pairs.sphere[:, components(l)]
-    return out
-
-
-def _two_center_adjoint(
-    pairs: PairList,
-    basis: np.ndarray,
-    coefficients: np.ndarray,
-    out_bar: np.ndarray,
-    gradients: dict[str, np.ndarray],
-    geometry: tuple[np.ndarray, np.ndarray, np.ndarray] | None,
-) -> None:
-    """Adjoint of :func:`_two_center`; adds to ``gradients`` and ``geometry``."""
-    label = pairs.pair_species
-    values_bar = np.stack(
-        [
-            np.einsum("pm,pm->p", out_bar[:, span], pairs.sphere[:, components(l)])
-            for l, span in (IRREPS[name] for name in TWO_CENTER)
-        ],
-        axis=1,
-    )
-    for row in np.unique(label):
-        chosen = label == row
-        gradients["two_center"][row] += basis[chosen].T @ values_bar[chosen]
-    if geometry is not None:
-        chosen_coefficients = coefficients[label]
-        geometry[0][:] += np.einsum("pc,pnc->pn", values_bar, chosen_coefficients)
-        values = np.einsum("pn,pnc->pc", basis, chosen_coefficients)
-        for column, name in enumerate(TWO_CENTER):
-            l, span = IRREPS[name]
-            geometry[1][:, components(l)] += values[:, column : column + 1] * out_bar[:, span]

@@ -1,10 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from harness import assert_adjoint, assert_equivariant
-from molecules import LOW_SYMMETRY, SMALL, distorted, learned, moved, random_model
+from molecules import FORMS, LOW_SYMMETRY, SMALL, distorted, learned, moved, random_model
 from scipy.linalg import block_diag
 
 from mlsemi.blocks import P_LEVEL
+from mlsemi.errors import InputError
 from mlsemi.model import Model, ModelForm
 from mlsemi.observables import XYZ, orbital_atom
 from mlsemi.pairs import PairList
@@ -18,12 +21,15 @@ def predict(model, *structures):
     return pairs, *model.predict(pairs)
 
 
-def test_every_weight_is_read():
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_every_weight_is_read(form):
     """A weight that no prediction depends on would be dead."""
-    model = random_model()
+    model = random_model(form)
     before = outputs(model, STRUCTURES)
-    for name in predicting(model):
-        changed = Model(SMALL, dict(model.weights) | {name: 1.1 * model.weights[name]})
+    for name in model.weights:
+        if name.startswith("domain.") or name == "dipole.sp":
+            continue
+        changed = Model(form, dict(model.weights) | {name: 1.1 * model.weights[name]})
         after = outputs(changed, STRUCTURES)
         assert max(np.abs(a - b).max() for a, b in zip(before, after, strict=True)) > 1e-6, name
 
@@ -39,8 +45,9 @@ def outputs(model, structures):
     return *matrices, prediction.atom_energies, prediction.atom_dipoles
 
 
-def test_batch_equals_one_by_one():
-    model = random_model(seed=2)
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_batch_equals_one_by_one(form):
+    model = random_model(form, seed=2)
     pairs, together, _ = predict(model, *STRUCTURES)
     for index, structure in enumerate(STRUCTURES):
         single_pairs, alone, _ = predict(model, structure)
@@ -52,9 +59,10 @@ def test_batch_equals_one_by_one():
             np.testing.assert_allclose(a[rows], b[single_rows], atol=1e-13)
 
 
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 @pytest.mark.parametrize("seed", [0, 1])
-def test_equivariant(seed):
-    model = random_model(seed=seed)
+def test_equivariant(form, seed):
+    model = random_model(form, seed=seed)
 
     def observe(structure):
         pairs, prediction, _ = predict(model, structure)
@@ -68,8 +76,9 @@ def test_equivariant(seed):
     assert_equivariant(observe, STRUCTURES[seed], atol=1e-11)
 
 
-def test_adjoint_to_every_weight_and_to_positions():
-    model = random_model(seed=4)
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_adjoint_to_every_weight_and_to_positions(form):
+    model = random_model(form, seed=4)
     pairs, _, record = predict(model, *STRUCTURES[:2])
     names = predicting(model)
     split = STRUCTURES[0].n_atom
@@ -77,7 +86,7 @@ def test_adjoint_to_every_weight_and_to_positions():
     def forward(x, *values):
         weights = dict(model.weights) | dict(zip(names, values, strict=True))
         parts = zip(STRUCTURES[:2], (x[:split], x[split:]), strict=True)
-        _, p, _ = predict(Model(SMALL, weights), *(moved(s, part) for s, part in parts))
+        _, p, _ = predict(Model(form, weights), *(moved(s, part) for s, part in parts))
         return p.hamiltonian.atoms, p.hamiltonian.bonds, p.atom_energies, p.atom_dipoles
 
     def adjoint(atoms_bar, bonds_bar, *bars):
@@ -85,7 +94,8 @@ def test_adjoint_to_every_weight_and_to_positions():
         gradients, positions_bar = model.adjoint(*given, with_positions=True)
         only_weights, nothing = model.adjoint(*given)
         assert nothing is None
-        assert set(gradients) == set(SMALL.shapes())
+        assert set(gradients) == set(form.shapes())
+        assert not any(gradients[name].any() for name in gradients if not form.trained(name))
         for name in names:
             np.testing.assert_array_equal(only_weights[name], gradients[name])
         return positions_bar, *(gradients[name] for name in names)
@@ -110,16 +120,17 @@ def test_baseline_is_levels_and_two_center_functions():
     assert not bonds[:, 5:8].any()
 
 
-def test_corrections_change_the_baseline():
-    model = random_model(seed=1)
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_corrections_change_the_baseline(form):
+    model = random_model(form, seed=1)
     one, two = (predict(m, STRUCTURES[0])[1] for m in (model, model.baseline_only()))
     assert np.abs(one.hamiltonian.matrix() - two.hamiltonian.matrix()).max() > 1e-2
 
 
-def test_far_fragments_do_not_couple():
-    """Blocks between fragments vanish; what remains on them is the smooth long-range field."""
-    model = random_model(seed=6)
-    model = Model(SMALL, dict(model.weights) | {"charge": np.zeros_like(model.weights["charge"])})
+@pytest.mark.parametrize("kind", ["nonlinear", "kernel"])
+def test_far_fragments_do_not_couple(kind):
+    """Without the long-range field nothing is felt beyond the cutoff."""
+    model = random_model(replace(FORMS[kind], long_range=False), seed=6)
     one, two = STRUCTURES[0], STRUCTURES[1]
     both = Structure(
         np.concatenate([one.numbers, two.numbers]),
@@ -153,9 +164,10 @@ def test_other_forms():
         assert np.isfinite(prediction.hamiltonian.matrix()).all()
 
 
-def test_adjoint_without_the_hamiltonian():
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_adjoint_without_the_hamiltonian(form):
     """None stands for zero cotangents of the irreps."""
-    model = random_model(seed=4)
+    model = random_model(form, seed=4)
     pairs, prediction, record = predict(model, *STRUCTURES)
     rng = np.random.default_rng(0)
     bars = rng.normal(size=pairs.n_atom), rng.normal(size=(pairs.n_atom, 3))
@@ -168,3 +180,38 @@ def test_adjoint_without_the_hamiltonian():
     np.testing.assert_allclose(one[1], two[1], atol=1e-13)
     for name, value in one[0].items():
         np.testing.assert_allclose(value, two[0][name], atol=1e-13)
+
+
+@pytest.mark.parametrize("changes", [{"kind": "quadratic"}, {"nu": 4}, {"nu": 1}])
+def test_unknown_forms_are_refused(changes):
+    with pytest.raises(InputError, match="need"):
+        replace(SMALL, **changes)
+
+
+def test_linear_model_is_linear():
+    """Of coefficients: the corrections double with them, without any nonlinearity."""
+    model = random_model(FORMS["linear"], seed=2)
+    heads = ("onsite", "charge", "bond.out", "level", "two_center")
+    twice = Model(
+        model.form, dict(model.weights) | {name: 2.0 * model.weights[name] for name in heads}
+    )
+    for structure in STRUCTURES:
+        structure = Structure(structure.numbers, structure.positions, 0)
+        one, two = (predict(m, structure)[1].hamiltonian.matrix() for m in (model, twice))
+        np.testing.assert_allclose(two, 2.0 * one, atol=1e-13)
+
+
+def test_cutoff_is_crossed_smoothly():
+    """H does not jump when an atom leaves the environment of another."""
+    for form in FORMS.values():
+        model = random_model(replace(form, long_range=False), seed=3)
+
+        def matrix(r, model=model):
+            x = np.array([[0.0, 0.0, 0.0], [2.2, 0.0, 0.0], [0.0, 2.1, r]])
+            return predict(model, Structure([6, 8, 8], x))[1].hamiltonian.matrix()
+
+        r = np.sqrt(SMALL.cutoff**2 - 2.1**2)
+        inside, at, beyond = (matrix(r + d) for d in (-1e-3, 0.0, 1e-3))
+        assert np.abs(at - beyond).max() < 1e-6
+        assert np.abs(inside - beyond).max() < 1e-5
+        assert np.abs(matrix(0.5 * r) - beyond).max() > 1e-4

@@ -40,7 +40,7 @@ def test_round_trip(original, saved):
     assert loaded.model.form == original.model.form
     assert loaded.checksum == original.checksum == checksum_of(loaded.model.weights)
     assert loaded.elements == ("H", "C", "N", "O")
-    assert loaded.header["description"] == "for tests"
+    assert loaded.header["reference"] == original.header["reference"]
     assert set(loaded.model.weights) == set(SMALL.shapes())
     for name, value in loaded.model.weights.items():
         np.testing.assert_array_equal(value, original.model.weights[name])

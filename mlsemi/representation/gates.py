@@ -10,7 +10,7 @@ from mlsemi.so3 import L_MAX, components
 
 
 def mixed(pairs: PairList, stacked: list[np.ndarray], weights: Weights, name: str) -> np.ndarray:
-    """Linear map per degree and species, with a bias on the scalars.
+    """Linear map per degree and species, with a bias on the scalars if there is one.
 
     Parameters
     ----------
@@ -18,7 +18,7 @@ def mixed(pairs: PairList, stacked: list[np.ndarray], weights: Weights, name: st
     stacked : list of (n_atom, 2l+1, n_in) arrays
         One per degree l.
     weights : mapping
-        ``name.l`` (n_species, n_in, n_out) and ``name.bias`` (n_species, n_out).
+        ``name.l`` (n_species, n_in, n_out) and perhaps ``name.bias`` (n_species, n_out).
     name : str
 
     Returns
@@ -29,7 +29,8 @@ def mixed(pairs: PairList, stacked: list[np.ndarray], weights: Weights, name: st
         [linear_by_species(x, weights[f"{name}.{l}"], pairs.groups) for l, x in enumerate(stacked)],
         axis=1,
     )
-    out[:, 0] += weights[f"{name}.bias"][pairs.species]
+    if f"{name}.bias" in weights:
+        out[:, 0] += weights[f"{name}.bias"][pairs.species]
     return out
 
 
@@ -42,8 +43,9 @@ def mixed_adjoint(
     gradients: Gradients,
 ) -> list[np.ndarray]:
     """Adjoint of :func:`mixed`: stacked_bar, one array per degree; adds to ``gradients``."""
-    for species, rows in pairs.groups:
-        gradients[f"{name}.bias"][species] += out_bar[rows, 0].sum(axis=0)
+    if f"{name}.bias" in weights:
+        for species, rows in pairs.groups:
+            gradients[f"{name}.bias"][species] += out_bar[rows, 0].sum(axis=0)
     return [
         linear_by_species_adjoint(
             x,

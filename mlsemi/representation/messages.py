@@ -23,9 +23,12 @@ TABLE = CouplingTable.of(PATHS, tuple(l * l for _, _, l in PATHS))
 
 
 class MessageRecord(NamedTuple):
-    """Intermediates of :func:`message_features` that its adjoint needs."""
+    """Intermediates of :func:`message_features` that its adjoint needs.
 
-    radial: np.ndarray
+    ``both`` holds the channels of the atom, then those of its message.
+    """
+
+    radial: np.ndarray | None
     both: np.ndarray
     invariants: np.ndarray
     linear: np.ndarray
@@ -33,32 +36,44 @@ class MessageRecord(NamedTuple):
     scale: np.ndarray
 
 
+def n_invariant(n_channel: int, message_passing: bool) -> int:
+    """Invariants of each atom, with or without those of its message."""
+    return n_channel * (8 if message_passing else 3)
+
+
 def _by_degree(features: np.ndarray) -> list[np.ndarray]:
     return [features[:, components(l)] for l in range(L_MAX + 1)]
 
 
-def _invariants(both: np.ndarray) -> np.ndarray:
+def _invariants(own: np.ndarray, message: np.ndarray | None) -> np.ndarray:
     """Scalars of atom and message, and all scalar products of one degree between them."""
-    n = both.shape[2] // 2
-    own, message = both[:, :, :n], both[:, :, n:]
-    parts = [both[:, 0]]
+    parts = [own[:, 0]] if message is None else [own[:, 0], message[:, 0]]
     for l in range(1, L_MAX + 1):
-        a, b = own[:, components(l)], message[:, components(l)]
-        parts += [np.einsum("imk,imk->ik", x, y) for x, y in ((a, a), (a, b), (b, b))]
+        a = own[:, components(l)]
+        parts.append(np.einsum("imk,imk->ik", a, a))
+        if message is not None:
+            b = message[:, components(l)]
+            parts += [np.einsum("imk,imk->ik", x, b) for x in (a, b)]
     return np.concatenate(parts, axis=1)
 
 
-def _invariants_adjoint(both: np.ndarray, out_bar: np.ndarray, both_bar: np.ndarray) -> None:
-    """Adjoint of :func:`_invariants`; adds to ``both_bar``."""
-    n = both.shape[2] // 2
-    both_bar[:, 0] += out_bar[:, : 2 * n]
+def _invariants_adjoint(
+    both: np.ndarray, n: int, out_bar: np.ndarray, both_bar: np.ndarray
+) -> None:
+    """Adjoint of :func:`_invariants`; adds to ``both_bar``; the first ``n`` channels are own."""
+    with_message = both.shape[2] > n
+    bars = iter(np.split(out_bar[:, None], out_bar.shape[1] // n, axis=2))
+    both_bar[:, :1, :n] += next(bars)
+    if with_message:
+        both_bar[:, :1, n:] += next(bars)
     for l in range(1, L_MAX + 1):
         rows = components(l)
-        base = 2 * n + 3 * (l - 1) * n
-        aa, ab, bb = (out_bar[:, None, base + s * n : base + (s + 1) * n] for s in range(3))
         own, message = both[:, rows, :n], both[:, rows, n:]
-        both_bar[:, rows, :n] += 2.0 * aa * own + ab * message
-        both_bar[:, rows, n:] += 2.0 * bb * message + ab * own
+        both_bar[:, rows, :n] += 2.0 * next(bars) * own
+        if with_message:
+            crossed = next(bars)
+            both_bar[:, rows, :n] += crossed * message
+            both_bar[:, rows, n:] += crossed * own + 2.0 * next(bars) * message
 
 
 def message_features(
@@ -68,7 +83,8 @@ def message_features(
 
     M_i = sum_j CG(w(r_ij) Y(r_ij), rho_j), the contraction of rho_ij (x) rho_j over j of
     Nigam et al., J. Chem. Phys. 156, 204115 (2022); then a linear map per species of (rho_i, M_i),
-    gated by a perceptron on their invariants.
+    gated by a perceptron on their invariants. Without the weights of a message only rho_i is
+    mapped.
 
     Parameters
     ----------
@@ -77,26 +93,28 @@ def message_features(
     atoms : (n_atom, 9, n_channel) array
         Result of :func:`atom_features`.
     weights : mapping
-        ``message.radial``, ``node.l``, ``node.bias``, ``node.gate.*``.
+        Perhaps ``message.radial``, ``node.l``, ``node.bias``, ``node.gate.*``.
 
     Returns
     -------
     (n_atom, 9, n_node_channel) array and the record for the adjoint.
     """
-    n_channel = atoms.shape[2]
-    radial = (basis @ weights["message.radial"]).reshape(-1, len(PATHS), n_channel)
-    message = messages(
-        pairs.first,
-        pairs.second,
-        pairs.sphere,
-        radial,
-        atoms,
-        TABLE.entries,
-        TABLE.coefficient,
-        TABLE.n_out,
-    )
-    both = np.concatenate([atoms, message], axis=2)
-    invariants = _invariants(both)
+    radial, both, message = None, atoms, None
+    if "message.radial" in weights:
+        n_channel = atoms.shape[2]
+        radial = (basis @ weights["message.radial"]).reshape(-1, len(PATHS), n_channel)
+        message = messages(
+            pairs.first,
+            pairs.second,
+            pairs.sphere,
+            radial,
+            atoms,
+            TABLE.entries,
+            TABLE.coefficient,
+            TABLE.n_out,
+        )
+        both = np.concatenate([atoms, message], axis=2)
+    invariants = _invariants(atoms, message)
     linear = mixed(pairs, _by_degree(both), weights, "node")
     gate, record = perceptron(invariants, pairs.species, weights, "node.gate")
     nodes, scale = gated(linear, gate)
@@ -125,8 +143,10 @@ def message_features_adjoint(
         mixed_adjoint(pairs, _by_degree(record.both), weights, "node", linear_bar, gradients),
         axis=1,
     )
-    _invariants_adjoint(record.both, invariants_bar, both_bar)
-    n_channel = record.both.shape[2] // 2
+    n_channel = weights["node.0"].shape[1] if record.radial is None else record.radial.shape[2]
+    _invariants_adjoint(record.both, n_channel, invariants_bar, both_bar)
+    if record.radial is None:
+        return both_bar
     atoms = np.ascontiguousarray(record.both[:, :, :n_channel])
     sphere_bar, radial_bar, atoms_bar = messages_adjoint(
         pairs.first,

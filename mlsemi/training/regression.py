@@ -8,15 +8,21 @@ import numpy as np
 from sklearn.linear_model import Ridge
 
 from mlsemi.blocks import P_LEVEL, irreps_of
+from mlsemi.forms import ModelForm
+from mlsemi.heads import TWO_CENTER
 from mlsemi.layers import linear_by_species
-from mlsemi.model import TWO_CENTER, Model, ModelForm
+from mlsemi.model import Model
 from mlsemi.pairs import PairList
-from mlsemi.representation.bonds import IRREPS
+from mlsemi.representation.bonds import IRREPS, bond_irreps
 from mlsemi.representation.density import atom_features
+from mlsemi.representation.features import features_of
 from mlsemi.so3 import L_MAX, components
+from mlsemi.training.contraction import fixed_representation
 from mlsemi.training.dataset import Reference
 
 RIDGE = 1e-6
+SAMPLE = 100
+"""Records that decide scales and principal components of the features."""
 
 
 def initial_model(form: ModelForm, records: Sequence[Reference], seed: int) -> Model:
@@ -24,7 +30,8 @@ def initial_model(form: ModelForm, records: Sequence[Reference], seed: int) -> M
 
     Levels are mean on-site elements and two-center functions a ridge regression on the projected
     Hamiltonians (theory eq 6); atomic energies a least-squares fit of total energies. Weights of
-    the features are random, scaled so that features have unit variance over ``records``.
+    learned features are random, scaled so that features have unit variance over ``records``; those
+    of fixed features come from :func:`fixed_representation`.
 
     Parameters
     ----------
@@ -33,30 +40,48 @@ def initial_model(form: ModelForm, records: Sequence[Reference], seed: int) -> M
         Training records.
     seed : int
     """
+    pairs = PairList.of([r.structure for r in records], form.elements, form.cutoff)
+    some = PairList.of(
+        [r.structure for r in records[:SAMPLE]], form.elements, form.cutoff
+    )  # fmt: skip
+    weights = _random_weights(form, seed) if form.learned else _silent_weights(form)
+    if not form.learned:
+        weights |= fixed_representation(form, some)
+    model = Model(form, weights)
+    _fit_baseline(model, pairs, records)
+    _fit_atomic_energies(model, records)
+    if form.learned:
+        _scale_features(model, some)
+    return model
+
+
+def _silent_weights(form: ModelForm) -> dict[str, np.ndarray]:
+    """All weights zero, but a training domain of unit size."""
+    weights = {name: np.zeros(shape) for name, shape in form.shapes().items()}
+    for name in ("domain.spread", "domain.limit"):
+        weights[name][:] = 1.0
+    return weights
+
+
+def _random_weights(form: ModelForm, seed: int) -> dict[str, np.ndarray]:
+    """Random features, and heads that are zero."""
     rng = np.random.default_rng(seed)
     weights = {
         name: rng.normal(size=shape) / np.sqrt(shape[-2] if len(shape) > 1 else 1.0)
         for name, shape in form.shapes().items()
     }
-    for name in ("onsite", "charge", "bond.out", "energy.out", "dipole.atom"):
-        weights[name][:] = 0.0
+    for name in ("onsite", "charge", "bond.out", "energy.out", "dipole.atom", "dipole.sp"):
+        if name in weights:
+            weights[name][:] = 0.0
     for name in ("atom.gate.out", "node.gate.out"):
         weights[name] *= 0.1
     for name in ("atom.gate.bias", "node.gate.bias", "bond.bias", "energy.bias"):
         weights[name] *= 0.1
     weights["bond.scale"][:] = 1.0
-    weights["dipole.sp"][:] = 0.0
     weights["domain.center"][:] = 0.0
     for name in ("domain.spread", "domain.limit"):
         weights[name][:] = 1.0
-    pairs = PairList.of([r.structure for r in records], form.elements, form.cutoff)
-    model = Model(form, weights)
-    _fit_baseline(model, pairs, records)
-    _fit_atomic_energies(model, records)
-    _scale_features(model, PairList.of(
-        [r.structure for r in records[:100]], form.elements, form.cutoff
-    ))  # fmt: skip
-    return model
+    return weights
 
 
 def _fit_baseline(model: Model, pairs: PairList, records: Sequence[Reference]) -> None:
@@ -97,18 +122,25 @@ def _scale_features(model: Model, pairs: PairList) -> None:
     _, record = atom_features(pairs, basis, w)
     for l in range(L_MAX + 1):
         w[f"density.{l}"] /= _rms(record.rho1[:, components(l)])
+    if model.form.nu == 3:
+        _, record = atom_features(pairs, basis, w)
+        assert record.inner is not None
+        for l in range(L_MAX + 1):
+            w[f"triple.{l}"] /= _rms(record.inner[:, components(l)])
     _, record = atom_features(pairs, basis, w)
     for l, stacked in enumerate(record.stacked):
         w[f"atom.{l}"] /= _rms(linear_by_species(stacked, w[f"atom.{l}"], pairs.groups))
-    _, full = model.predict(pairs)
-    n_channel = model.form.n_channel
-    w["message.radial"] /= _rms(full.features.messages.both[:, :, n_channel:])
-    _, full = model.predict(pairs)
+    if model.form.message_passing:
+        features = features_of(pairs, model.radial, w)
+        message = features.messages.both[:, :, model.form.n_channel :]
+        w["message.radial"] /= _rms(message)
+    features = features_of(pairs, model.radial, w)
+    _, bonds = bond_irreps(pairs, basis, features.envelope, features.nodes, w)
     for name, x in (
-        ("atom.gate", full.features.atoms.linear[:, 0]),
-        ("node.gate", full.features.invariants),
-        ("energy", full.features.invariants),
-        ("bond", full.bonds.invariants),
+        ("atom.gate", features.atoms.linear[:, 0]),
+        ("node.gate", features.invariants),
+        ("energy", features.invariants),
+        ("bond", bonds.invariants),
     ):
         w[f"{name}.in"] /= _rms(x @ w[f"{name}.in"])
 
