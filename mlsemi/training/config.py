@@ -30,6 +30,12 @@ class Schedule:
     weight_decay : float
         Decoupled decay of the corrections' weights (Loshchilov and Hutter 2019); the physics
         baseline, biases and scales are not decayed.
+    ridge_steps : int
+        Steps of conjugate gradients on matrix elements before the first epoch (0: none).
+    ridge_penalty : float
+        Of that regression, hartree^2.
+    patience : int
+        Stop after so many epochs without a gain on the validation molecules (0: never).
     force_share : float
         Part of the records with forces, drawn anew every epoch, that are also trained on them.
     """
@@ -45,6 +51,9 @@ class Schedule:
     clip: float = 1.0
     average: float = 0.99
     weight_decay: float = 0.5
+    ridge_steps: int = 0
+    ridge_penalty: float = 1e-6
+    patience: int = 0
     force_share: float = 1.0
 
     def rate(self, step: int, total: int) -> float:
@@ -150,6 +159,7 @@ def _checked(entries: T) -> T:
             "str": (isinstance(value, str), "text"),
             "tuple[str, ...]": (_is_texts(value), "a list of texts"),
             "int": (whole and value >= (entry.default != 0), "a positive whole number"),
+            "bool": (isinstance(value, bool), "true or false"),
             "float": (number and 0.0 <= value < np.inf, "a number that is not negative"),
         }.get(str(entry.type), (True, ""))
         if not fine:

@@ -15,17 +15,19 @@ from threadpoolctl import threadpool_limits
 from mlsemi.adjoint import reverse
 from mlsemi.domain import fit_domain
 from mlsemi.errors import ParameterError
+from mlsemi.forms import ModelForm
 from mlsemi.ground import ground_state
-from mlsemi.model import Model, ModelForm
+from mlsemi.model import Model
 from mlsemi.pairs import PairList
 from mlsemi.parameters import Parameters, checksum_of
 from mlsemi.training.checkpoint import TrainState
-from mlsemi.training.config import TrainConfig
+from mlsemi.training.config import Schedule, TrainConfig
 from mlsemi.training.dataset import Reference, ReferenceDataset
 from mlsemi.training.force_matching import force_gradient, forces_of
 from mlsemi.training.loss import Errors, LossWeights, Target, force_loss, structure_loss
 from mlsemi.training.progress import TrainingDisplay
 from mlsemi.training.regression import initial_model
+from mlsemi.training.ridge import ridge
 from mlsemi.units import AU_DEBYE, FORCE_EV_ANGSTROM, HARTREE_EV
 
 CHUNKS = 2
@@ -178,6 +180,8 @@ class Trainer:
         b1, b2 = schedule.beta1, schedule.beta2
         average = min(schedule.average, s.step / (s.step + 10.0))
         for name, g in gradient.items():
+            if not self.form.trained(name):
+                continue
             if self.config.only and not name.startswith(self.config.only):
                 continue
             g = g * shrink
@@ -192,7 +196,7 @@ class Trainer:
 
 def _decays(name: str) -> bool:
     baseline = ("level", "two_center", "energy.atom", "bond.scale", "dipole.sp")
-    return name not in baseline and not name.endswith("bias") and not name.startswith("domain.")
+    return name not in baseline and not name.endswith("bias")
 
 
 def molecules_limited(records: list[Reference], limit: int, seed: int) -> list[Reference]:
@@ -246,10 +250,11 @@ def fit(config: TrainConfig, base: Path, resume: bool = True, quiet: bool = Fals
         if resume and checkpoint.exists():
             state = TrainState.load(checkpoint, stamp)
         else:
-            state = TrainState.start(initial_model(form, records, config.seed), config.seed)
+            state = TrainState.start(start_model(config, records, pool), config.seed)
+            state.save(checkpoint, stamp)
         trainer = Trainer(config, form, state, [Target(r) for r in records])
         with TrainingDisplay(config.schedule.epochs, len(state.history), quiet) as display:
-            while len(state.history) < config.schedule.epochs:
+            while not is_finished(state.history, config.schedule):
                 row = trainer.epoch(pool)
                 checked = evaluate_model(Model(form, state.averaged), validation, config.loss)
                 row |= {f"validation_{k}": v for k, v in checked.items()}
@@ -261,6 +266,27 @@ def fit(config: TrainConfig, base: Path, resume: bool = True, quiet: bool = Fals
                 state.save(checkpoint, stamp)
                 display.update(row)
         return _finish(config, form, state, dataset, records, output)
+
+
+def start_model(config: TrainConfig, records: list[Reference], pool: ThreadPoolExecutor) -> Model:
+    """Closed-form start values, then ridge regression on matrix elements if asked for."""
+    model = initial_model(config.form(), records, config.seed)
+    schedule = config.schedule
+    if not schedule.ridge_steps:
+        return model
+    targets = [Target(r) for r in records]
+    return ridge(
+        model, targets, config.loss, schedule.ridge_steps, schedule.ridge_penalty, pool.map
+    )
+
+
+def is_finished(history: Sequence[dict[str, float]], schedule: Schedule) -> bool:
+    """Whether all epochs are done, or too many of them without a gain on validation."""
+    if len(history) >= schedule.epochs:
+        return True
+    losses = [row["validation_loss"] for row in history]
+    patience = schedule.patience
+    return 0 < patience < len(losses) and min(losses[:-patience]) <= min(losses[-patience:])
 
 
 def _domain(model: Model, records: Sequence[Reference]) -> dict[str, np.ndarray]:

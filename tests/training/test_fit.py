@@ -12,16 +12,18 @@ from mlsemi.errors import ParameterError
 from mlsemi.parameters import Parameters
 from mlsemi.training import fit as fit_module
 from mlsemi.training.checkpoint import TrainState
-from mlsemi.training.config import TrainConfig
+from mlsemi.training.config import Schedule, TrainConfig
 from mlsemi.training.dataset import ReferenceDataset
 from mlsemi.training.fit import (
     evaluate_model,
     fit,
+    is_finished,
     molecules_limited,
     summarise,
     train,
 )
 from mlsemi.training.loss import Errors, LossWeights, Target
+from mlsemi.training.regression import initial_model
 
 EPOCHS = 4
 CONFIG = f"""
@@ -240,3 +242,46 @@ def test_forces_are_learnt_and_recorded(uninterrupted, dataset, tmp_path):
     without = train(place(tmp_path / "bare", bare), quiet=True)
     assert "forces_ev_per_angstrom" not in without.header["errors"]["train"]
     assert without.checksum != fitted.checksum
+
+
+FORM_LINES = {
+    "nonlinear": "",
+    "nu3": "nu = 3",
+    "local": "message_passing = false\nlong_range = false",
+    "linear": 'kind = "linear"',
+    "kernel": 'kind = "kernel"\nn_sparse = 2',
+}
+
+
+@pytest.mark.parametrize("kind", FORM_LINES)
+def test_every_kind_of_model_is_trained(kind, tmp_path, dataset, monkeypatch):
+    """Ridge, then epochs; killed in between it goes on; what is fixed stays as it was."""
+    text = CONFIG.replace("[model]", f"[model]\n{FORM_LINES[kind]}")
+    text = text.replace(f"epochs = {EPOCHS}", "epochs = 2\nridge_steps = 3")
+    text = text.replace("0.01", "0.001")
+    path = place(tmp_path / kind, dataset, text)
+    killed_after(monkeypatch, 1, lambda: train(path, quiet=True))
+    fitted = train(path, quiet=True)
+    form = fitted.model.form
+    loaded = Parameters.load(path.parent / "student")
+    same_bits(loaded, fitted)
+    assert loaded.model.form == form
+    records = [r for r in dataset if r.split == "train"]
+    start = initial_model(form, records, seed=1)
+    for name, value in start.weights.items():
+        if not name.startswith("domain."):
+            moved = bool(np.abs(fitted.model.weights[name] - value).max() > 0.0)
+            assert moved == form.trained(name), name
+    targets = [Target(r) for r in records]
+    losses = [evaluate_model(m, targets, LossWeights())["loss"] for m in (start, fitted.model)]
+    assert losses[1] < losses[0]
+
+
+def test_early_stopping():
+    schedule = Schedule(epochs=10, patience=2)
+    rows = [{"validation_loss": loss} for loss in (3.0, 2.0, 1.0, 1.1, 1.2, 0.9)]
+    assert [is_finished(rows[:n], schedule) for n in range(7)] == [
+        False, False, False, False, False, True, False,
+    ]  # fmt: skip
+    assert not is_finished(rows, replace(schedule, patience=0))
+    assert is_finished(rows, replace(schedule, patience=0, epochs=6))
