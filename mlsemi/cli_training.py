@@ -63,6 +63,9 @@ def reference(
     ris: Annotated[
         int, typer.Option(min=0, metavar="N", help="N singlets by TDA-ris too (cheap).")
     ] = 0,
+    backend: Annotated[
+        str, typer.Option(help="SCF and forces by pyscf, or on a CUDA card by gpu4pyscf.")
+    ] = "pyscf",
     processes: Annotated[
         int | None, typer.Option(min=1, help="Worker processes.  [default: one per core]")
     ] = None,
@@ -111,6 +114,7 @@ def reference(
         forces=forces,
         excitations=excitations,
         ris=ris,
+        backend=backend,
         processes=processes,
         scheduler=scheduler,
         exclude=exclude,

@@ -45,6 +45,7 @@ def reference_command(
     forces: bool = False,
     excitations: int = 0,
     ris: int = 0,
+    backend: str = "pyscf",
     processes: int | None = None,
     scheduler: str | None = None,
     exclude: str | os.PathLike[str] | None = None,
@@ -79,6 +80,8 @@ def reference_command(
         Singlets, and as many triplets, to compute too (full Tamm-Dancoff).
     ris : int
         Singlets to compute too with the minimal auxiliary kernel (TDA-ris).
+    backend : str
+        Program of SCF and forces: ``pyscf`` or ``gpu4pyscf``.
     processes : int, optional
         Worker processes on this machine; by default one per available core.
     scheduler : str, optional
@@ -114,7 +117,7 @@ def reference_command(
         inputs, output, frames, temperatures, (excitations, ris), processes, collect_only
     )
     sampling = Sampling(1 if frames is None else frames, tuple(map(float, temperatures)), seed)
-    level = Level(method, basis, forces=forces, excitations=excitations, ris=ris)
+    level = Level(method, basis, forces=forces, excitations=excitations, ris=ris, backend=backend)
     excluded = _hashes(exclude)
     jobs = [job for path in inputs for job in jobs_of(path, frames, excluded)] if inputs else None
     known = {record.label for record in ReferenceDataset.load(*skip)}

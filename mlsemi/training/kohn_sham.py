@@ -120,6 +120,32 @@ def converge(solver: dft.rks.RKS, grid: int, convergence: float) -> None:
     solver.kernel(dm0=solver.make_rdm1())
 
 
+def converge_on_gpu(solver: dft.rks.RKS, grid: int, convergence: float) -> dft.rks.RKS:
+    """As :func:`converge`, but on a CUDA card by gpu4pyscf; returns another solver.
+
+    Parameters
+    ----------
+    solver : pyscf.dft.rks.RKS
+    grid : int
+    convergence : float
+    """
+    fast = solver.to_gpu()
+    fast.grids.level, fast.conv_tol = grid, convergence
+    fast.kernel()
+    return fast.to_cpu()
+
+
+def forces_on_gpu(solver: dft.rks.RKS) -> np.ndarray:
+    """As :func:`forces`, but by gpu4pyscf.
+
+    Parameters
+    ----------
+    solver : pyscf.dft.rks.RKS
+    """
+    gradient = solver.to_gpu().nuc_grad_method().kernel()
+    return -np.asarray(gradient.get() if hasattr(gradient, "get") else gradient)
+
+
 def grid_blocks(
     numint: NumInt, mol: gto.Mole, grids: dft.Grids, order: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:

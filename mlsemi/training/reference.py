@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import warnings
 from dataclasses import asdict, dataclass
 
@@ -21,6 +22,9 @@ from mlsemi.units import HARTREE_EV
 VIRTUAL_WINDOW_EV = 15.0
 EXTRA_ORBITALS = 30
 
+BACKENDS = ("pyscf", "gpu4pyscf")
+"""gpu4pyscf does SCF and forces on a CUDA card; its results come back as PySCF's own objects."""
+
 
 @dataclass(frozen=True)
 class Level:
@@ -35,16 +39,18 @@ class Level:
     convergence : float
         Energy convergence of the SCF, hartree.
     forces : bool
-        Compute analytic forces as well (about doubles the cost).
+        Compute analytic forces as well (half as much again).
     excitations : int
         Tamm-Dancoff singlets, and as many triplets, to compute as well.
     ris : int
         Singlets to compute as well with the minimal auxiliary kernel (TDA-ris).
+    backend : str
+        Program of SCF and forces, one of ``BACKENDS``; the rest is the same.
 
     Raises
     ------
     InputError
-        If PySCF does not know the functional or the basis.
+        If PySCF does not know the functional or the basis, or the backend is unknown or missing.
     """
 
     method: str = "b3lyp"
@@ -54,8 +60,13 @@ class Level:
     forces: bool = False
     excitations: int = 0
     ris: int = 0
+    backend: str = "pyscf"
 
     def __post_init__(self) -> None:
+        if self.backend not in BACKENDS:
+            raise InputError(f"backend {self.backend!r}: choose one of {', '.join(BACKENDS)}")
+        if importlib.util.find_spec(self.backend) is None:
+            raise InputError(f"backend {self.backend!r} is not installed")
         try:
             known = bool(self.method) and bool(dft.libxc.parse_xc(self.method))
         except (KeyError, ValueError):
@@ -72,9 +83,9 @@ class Level:
     def provenance(self) -> dict[str, object]:
         """What is recorded with every dataset made at this level."""
         settings = asdict(self)
-        for name in ("excitations", "ris"):
+        for name, default in (("excitations", 0), ("ris", 0), ("backend", "pyscf")):
             # datasets and campaigns that are older than a setting stay the same
-            if not settings[name]:
+            if settings[name] == default:
                 del settings[name]
         return settings | {
             "program": f"PySCF {pyscf.__version__}",
@@ -102,7 +113,10 @@ def mean_field(structure: Structure, level: Level) -> dft.rks.RKS:
     solver = dft.RKS(molecule, xc=level.method).density_fit()
     solver.chkfile = None
     solver._chkfile.close()  # a file per molecule stays open otherwise
-    kohn_sham.converge(solver, level.grid, level.convergence)
+    if level.backend == "pyscf":
+        kohn_sham.converge(solver, level.grid, level.convergence)
+    else:
+        solver = kohn_sham.converge_on_gpu(solver, level.grid, level.convergence)
     if not solver.converged:
         raise ConvergenceError(f"SCF not converged in {solver.max_cycle} iterations")
     return solver
@@ -187,13 +201,15 @@ def reference_record(
         - np.einsum("xymn,mn->xy", rr, density),
         dipole_matrix=np.einsum("mi,xmn,nj->xij", frame, r, frame, optimize=True),
         charges_lowdin=nuclear - np.bincount(atom_of, population, mol.natm),
-        forces=_forces(solver) if level.forces else None,
+        forces=_forces(solver, level.backend) if level.forces else None,
         **_excitations(solver, n_core, frame.T @ overlap, r, level.excitations),
         **_minimal_excitations(solver, n_core, frame.T @ overlap, r, level.ris),
     )
 
 
-def _forces(solver: dft.rks.RKS) -> np.ndarray:
+def _forces(solver: dft.rks.RKS, backend: str) -> np.ndarray:
+    if backend != "pyscf":
+        return kohn_sham.forces_on_gpu(solver)
     if solver._numint._xc_type(solver.xc) == "GGA" and not solver.do_nlc():
         return kohn_sham.forces(solver)
     return np.asarray(-solver.nuc_grad_method().kernel())

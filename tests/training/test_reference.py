@@ -1,5 +1,7 @@
 """The reference calculation against a PySCF input written independently of it."""
 
+import importlib.util
+
 import numpy as np
 import pytest
 from ase.build import molecule
@@ -91,6 +93,16 @@ def test_p_functions_come_in_the_order_of_m(records):
 def test_unknown_functional(method, basis):
     with pytest.raises(InputError, match="functional"):
         Level(method=method, basis=basis)
+
+
+def test_backends():
+    # the calculation itself needs a CUDA card; what is tested is that nothing starts without one
+    with pytest.raises(InputError, match="choose one of pyscf, gpu4pyscf"):
+        Level(backend="abacus")
+    if importlib.util.find_spec("gpu4pyscf") is None:
+        with pytest.raises(InputError, match="'gpu4pyscf' is not installed"):
+            Level(backend="gpu4pyscf")
+    assert "backend" not in Level().provenance()
 
 
 def test_unknown_basis():
