@@ -7,7 +7,7 @@ occupied-virtual configuration takes part, always: no energy window shifts the l
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -16,12 +16,13 @@ from mlsemi.eigen import ElectronicState
 from mlsemi.errors import InputError
 from mlsemi.kernels import response
 from mlsemi.monopoles import (
-    ExcitationParameters,
     Interaction,
+    fock_correction,
     interaction,
     to_potential,
     transition_density,
 )
+from mlsemi.response_constants import ExcitationParameters, Scalars
 from mlsemi.tamm_dancoff import TammDancoff
 
 Multiplicity = Literal["singlet", "triplet"]
@@ -45,11 +46,15 @@ class ExcitedStates:
     amplitudes : (n_state, n_occ, n_vir) array
         X_ia, each state normalised to one; the largest amplitude is positive.
     transition_dipoles : (n_state, 3) array
-        <0|r|n>, bohr; NaN until :func:`intensities` has been called, as the next two.
+        <0|r|n>, bohr; NaN until :func:`mlsemi.intensities.intensities` has been called, as the
+        next two.
     oscillator_strengths : (n_state,) array
         Length form, dimensionless.
     rotatory_strengths : (n_state,) array
         Velocity form, atomic units (times ``spectrum.ROTATORY_CGS`` for 1e-40 esu^2 cm^2).
+    velocity_strengths, rotatory_lengths : (n_state,) arrays or None
+        Oscillator strengths in the velocity form, rotatory strengths in the length form (about the
+        center of the core charges); None until then.
     """
 
     multiplicity: Multiplicity
@@ -58,6 +63,8 @@ class ExcitedStates:
     transition_dipoles: np.ndarray
     oscillator_strengths: np.ndarray
     rotatory_strengths: np.ndarray
+    velocity_strengths: np.ndarray | None = None
+    rotatory_lengths: np.ndarray | None = None
 
     @property
     def n_state(self) -> int:
@@ -149,7 +156,7 @@ def build_interaction(
         orbital_l,
         parameters.hardness_of(numbers),
         parameters.exchange_of(numbers),
-        (parameters.ax, parameters.alpha_k, parameters.beta_j),
+        parameters.scalars,
     )
 
 
@@ -173,9 +180,8 @@ def excite_with(
         energies, vectors = problem.solve(n_states or 0, tolerance)
     else:
         energies, vectors = problem.solve_below(max_energy, n_states, tolerance)
-    return _states(
-        multiplicity, energies, vectors.reshape(energies.size, problem.n_occ, problem.n_vir)
-    )
+    vectors = vectors.reshape(energies.size, problem.n_occ, problem.n_vir)
+    return _states(multiplicity, energies, problem.orbitals.over_state(vectors))
 
 
 def _states(
@@ -194,61 +200,6 @@ def _states(
     )
 
 
-def intensities(
-    states: ExcitedStates,
-    state: ElectronicState,
-    dipole_o: np.ndarray,
-    velocity_o: np.ndarray,
-    angular_o: np.ndarray,
-) -> ExcitedStates:
-    """Add transition dipoles, oscillator and rotatory strengths.
-
-    For singlets, with <0|O|n> = sqrt(2) sum_ia X_ia <i|O|a>:
-    f = 2/3 w |<0|r|n>|^2 (length form), and in the velocity form, which does not depend on the
-    origin, R = <0|d/dr|n> . <0|r x d/dr|n> / (2 w): this is Im <0|mu|n>.<n|m|0> with mu = -r,
-    m = -(r x p)/2 and <0|r|n> = <0|d/dr|n> / w. Triplets have none (no spin-orbit coupling).
-
-    Parameters
-    ----------
-    states : ExcitedStates
-    state : ElectronicState
-    dipole_o, velocity_o, angular_o : (3, n_orbital, n_orbital) arrays
-        <m|r|n>, <m|d/dr|n>, <m|r x d/dr|n> in the Loewdin frame, atomic units.
-
-    Returns
-    -------
-    ExcitedStates with finite ``transition_dipoles``, ``oscillator_strengths`` and
-    ``rotatory_strengths``.
-    """
-    if states.multiplicity == "triplet":
-        none = np.zeros(states.n_state)
-        return replace(
-            states,
-            transition_dipoles=np.zeros((states.n_state, 3)),
-            oscillator_strengths=none,
-            rotatory_strengths=none,
-        )
-    dipole, velocity, angular = (
-        _transition_moments(states, state, operator)
-        for operator in (dipole_o, velocity_o, angular_o)
-    )
-    return replace(
-        states,
-        transition_dipoles=dipole,
-        oscillator_strengths=2.0 / 3.0 * states.energies * (dipole**2).sum(axis=1),
-        rotatory_strengths=0.5 * (velocity * angular).sum(axis=1) / states.energies,
-    )
-
-
-def _transition_moments(
-    states: ExcitedStates, state: ElectronicState, operator: np.ndarray
-) -> np.ndarray:
-    """(n_state, 3) moments sqrt(2) sum_ia X_ia <i|O|a>."""
-    n = state.n_occupied
-    between = state.orbitals[:, :n].T @ operator @ state.orbitals[:, n:]
-    return np.sqrt(2.0) * np.tensordot(states.amplitudes, between, axes=((1, 2), (1, 2)))
-
-
 @dataclass(frozen=True, eq=False)
 class ExcitationCotangent:
     """dL/d(everything the excitation energies depend on), atomic units.
@@ -263,16 +214,15 @@ class ExcitationCotangent:
         Per atom; sum over the atoms of an element for its parameter.
     exchange : (n_atom, 2) array
         By K_sp, K_pp of each atom.
-    ax, alpha_k, beta_j : float
+    scalars : Scalars
+        By the constants that no element owns.
     """
 
     hamiltonian: np.ndarray
     positions: np.ndarray
     hardness: np.ndarray
     exchange: np.ndarray
-    ax: float
-    alpha_k: float
-    beta_j: float
+    scalars: Scalars
 
 
 def excite_adjoint(
@@ -284,12 +234,13 @@ def excite_adjoint(
     """Adjoint of :func:`excite_with` for losses of the excitation energies.
 
     w = X^T A X at fixed X (theory section 8). Rotations inside the occupied or the virtual
-    space cancel for a converged X if A is written with the Fock blocks F_ij, F_ab instead of
-    orbital energies, so
+    space cancel for a converged X, since A holds the Fock blocks F_ij, F_ab themselves:
 
-    - H_bar(virtual, virtual) = sum_k w_bar X^T X, H_bar(occ, occ) = -sum_k w_bar X X^T;
-    - H_bar(occ, virtual) = [C_occ^T Cv_bar - (C_vir^T Co_bar)^T]_ia / (eps_a - eps_i) with
-      Cv_bar, Co_bar the cotangents of the interaction part.
+    - M(virtual, virtual) = sum_k w_bar X^T X, M(occ, occ) = -sum_k w_bar X X^T is the cotangent
+      of F = H_o - P o gamma^F / 2;
+    - H_bar = M + rotations between the spaces, [C_occ^T Cv_bar - (C_vir^T Co_bar)^T]_ia /
+      (eps_a - eps_i) with Cv_bar, Co_bar the cotangents of the interaction, of the blocks of F and
+      of P in F.
 
     Parameters
     ----------
@@ -306,7 +257,7 @@ def excite_adjoint(
     factor, X = EXCHANGE_FACTOR[states.multiplicity], states.amplitudes
     weighted = energies_bar[:, None, None] * X
     transition = transition_density(occ, vir, X)
-    gamma_j_bar, gamma_k_bar, exchange_bar, ax_bar = response.interaction_adjoint(
+    gamma_j_bar, gamma_k_bar, exchange_bar, one_center_bar = response.interaction_adjoint(
         transition,
         np.ascontiguousarray(energies_bar, dtype=np.float64),
         between.orbital_atom,
@@ -314,27 +265,52 @@ def excite_adjoint(
         between.p_orbital,
         between.exchange,
         factor,
-        between.ax,
+        between.scalars.ax_one_center,
     )
     to_potential(between, transition, factor)
+    fock_bar = (
+        -np.tensordot(weighted, X, axes=((0, 2), (0, 2))),
+        np.tensordot(weighted, X, axes=((0, 1), (0, 1))),
+    )
+    rotation_bar, gamma_f_bar = _fock_adjoint(state, between, fock_bar)
+    rotation_bar += _rotation_bar(transition, occ, vir, weighted)
     inner = np.zeros_like(state.orbitals)
-    inner[:n, :n] = -np.tensordot(weighted, X, axes=((0, 2), (0, 2)))
-    inner[n:, n:] = np.tensordot(weighted, X, axes=((0, 1), (0, 1)))
+    inner[:n, :n], inner[n:, n:] = fock_bar
     gap = state.energies[None, n:] - state.energies[:n, None]
-    inner[:n, n:] = 0.5 * _rotation_bar(transition, occ, vir, weighted) / gap
+    inner[:n, n:] = 0.5 * rotation_bar / gap
     inner[n:, :n] = inner[:n, n:].T
-    at = (between.positions, between.hardness)
-    by_j = response.screened_adjoint(*at, between.ax, between.beta_j, gamma_j_bar)
-    by_k = response.screened_adjoint(*at, 1.0, between.alpha_k, gamma_k_bar)
+    at, scalars = (between.positions, between.hardness), between.scalars
+    by_j = response.screened_adjoint(*at, scalars.ax, scalars.beta_j, gamma_j_bar)
+    by_k = response.screened_adjoint(*at, 1.0, scalars.alpha_k, gamma_k_bar)
+    by_f = response.missing_exchange_adjoint(*at, scalars.fock_near, scalars.fock_far, gamma_f_bar)
     return ExcitationCotangent(
         hamiltonian=state.orbitals @ inner @ state.orbitals.T,
-        positions=by_j[0] + by_k[0],
-        hardness=by_j[1] + by_k[1],
+        positions=by_j[0] + by_k[0] + by_f[0],
+        hardness=by_j[1] + by_k[1] + by_f[1],
         exchange=exchange_bar,
-        ax=ax_bar + by_j[2],
-        alpha_k=by_k[3],
-        beta_j=by_j[3],
+        scalars=Scalars(by_j[2], by_k[3], by_j[3], one_center_bar, by_f[2], by_f[3]),
     )
+
+
+def _fock_adjoint(
+    state: ElectronicState, between: Interaction, fock_bar: tuple[np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Adjoint of the correction in F_ij and F_ab: rotations (n_occ, n_vir), gamma^F_bar.
+
+    With D = -P o gamma^F / 2 and M the cotangent of F: C_occ^T Cv_bar - (C_vir^T Co_bar)^T is
+    2 (D_ov M_vv - M_oo D_ov) from the blocks and -4 C_occ^T P_bar C_vir, P_bar = -gamma^F o M / 2,
+    from the density 2 C_occ C_occ^T.
+    """
+    n = state.n_occupied
+    occ, vir = state.orbitals[:, :n], state.orbitals[:, n:]
+    density = state.closed_density
+    at_atoms = between.orbital_atom[:, None], between.orbital_atom
+    D = occ.T @ fock_correction(between, density) @ vir
+    M = occ @ fock_bar[0] @ occ.T + vir @ fock_bar[1] @ vir.T
+    density_bar = -0.5 * between.gamma_f[at_atoms] * M
+    gamma_f_bar = np.zeros_like(between.gamma_f)
+    np.add.at(gamma_f_bar, at_atoms, -0.5 * density * M)
+    return 2.0 * (D @ fock_bar[1] - fock_bar[0] @ D) - 4.0 * occ.T @ density_bar @ vir, gamma_f_bar
 
 
 def _rotation_bar(

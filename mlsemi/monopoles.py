@@ -5,150 +5,20 @@ In the Loewdin frame every orbital product is reduced to what it looks like on s
 s-p dipoles and p-p quadrupoles interact on their own atom only. The latter are the one-center
 exchange integrals of INDO. Monopoles see nothing of an n-pi* transition density; these
 integrals are what separates its singlet from its triplet.
+
+A third interaction, gamma^F, corrects the orbital energies for the exact exchange that the
+functional behind H lacks, above all at large distance (theory eq 9a).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from mlsemi.elements import VALENCE, number_of, symbol
-from mlsemi.errors import InputError, ParameterError
 from mlsemi.kernels import response
+from mlsemi.response_constants import Scalars
 from mlsemi.structure import read_only
-from mlsemi.units import HARTREE_EV
-
-_SLATER_CONDON = {
-    6: (0.267708, 0.173720),
-    7: (0.346029, 0.219055),
-    8: (0.434230, 0.266415),
-    9: (0.532305, 0.315800),
-}
-"""G1(sp), F2(pp) in hartree: Pople, Beveridge, Dobosh, J. Chem. Phys. 47, 2026 (1967), table I."""
-
-_MNDO_EV = {15: (1.92, 8.64, 7.68), 16: (2.26, 9.90, 8.83), 17: (2.42, 11.30, 9.97)}
-"""h_sp, g_pp, g_p2 in eV, also fitted to atomic spectra: P: Dewar, McKee, Rzepa, J. Am. Chem.
-Soc. 100, 3607 (1978); S: Dewar, Reynolds, J. Comput. Chem. 7, 140 (1986); Cl: Dewar, Rzepa,
-J. Comput. Chem. 4, 158 (1983)."""
-
-
-def _default_exchange_sp() -> dict[int, float]:
-    first = {z: g1 / 3.0 for z, (g1, _) in _SLATER_CONDON.items()}
-    return first | {z: h_sp / HARTREE_EV for z, (h_sp, _, _) in _MNDO_EV.items()}
-
-
-def _default_exchange_pp() -> dict[int, float]:
-    first = {z: 3.0 * f2 / 25.0 for z, (_, f2) in _SLATER_CONDON.items()}
-    return first | {z: 0.5 * (pp - p2) / HARTREE_EV for z, (_, pp, p2) in _MNDO_EV.items()}
-
-
-def _default_hardness() -> dict[int, float]:
-    return {z: row.hardness for z, row in VALENCE.items()}
-
-
-@dataclass(frozen=True)
-class ExcitationParameters:
-    """Constants of the response, per element and global; all of them are trainable.
-
-    Attributes
-    ----------
-    hardness : mapping atomic number -> float
-        eta_A = IP - EA = d2E/dN2, hartree; eta_AB of theory eq 8 is the mean of eta_A and eta_B
-        (Grimme, J. Chem. Phys. 138, 244104 (2013)). The default table is twice the hardness of
-        Ghosh and Islam (2010), who define it as d2E/dN2 / 2; the factor is already in it.
-    exchange_sp, exchange_pp : mapping atomic number -> float
-        One-center exchange integrals K_sp = (s p|s p) = G1/3 and K_pp = (p p'|p p') = 3 F2/25,
-        hartree. Elements that are absent have none. Both act in (ia|jb) in full and in (ij|ab)
-        times ``ax``, as eta does in gamma^K and gamma^J.
-    ax : float
-        Fraction of exact exchange.
-    alpha_k, beta_j : float
-        Exponents of gamma^K and gamma^J.
-    """
-
-    hardness: Mapping[int, float] = field(default_factory=_default_hardness)
-    exchange_sp: Mapping[int, float] = field(default_factory=_default_exchange_sp)
-    exchange_pp: Mapping[int, float] = field(default_factory=_default_exchange_pp)
-    ax: float = 0.2
-    alpha_k: float = 1.42 + 0.48 * 0.2
-    beta_j: float = 0.20 + 1.83 * 0.2
-
-    def __post_init__(self) -> None:
-        for name in ("hardness", "exchange_sp", "exchange_pp"):
-            if not all(np.isfinite(value) for value in getattr(self, name).values()):
-                raise ParameterError(f"excitation parameter {name} has a value that is not finite")
-        scalars = (self.ax, self.alpha_k, self.beta_j, *self.hardness.values())
-        if not all(np.isfinite(value) and value > 0.0 for value in scalars):
-            raise ParameterError("hardness, ax, alpha_k and beta_j must be positive and finite")
-
-    @classmethod
-    def hybrid(cls, ax: float) -> ExcitationParameters:
-        """Grimme's exponents for a functional with the fraction ``ax`` of exact exchange."""
-        return cls(ax=ax, alpha_k=1.42 + 0.48 * ax, beta_j=0.20 + 1.83 * ax)
-
-    def without_exchange(self) -> ExcitationParameters:
-        """Plain sTDA: the same constants, no one-center exchange."""
-        return replace(self, exchange_sp={}, exchange_pp={})
-
-    @classmethod
-    def of_mapping(cls, data: object) -> ExcitationParameters:
-        """Constants from their plain form (see :meth:`to_mapping`); nothing may be missing.
-
-        Raises
-        ------
-        ParameterError
-            If an entry is missing, unknown, not a number or out of range.
-        """
-        names = [f.name for f in fields(cls)]
-        if not isinstance(data, Mapping) or set(data) != set(names):
-            raise ParameterError(f"excitation parameters must be exactly {', '.join(names)}")
-        try:
-            return cls(**{name: _numbers(data[name]) for name in names})  # type: ignore[arg-type]
-        except (TypeError, ValueError, AttributeError, InputError) as error:
-            raise ParameterError(f"excitation parameters: {error}") from None
-
-    def to_mapping(self, elements: tuple[str, ...]) -> dict[str, float | dict[str, float]]:
-        """Plain form for a header: scalars, and tables by the symbols of ``elements``."""
-        out: dict[str, float | dict[str, float]] = {}
-        for f in fields(self):
-            value = getattr(self, f.name)
-            if isinstance(value, Mapping):
-                value = {e: value[number_of(e)] for e in elements if number_of(e) in value}
-            out[f.name] = value
-        return out
-
-    def hardness_of(self, numbers: np.ndarray) -> np.ndarray:
-        """(n_atom,) hardness of each atom, hartree.
-
-        Raises
-        ------
-        ParameterError
-            If an element has no hardness.
-        """
-        try:
-            return np.array([self.hardness[int(z)] for z in numbers])
-        except KeyError as error:
-            raise ParameterError(f"no hardness for element {symbol(error.args[0])}") from None
-
-    def exchange_of(self, numbers: np.ndarray) -> np.ndarray:
-        """(n_atom, 2) one-center exchange constants K_sp, K_pp of each atom, hartree."""
-        rows = [(self.exchange_sp.get(int(z), 0), self.exchange_pp.get(int(z), 0)) for z in numbers]
-        return np.array(rows, dtype=np.float64)
-
-
-def _numbers(value: object) -> float | dict[int, float]:
-    """A number, or a table from element symbols to numbers."""
-    if isinstance(value, Mapping):
-        return {number_of(str(key)): _number(entry) for key, entry in value.items()}
-    return _number(value)
-
-
-def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{value!r} is not a number")
-    return float(value)
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,9 +37,12 @@ class Interaction:
     hardness : (n_atom,) array, hartree
     exchange : (n_atom, 2) array
         K_sp, K_pp of each atom, hartree.
-    ax, alpha_k, beta_j : float
+    scalars : Scalars
+        The constants that no element owns.
     gamma_j, gamma_k : (n_atom, n_atom) arrays, hartree
         theory eq 8.
+    gamma_f : (n_atom, n_atom) array, hartree
+        theory eq 9a.
     """
 
     positions: np.ndarray
@@ -178,11 +51,10 @@ class Interaction:
     p_orbital: np.ndarray
     hardness: np.ndarray
     exchange: np.ndarray
-    ax: float
-    alpha_k: float
-    beta_j: float
+    scalars: Scalars
     gamma_j: np.ndarray
     gamma_k: np.ndarray
+    gamma_f: np.ndarray
 
     @property
     def n_atom(self) -> int:
@@ -202,9 +74,9 @@ def interaction(
     orbital_l: np.ndarray,
     hardness: np.ndarray,
     exchange: np.ndarray,
-    scalars: tuple[float, float, float],
+    scalars: Scalars,
 ) -> Interaction:
-    """Screened interactions of one geometry, theory eq 8.
+    """Screened interactions of one geometry, theory eqs 8 and 9a.
 
     Parameters
     ----------
@@ -216,10 +88,8 @@ def interaction(
         Hartree.
     exchange : (n_atom, 2) array
         K_sp, K_pp, hartree.
-    scalars : tuple of float
-        ax, alpha_k, beta_j.
+    scalars : Scalars
     """
-    ax, alpha_k, beta_j = scalars
     positions, hardness = read_only(positions), read_only(hardness)
     return Interaction(
         positions,
@@ -228,12 +98,17 @@ def interaction(
         _first_of_shell(orbital_atom, orbital_l, 1, hardness.size),
         hardness,
         read_only(exchange),
-        ax,
-        alpha_k,
-        beta_j,
-        response.screened(positions, hardness, ax, beta_j),
-        response.screened(positions, hardness, 1.0, alpha_k),
+        scalars,
+        response.screened(positions, hardness, scalars.ax, scalars.beta_j),
+        response.screened(positions, hardness, 1.0, scalars.alpha_k),
+        response.missing_exchange(positions, hardness, scalars.fock_near, scalars.fock_far),
     )
+
+
+def fock_correction(between: Interaction, density: np.ndarray) -> np.ndarray:
+    """Exchange that H_o lacks, -1/2 P_mn gamma^F_AB (theory eq 9a), (n_orbital, n_orbital)."""
+    atoms = between.orbital_atom
+    return -0.5 * density * between.gamma_f[atoms[:, None], atoms]
 
 
 def _first_of_shell(
@@ -291,7 +166,8 @@ def to_potential(between: Interaction, transition: np.ndarray, factor: float) ->
     blocks = np.zeros((n_vector, between.n_atom, 4, 4))
     one_center = between.exchanging.size > 0
     if one_center:
-        response.one_center_blocks(transition, *atoms, between.exchange, factor, between.ax, blocks)
+        weight = between.scalars.ax_one_center
+        response.one_center_blocks(transition, *atoms, between.exchange, factor, weight, blocks)
     potential = np.zeros((between.n_atom, n_vector))
     if factor:
         charges = np.zeros((between.n_atom, n_vector))
@@ -334,7 +210,8 @@ def interaction_matrix(
     active_vir, a = np.unique(configurations[1], return_inverse=True)
     occ = np.ascontiguousarray(occupied[:, active_occ].T)
     vir = np.ascontiguousarray(virtual[:, active_vir].T)
-    vir_vir = _contract(between, between.gamma_j, between.ax, _multipoles(between, vir, vir))
+    weight = between.scalars.ax_one_center
+    vir_vir = _contract(between, between.gamma_j, weight, _multipoles(between, vir, vir))
     matrix = -response.coulomb_elements(_multipoles(between, occ, occ), vir_vir, i, a)
     if factor:
         q = _multipoles(between, occ, vir)[i, a]

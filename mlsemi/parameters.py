@@ -16,10 +16,10 @@ from mlsemi.domain import outside
 from mlsemi.elements import number_of, symbol
 from mlsemi.errors import InputError, ParameterError
 from mlsemi.model import Model, ModelForm
-from mlsemi.monopoles import ExcitationParameters
 from mlsemi.outputs import complete_or_absent
 from mlsemi.pairs import PairList
 from mlsemi.representation.features import Features
+from mlsemi.response_constants import ExcitationParameters
 from mlsemi.structure import Structure, read_only
 
 FORMAT = "mlsemi-parameters-1"

@@ -207,9 +207,10 @@ def _forces(record: Record) -> Table:
 def _states(name: str, states: Sequence[Record], n_occupied: int) -> Table:
     singlet = name == "singlets"
     numbers = ("f", "R / 1e-40 cgs") if singlet else ()
-    columns = ("state", "E / eV", "wavelength / nm", *numbers, "main contributions")
+    columns = ("state", "E / eV", "wavelength / nm", *numbers, "character", "main contributions")
     table = _table(f"\n{name.capitalize()}", *columns)
-    table.columns[-1].justify = "left"
+    for column in table.columns[-2:]:
+        column.justify = "left"
     for index, state in enumerate(states, start=1):
         row = [f"{'S' if singlet else 'T'}{index}", f"{state['energy_ev']:.3f}"]
         row.append(f"{state['wavelength_nm']:.1f}")
@@ -217,6 +218,7 @@ def _states(name: str, states: Sequence[Record], n_occupied: int) -> Table:
             # adding zero turns a rounded -0 into 0
             row.append(f"{round(state['oscillator_strength'], 4) + 0.0:.4f}")
             row.append(f"{round(state['rotatory_strength_1e40_cgs'], 2) + 0.0:.2f}")
+        row.append(_character(state))
         pairs = sorted(state.get("contributions", []), key=lambda c: -c["weight"])
         shown = [c for c in pairs if c["weight"] >= CONTRIBUTION_SHOWN][:3] or pairs[:1]
         row.append(
@@ -228,3 +230,9 @@ def _states(name: str, states: Sequence[Record], n_occupied: int) -> Table:
         )
         table.add_row(*row)
     return table
+
+
+def _character(state: Record) -> str:
+    """``pi-pi*``, with the charge-transfer number where there are several fragments."""
+    moved = state.get("charge_transfer_number")
+    return state["character"] + ("" if moved is None else f" CT {moved:.2f}")

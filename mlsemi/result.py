@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,10 +14,13 @@ from mlsemi import eigen, observables
 from mlsemi.basis import Basis
 from mlsemi.eigen import ElectronicState
 from mlsemi.excitations import ExcitedStates
+from mlsemi.excited_record import excited_record
 from mlsemi.integrals import overlap
 from mlsemi.parameters import Parameters
 from mlsemi.structure import Structure
-from mlsemi.units import BOHR_ANGSTROM, BOLTZMANN, EV_NM, FORCE_EV_ANGSTROM, HARTREE_EV
+from mlsemi.transitions import Transitions, analyse
+from mlsemi.uncertainty import Uncertainty
+from mlsemi.units import BOHR_ANGSTROM, BOLTZMANN, FORCE_EV_ANGSTROM, HARTREE_EV
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +68,8 @@ class Result:
     forces : (n_atom, 3) array or None
         Hartree / bohr.
     singlets, triplets : ExcitedStates or None
+    uncertainty : Uncertainty or None
+        Of all the above but the forces; None if the parameters have no committee.
     warnings : tuple of str
     timings : dict of str to float
         Wall time of each step, s.
@@ -80,6 +86,7 @@ class Result:
     forces: np.ndarray | None
     singlets: ExcitedStates | None
     triplets: ExcitedStates | None
+    uncertainty: Uncertainty | None
     warnings: tuple[str, ...]
     timings: dict[str, float]
 
@@ -118,8 +125,35 @@ class Result:
         """(n_atom, n_atom) Mayer bond orders."""
         return observables.mayer_bond_orders(self.structure, self.density, self.overlap)
 
-    def to_dict(self, bond_order_threshold: float = 0.1) -> dict[str, Any]:
-        """Record of one structure for JSON (eV, angstrom, e); keys not asked for are absent."""
+    def analysis(
+        self, states: ExcitedStates, fragments: Sequence[Sequence[int]] | None = None
+    ) -> Transitions:
+        """Hole, electron, character and charge transfer of this result's singlets or triplets.
+
+        Parameters
+        ----------
+        states : ExcitedStates
+        fragments : sequence of sequences of int, optional
+            Atoms of each fragment; by default the molecules.
+        """
+        basis = self.basis
+        at = (self.structure, basis.orbital_l, basis.orbital_atom)
+        return analyse(states, self.state, *at, fragments)
+
+    def to_dict(
+        self,
+        bond_order_threshold: float = 0.1,
+        fragments: Sequence[Sequence[int]] | None = None,
+    ) -> dict[str, Any]:
+        """Record of one structure for JSON (eV, angstrom, e); keys not asked for are absent.
+
+        Parameters
+        ----------
+        bond_order_threshold : float
+            Smaller bond orders are left out.
+        fragments : sequence of sequences of int, optional
+            Atoms of each fragment, for the charge transfer of excited states.
+        """
         n = self.state.n_occupied
         orders = np.triu(self.bond_orders)
         record: dict[str, Any] = {
@@ -151,25 +185,15 @@ class Result:
             record["electronic_entropy_term_ev"] = -self.state.kt * self.state.entropy * HARTREE_EV
         if self.forces is not None:
             record["forces_ev_per_angstrom"] = (self.forces * FORCE_EV_ANGSTROM).tolist()
+        if self.uncertainty is not None:
+            record["uncertainty"] = self.uncertainty.to_dict()
         excited = {"singlets": self.singlets, "triplets": self.triplets}
         if any(excited.values()):
-            record["excitations"] = {k: _states(v) for k, v in excited.items() if v is not None}
+            record["excitations"] = found = {}
+            for name, states in excited.items():
+                if states is not None:
+                    analysis = self.analysis(states, fragments)
+                    found[name] = excited_record(states, analysis, self.uncertainty)
+                    if len(analysis.fragments) > 1:
+                        record["fragments"] = [list(part) for part in analysis.fragments]
         return record | {"warnings": list(self.warnings), "timings_s": self.timings}
-
-
-def _states(states: ExcitedStates) -> list[dict[str, Any]]:
-    from mlsemi.spectrum import ROTATORY_CGS
-
-    return [
-        {
-            "energy_ev": float(states.energies[k]) * HARTREE_EV,
-            "wavelength_nm": EV_NM / (float(states.energies[k]) * HARTREE_EV),
-            "oscillator_strength": float(states.oscillator_strengths[k]),
-            "rotatory_strength_1e40_cgs": float(states.rotatory_strengths[k]) * ROTATORY_CGS,
-            "transition_dipole_e_angstrom": (states.transition_dipoles[k] * BOHR_ANGSTROM).tolist(),
-            "contributions": [
-                {"from": i, "to": a, "weight": weight} for i, a, weight in states.contributions(k)
-            ],
-        }
-        for k in range(states.n_state)
-    ]

@@ -20,17 +20,19 @@ from ase import Atoms
 from mlsemi.dispersion import NO_DISPERSION, dispersion_of
 from mlsemi.eigen import ElectronicState
 from mlsemi.errors import InputError
-from mlsemi.excitations import ExcitedStates, build_interaction, excite_with, intensities
+from mlsemi.excitations import ExcitedStates, build_interaction, excite_with
 from mlsemi.formats import iter_frames
 from mlsemi.ground import GroundState, ground_state
 from mlsemi.integrals import angular_integrals, dipole_integrals, velocity_integrals
-from mlsemi.model import Model, ModelRecord, Prediction
-from mlsemi.monopoles import ExcitationParameters
+from mlsemi.intensities import intensities
+from mlsemi.model import AnyFeatures, Model, ModelRecord, Prediction
 from mlsemi.pairs import PairList
 from mlsemi.parameters import DEFAULT, Parameters
+from mlsemi.response_constants import ExcitationParameters
 from mlsemi.result import AtomicOrbitals, Result
 from mlsemi.structure import Structure
 from mlsemi.threads import limited
+from mlsemi.uncertainty import Uncertainty
 from mlsemi.units import BOLTZMANN
 
 
@@ -144,9 +146,22 @@ def singlepoint(
         forces=None if gradient is None else -(gradient + d4.gradient),
         singlets=states.get("singlets"),
         triplets=states.get("triplets"),
+        uncertainty=uncertainty_of(chosen, pairs, record.features, ground.state),
         warnings=notes,
         timings=clock.timings,
     )
+
+
+def uncertainty_of(
+    parameters: Parameters, pairs: PairList, features: AnyFeatures, state: ElectronicState
+) -> Uncertainty | None:
+    """Spread of the committee for the only structure of a pair list, if there is a committee."""
+    committee = parameters.committee
+    if committee is None:
+        return None
+    shifts = committee.atom_shifts(pairs, features.invariants, parameters.model.weights)
+    rows = pairs.atoms_of(0)
+    return Uncertainty(pairs.structures[0], state, shifts[rows], committee.scale)
 
 
 def check_temperature(kelvin: float) -> None:
@@ -228,5 +243,5 @@ def _excited(
             multiplicity,  # type: ignore[arg-type]
             max_energy if multiplicity == "singlet" and not number else None,
         )
-        out[f"{multiplicity}s"] = intensities(states, state, *operators)
+        out[f"{multiplicity}s"] = intensities(states, state, *operators, frame.structure.center)
     return out

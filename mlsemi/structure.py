@@ -115,6 +115,11 @@ class Structure:
         return np.array([valence(z).electrons for z in self.numbers], dtype=np.float64)
 
     @property
+    def center(self) -> np.ndarray:
+        """(3,) center of the core charges, bohr."""
+        return self.core_charges @ self.positions / self.core_charges.sum()
+
+    @property
     def n_electron(self) -> int:
         """Number of valence electrons."""
         return int(self.core_charges.sum()) - self.charge

@@ -15,6 +15,7 @@ from mlsemi.davidson import lowest_eigenpairs
 from mlsemi.eigen import ElectronicState
 from mlsemi.errors import ConvergenceError
 from mlsemi.monopoles import Interaction, diagonal, interaction_matrix, respond
+from mlsemi.response_orbitals import response_orbitals
 
 DENSE_LIMIT = 300
 """Up to this many configurations the full matrix is diagonalised; above, Davidson is faster
@@ -35,14 +36,13 @@ class TammDancoff:
     """The eigenproblem of theory eq 9 for one state, interaction and multiplicity."""
 
     def __init__(self, state: ElectronicState, between: Interaction, factor: float) -> None:
-        n = state.n_occupied
         self.between, self.factor = between, factor
-        self.occupied = np.ascontiguousarray(state.orbitals[:, :n])
-        self.virtual = np.ascontiguousarray(state.orbitals[:, n:])
+        self.orbitals = response_orbitals(state, between)
+        self.occupied, self.virtual = self.orbitals.occupied, self.orbitals.virtual
         self.n_occ, self.n_vir = self.occupied.shape[1], self.virtual.shape[1]
         self.n_configuration = self.n_occ * self.n_vir
-        self.gaps = (state.energies[None, n:] - state.energies[:n, None]).ravel()
-        self.families = _families(state.energies[:n], state.energies[n:])
+        self.gaps = self.orbitals.gaps.ravel()
+        self.families = _families(self.orbitals.occupied_energies, self.orbitals.virtual_energies)
         if self.n_configuration:
             shift = diagonal(between, self.occupied, self.virtual, factor).ravel()
             self.diagonal = self.gaps + shift

@@ -17,7 +17,7 @@ from mlsemi.integrals import (
     overlap,
     velocity_integrals,
 )
-from mlsemi.monopoles import ExcitationParameters
+from mlsemi.response_constants import ExcitationParameters
 from mlsemi.structure import Structure
 
 LEVELS = {1: (-0.50,), 6: (-0.786, -0.419), 7: (-0.955, -0.493), 8: (-1.187, -0.544)}
@@ -42,16 +42,15 @@ class Huckel:
         )
 
     def operators(self, origin=(0.0, 0.0, 0.0)):
-        """<r>, <d/dr>, <(r - origin) x d/dr> in the Loewdin frame."""
+        """<r>, <d/dr>, <(r - origin) x d/dr> in the Loewdin frame, and the center of the cores."""
         at = (self.basis, self.structure.positions)
-        return tuple(
-            self.root @ operator @ self.root
-            for operator in (
-                dipole_integrals(*at),
-                velocity_integrals(*at),
-                angular_integrals(*at, np.array(origin)),
-            )
+        integrals = (
+            dipole_integrals(*at),
+            velocity_integrals(*at),
+            angular_integrals(*at, np.array(origin)),
         )
+        operators = (self.root @ operator @ self.root for operator in integrals)
+        return (*operators, self.structure.center)
 
 
 def huckel(structure):

@@ -8,17 +8,16 @@ from scipy.spatial.transform import Rotation
 from mlsemi import tamm_dancoff
 from mlsemi.eigen import ElectronicState, solve
 from mlsemi.errors import ConvergenceError, InputError, ParameterError
-from mlsemi.excitations import build_interaction, excite, excite_with, intensities
-from mlsemi.monopoles import (
-    ExcitationParameters,
-    interaction_matrix,
-    respond,
-)
+from mlsemi.excitations import build_interaction, excite, excite_with
+from mlsemi.intensities import intensities
+from mlsemi.monopoles import interaction_matrix, respond
+from mlsemi.response_constants import ExcitationParameters
 from mlsemi.structure import Structure
 from mlsemi.units import HARTREE_EV
 
 PLAIN = ExcitationParameters().without_exchange()
 FULL = ExcitationParameters()
+CORRECTED = ExcitationParameters(ax_one_center=0.8, fock_near=0.15, fock_far=0.35)
 MULTIPLICITIES = ["singlet", "triplet"]
 
 
@@ -52,7 +51,7 @@ def naive_matrix(state, between, multiplicity):
     """theory eq 9 with every loop written out."""
     C, n = state.orbitals, state.n_occupied
     exchange = four_index(between, between.gamma_k, 1.0)
-    coulomb = four_index(between, between.gamma_j, between.ax)
+    coulomb = four_index(between, between.gamma_j, between.scalars.ax_one_center)
     K = np.einsum("mnls,mi,na,lj,sb->iajb", exchange, C[:, :n], C[:, n:], C[:, :n], C[:, n:])
     J = np.einsum("mnls,mi,nj,la,sb->ijab", coulomb, C[:, :n], C[:, :n], C[:, n:], C[:, n:])
     pairs = list(itertools.product(range(n), range(C.shape[0] - n)))
@@ -98,6 +97,32 @@ def test_matrix_and_products_equal_the_four_index_loops(formaldehyde, parameters
     np.testing.assert_allclose(product, A, atol=1e-12)
     energies = excite_with(state, between, A.shape[0], multiplicity).energies
     np.testing.assert_allclose(energies, np.linalg.eigvalsh(A), atol=1e-10)
+
+
+@pytest.mark.parametrize("multiplicity", MULTIPLICITIES)
+def test_missing_exchange_enters_the_fock_blocks(formaldehyde, multiplicity):
+    """theory eq 9a with every loop written out; amplitudes refer to the orbitals of the state."""
+    between, state = formaldehyde.interaction(CORRECTED), formaldehyde.state
+    C, n, P = state.orbitals, state.n_occupied, state.density
+    scalars, x, atom = between.scalars, between.positions, between.orbital_atom
+    D = np.zeros_like(P)
+    for m, k in np.ndindex(P.shape):
+        a, b = atom[m], atom[k]
+        r = np.linalg.norm(x[a] - x[b])
+        eta = 0.5 * (between.hardness[a] + between.hardness[b])
+        fraction = scalars.fock_far + (scalars.fock_near - scalars.fock_far) * np.exp(-r / 3.0)
+        D[m, k] = -0.5 * P[m, k] * fraction / np.sqrt(r**2 + eta**-2)
+    occ, vir = C[:, :n].T @ D @ C[:, :n], C[:, n:].T @ D @ C[:, n:]
+    A = naive_matrix(state, between, multiplicity)
+    A += np.kron(np.eye(n), vir) - np.kron(occ, np.eye(C.shape[0] - n))
+    values, vectors = np.linalg.eigh(A)
+    found = excite_with(state, between, 6, multiplicity)
+    np.testing.assert_allclose(found.energies, values[:6], atol=1e-10)
+    overlap = np.einsum("kx,xk->k", found.amplitudes.reshape(6, -1), vectors[:, :6])
+    np.testing.assert_allclose(np.abs(overlap), 1.0, atol=1e-9)
+    assert (
+        np.abs(values - np.linalg.eigvalsh(naive_matrix(state, between, multiplicity))).max() > 0.01
+    )
 
 
 @pytest.mark.parametrize("multiplicity", MULTIPLICITIES)
@@ -174,6 +199,7 @@ def test_rotation_translation_permutation():
         np.testing.assert_allclose(one.energies, two.energies, atol=1e-11)
         np.testing.assert_allclose(one.oscillator_strengths, two.oscillator_strengths, atol=1e-9)
         np.testing.assert_allclose(one.rotatory_strengths, two.rotatory_strengths, atol=1e-11)
+        np.testing.assert_allclose(one.rotatory_lengths, two.rotatory_lengths, atol=1e-10)
     mirrored = huckel(Structure(structure.numbers, structure.positions * [1, 1, -1]))
     one, two = (
         intensities(excite_with(m.state, m.interaction(), n), m.state, *m.operators())
@@ -298,7 +324,7 @@ def test_rotatory_strength_has_the_sign_of_the_helix():
         sites, state, operators = helix(sense, shift=shift)
         n = len(sites)
         between = build_interaction([1] * n, sites, np.arange(n), np.zeros(n, int), PLAIN)
-        states = intensities(excite_with(state, between, 1), state, *operators)
+        states = intensities(excite_with(state, between, 1), state, *operators, sites.mean(axis=0))
         found.append(states.rotatory_strengths[0])
     assert found[0] > 1e-3
     np.testing.assert_allclose(found[1:], [found[0], -found[0]], rtol=1e-9)
@@ -306,7 +332,7 @@ def test_rotatory_strength_has_the_sign_of_the_helix():
 
 def test_intensities(formaldehyde):
     states = excite_with(formaldehyde.state, formaldehyde.interaction(), 10)
-    r, v, _ = formaldehyde.operators()
+    r, v, _, _ = formaldehyde.operators()
     n, C = formaldehyde.state.n_occupied, formaldehyde.state.orbitals
     here, there = (
         intensities(states, formaldehyde.state, *formaldehyde.operators(origin))
@@ -317,6 +343,14 @@ def test_intensities(formaldehyde):
     f = 2 / 3 * states.energies * (mu**2).sum(axis=1)
     np.testing.assert_allclose(here.oscillator_strengths, f, atol=1e-12)
     np.testing.assert_allclose(here.rotatory_strengths, there.rotatory_strengths, atol=1e-12)
+    p = np.sqrt(2) * np.einsum("kia,mi,xmn,na->kx", states.amplitudes, C[:, :n], v, C[:, n:])
+    f = 2 / 3 / states.energies * (p**2).sum(axis=1)
+    np.testing.assert_allclose(here.velocity_strengths, f, atol=1e-12)
+    assert np.abs(f).max() > 0.01
+    # the length form of R depends on the origin by origin x p, unless it moves with the molecule
+    moved = 0.5 * np.einsum("kx,kx->k", mu, np.cross([4.0, -3.0, 2.0], p))
+    assert np.abs(moved).max() > 1e-3
+    np.testing.assert_allclose(there.rotatory_lengths, here.rotatory_lengths - moved, atol=1e-12)
     dark = intensities(
         excite_with(formaldehyde.state, formaldehyde.interaction(), 3, "triplet"),
         formaldehyde.state,

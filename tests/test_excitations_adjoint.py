@@ -5,11 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from huckel import distorted
-from test_excitations import davidson_only
+from test_excitations import CORRECTED, davidson_only
 
 from mlsemi.eigen import solve
 from mlsemi.excitations import excite_adjoint, excite_with
-from mlsemi.kernels.response import screened, screened_adjoint
+from mlsemi.kernels.response import (
+    missing_exchange,
+    missing_exchange_adjoint,
+    screened,
+    screened_adjoint,
+)
 from mlsemi.monopoles import interaction
 
 STEP = 2e-5
@@ -24,7 +29,7 @@ def formaldehyde():
 
 @pytest.fixture(scope="module", params=["singlet", "triplet"])
 def case(request, formaldehyde):
-    between = formaldehyde.interaction()
+    between = formaldehyde.interaction(CORRECTED)
     states = excite_with(formaldehyde.state, between, N_STATE, request.param)
     assert np.diff(states.energies).min() > 1e-3
     bar = excite_adjoint(states, formaldehyde.state, between, ENERGIES_BAR)
@@ -33,14 +38,14 @@ def case(request, formaldehyde):
 
 def loss(molecule, multiplicity, hamiltonian=None, **changed):
     """sum_k w_bar_k w_k with H_o or anything that the interaction is made of replaced."""
-    fresh = replace(molecule.interaction(), **changed)
+    fresh = replace(molecule.interaction(CORRECTED), **changed)
     between = interaction(
         fresh.positions,
         fresh.orbital_atom,
         molecule.basis.orbital_l,
         fresh.hardness,
         fresh.exchange,
-        (fresh.ax, fresh.alpha_k, fresh.beta_j),
+        fresh.scalars,
     )
     state = molecule.state
     if hamiltonian is not None:
@@ -89,13 +94,16 @@ def test_positions_at_fixed_hamiltonian(case):
 
 def test_parameters(case):
     molecule, multiplicity, bar = case
-    between = molecule.interaction()
-    for name in ("ax", "beta_j", *(["alpha_k"] if multiplicity == "singlet" else [])):
-        start = getattr(between, name)
+    between = molecule.interaction(CORRECTED)
+    for name, value in between.scalars._asdict().items():
+        if name == "alpha_k" and multiplicity == "triplet":
+            continue
         expected = central(
-            lambda x, name=name, start=start: loss(molecule, multiplicity, **{name: start + x})
+            lambda x, name=name, value=value: loss(
+                molecule, multiplicity, scalars=between.scalars._replace(**{name: value + x})
+            )
         )
-        assert_derivative(getattr(bar, name), expected)
+        assert_derivative(getattr(bar.scalars, name), expected)
     for name in ("hardness", "exchange"):
         start = getattr(between, name)
         direction = np.random.default_rng(3).standard_normal(start.shape)
@@ -111,7 +119,7 @@ def test_parameters(case):
 
 def test_adjoint_is_as_good_with_davidson_vectors(monkeypatch):
     molecule = distorted("C5H5N", amplitude=0.1)
-    between = molecule.interaction()
+    between = molecule.interaction(CORRECTED)
     dense = excite_with(molecule.state, between, N_STATE)
     davidson_only(monkeypatch)
     found = excite_with(molecule.state, between, N_STATE)
@@ -121,7 +129,11 @@ def test_adjoint_is_as_good_with_davidson_vectors(monkeypatch):
     np.testing.assert_allclose(two.positions, one.positions, atol=1e-6)
 
 
-def test_screened_dot_product_identity():
+@pytest.mark.parametrize(
+    ("forward", "adjoint"),
+    [(screened, screened_adjoint), (missing_exchange, missing_exchange_adjoint)],
+)
+def test_gamma_dot_product_identity(forward, adjoint):
     """<gamma_bar, d gamma> = <adjoint(gamma_bar), d arguments> for a random direction."""
     rng = np.random.default_rng(4)
     positions, hardness = 4.0 * rng.standard_normal((5, 3)), rng.uniform(0.2, 0.7, 5)
@@ -130,11 +142,11 @@ def test_screened_dot_product_identity():
     expected = central(
         lambda x: (
             gamma_bar
-            * screened(
+            * forward(
                 positions + x * moves[0], hardness + x * moves[1], 0.8 + x * 0.3, 1.4 - x * 0.4
             )
         ).sum()
     )
-    bars = screened_adjoint(positions, hardness, 0.8, 1.4, gamma_bar)
+    bars = adjoint(positions, hardness, 0.8, 1.4, gamma_bar)
     actual = sum(np.sum(bar * move) for bar, move in zip(bars, moves, strict=True))
     assert_derivative(actual, expected)

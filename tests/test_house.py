@@ -31,7 +31,7 @@ FLOORS = """
     learning.operators learning.block_features learning.hamiltonian
     blocks heads forms model response_constants monopoles domain parameters
     threads dispersion occupation eigen observables davidson response_orbitals
-    tamm_dancoff excitations intensities spectrum ensemble
+    tamm_dancoff excitations intensities transitions spectrum excited_record ensemble
     ground result singlepoint adjoint surface calculator
     plots report
     training.projection training.dataset training.geometries training.workers

@@ -38,7 +38,7 @@ from tblite.ase import TBLite
 from mlsemi import singlepoint
 from mlsemi.parameters import Parameters
 from mlsemi.training.dataset import ReferenceDataset
-from mlsemi.training.excitation_fit import valence_states
+from mlsemi.training.excitation_cases import valence_states
 from mlsemi.training.geometries import bonds_of, embed, inchikey, relax
 from mlsemi.units import HARTREE_EV
 

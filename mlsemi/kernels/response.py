@@ -80,6 +80,67 @@ def screened_adjoint(
 
 
 @kernel
+def missing_exchange(
+    positions: np.ndarray,
+    hardness: np.ndarray,
+    near: float,
+    far: float,
+) -> np.ndarray:
+    """gamma^F_AB = c(R) (R^2 + eta_AB^-2)^-1/2, c = far + (near - far) exp(-R / 3 bohr), eq 9a."""
+    n = hardness.size
+    gamma = np.empty((n, n))
+    for a in range(n):
+        gamma[a, a] = near * hardness[a]
+        for b in range(a):
+            square = 0.0
+            for x in range(3):
+                square += (positions[a, x] - positions[b, x]) ** 2
+            fraction = far + (near - far) * np.exp(-np.sqrt(square) / 3.0)
+            eta = 0.5 * (hardness[a] + hardness[b])
+            gamma[a, b] = fraction / np.sqrt(square + eta ** (-2))
+            gamma[b, a] = gamma[a, b]
+    return gamma
+
+
+@kernel
+def missing_exchange_adjoint(
+    positions: np.ndarray,
+    hardness: np.ndarray,
+    near: float,
+    far: float,
+    gamma_bar: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, float, float]:
+    """Adjoint of ``missing_exchange``: positions_bar, hardness_bar, near_bar, far_bar."""
+    n = hardness.size
+    positions_bar = np.zeros((n, 3))
+    hardness_bar = np.zeros(n)
+    near_bar = 0.0
+    far_bar = 0.0
+    for a in range(n):
+        hardness_bar[a] += near * gamma_bar[a, a]
+        near_bar += hardness[a] * gamma_bar[a, a]
+        for b in range(a):
+            bar = gamma_bar[a, b] + gamma_bar[b, a]
+            d = positions[a] - positions[b]
+            r = np.sqrt(d[0] ** 2 + d[1] ** 2 + d[2] ** 2)
+            eta = 0.5 * (hardness[a] + hardness[b])
+            decay = np.exp(-r / 3.0)
+            fraction = far + (near - far) * decay
+            ohno = 1.0 / np.sqrt(r * r + eta ** (-2))
+            near_bar += bar * decay * ohno
+            far_bar += bar * (1.0 - decay) * ohno
+            eta_bar = bar * fraction * ohno**3 * eta ** (-3)
+            hardness_bar[a] += 0.5 * eta_bar
+            hardness_bar[b] += 0.5 * eta_bar
+            slope = -(near - far) * decay * ohno / 3.0 - fraction * ohno**3 * r
+            for x in range(3):
+                pull = bar * slope * d[x] / r
+                positions_bar[a, x] += pull
+                positions_bar[b, x] -= pull
+    return positions_bar, hardness_bar, near_bar, far_bar
+
+
+@kernel
 def transition_multipoles(
     left: np.ndarray,
     right: np.ndarray,
@@ -151,13 +212,13 @@ def one_center_blocks(
     p_orbital: np.ndarray,
     constants: np.ndarray,
     factor: float,
-    ax: float,
+    weight: float,
     blocks: np.ndarray,
 ) -> None:
     """One-center exchange potentials of transition densities, per vector and atom.
 
     ``transition`` (n, k, n) is X in the Loewdin frame, [mu, vector, nu]; ``constants``
-    (n_atom, 2) are K_sp, K_pp. Writes factor * exchange type - ax * Coulomb type, in the order
+    (n_atom, 2) are K_sp, K_pp. Writes factor * exchange type - weight * Coulomb type, in the order
     (s, p, p', p''), into ``blocks`` (k, n_atom, 4, 4):
     exchange type  K_mn (X_mn + X_nm), in the p shell K (P + P^T - 2/3 tr P);
     Coulomb type   K_mn X_nm off the diagonal and sum_n K_mn X_nn on it, in the p shell
@@ -174,15 +235,15 @@ def one_center_blocks(
             for m in range(3):
                 trace += transition[f + m, k, f + m]
                 down, up = transition[s, k, f + m], transition[f + m, k, s]
-                block[0, m + 1] = sp * (factor * (down + up) - ax * up)
-                block[m + 1, 0] = sp * (factor * (down + up) - ax * down)
-            block[0, 0] = -ax * sp * trace
+                block[0, m + 1] = sp * (factor * (down + up) - weight * up)
+                block[m + 1, 0] = sp * (factor * (down + up) - weight * down)
+            block[0, 0] = -weight * sp * trace
             for m in range(3):
                 for n in range(3):
                     x, y = transition[f + m, k, f + n], transition[f + n, k, f + m]
-                    block[m + 1, n + 1] = pp * (factor * (x + y) - ax * (y - 2.0 / 3.0 * x))
-                block[m + 1, m + 1] -= pp * trace * (2.0 / 3.0 * factor + ax)
-                block[m + 1, m + 1] -= ax * sp * transition[s, k, s]
+                    block[m + 1, n + 1] = pp * (factor * (x + y) - weight * (y - 2.0 / 3.0 * x))
+                block[m + 1, m + 1] -= pp * trace * (2.0 / 3.0 * factor + weight)
+                block[m + 1, m + 1] -= weight * sp * transition[s, k, s]
 
 
 @kernel
@@ -235,26 +296,26 @@ def replace_by_potential(
 @kernel
 def interaction_adjoint(
     transition: np.ndarray,
-    weights: np.ndarray,
+    energies_bar: np.ndarray,
     orbital_atom: np.ndarray,
     s_orbital: np.ndarray,
     p_orbital: np.ndarray,
     constants: np.ndarray,
     factor: float,
-    ax: float,
+    weight: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
-    """Derivatives of E = sum_k w_k <X_k| potential of X_k> by what multiplies X_k.
+    """Derivatives of E = sum_k w_bar_k <X_k| potential of X_k> by what multiplies X_k.
 
     Returns gamma_j_bar, gamma_k_bar (n_atom, n_atom), constants_bar (n_atom, 2) for K_sp, K_pp,
-    and ax_bar of the one-center part alone.
+    and weight_bar.
     """
     n, n_atom = orbital_atom.size, s_orbital.size
     gamma_j_bar = np.zeros((n_atom, n_atom))
     gamma_k_bar = np.zeros((n_atom, n_atom))
     constants_bar = np.zeros((n_atom, 2))
-    ax_bar = 0.0
-    for k in range(weights.size):
-        w = weights[k]
+    weight_bar = 0.0
+    for k in range(energies_bar.size):
+        w = energies_bar[k]
         charges = np.zeros(n_atom)
         for mu in range(n):
             charges[orbital_atom[mu]] += transition[mu, k, mu]
@@ -278,7 +339,7 @@ def interaction_adjoint(
             coulomb_sp += 2.0 * transition[s, k, s] * trace
             exchange_pp = square + product - 2.0 / 3.0 * trace * trace
             coulomb_pp = product + trace * trace - 2.0 / 3.0 * square
-            constants_bar[a, 0] += w * (factor * exchange_sp - ax * coulomb_sp)
-            constants_bar[a, 1] += w * (factor * exchange_pp - ax * coulomb_pp)
-            ax_bar -= w * (constants[a, 0] * coulomb_sp + constants[a, 1] * coulomb_pp)
-    return gamma_j_bar, gamma_k_bar, constants_bar, ax_bar
+            constants_bar[a, 0] += w * (factor * exchange_sp - weight * coulomb_sp)
+            constants_bar[a, 1] += w * (factor * exchange_pp - weight * coulomb_pp)
+            weight_bar -= w * (constants[a, 0] * coulomb_sp + constants[a, 1] * coulomb_pp)
+    return gamma_j_bar, gamma_k_bar, constants_bar, weight_bar

@@ -1,0 +1,80 @@
+"""Excited states of a result as JSON: eV, nm, angstrom, e, 1e-40 esu^2 cm^2."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mlsemi.excitations import ExcitedStates
+from mlsemi.spectrum import ROTATORY_CGS
+from mlsemi.transitions import Transitions
+from mlsemi.uncertainty import Uncertainty
+from mlsemi.units import BOHR_ANGSTROM, EV_NM, HARTREE_EV
+
+
+def excited_record(
+    states: ExcitedStates, analysis: Transitions, uncertainty: Uncertainty | None
+) -> list[dict[str, Any]]:
+    """One mapping per state: energy, intensities, orbitals, character, charges.
+
+    Parameters
+    ----------
+    states : ExcitedStates
+        With intensities.
+    analysis : Transitions
+        Of the same states.
+    uncertainty : Uncertainty or None
+        Of the same single point.
+    """
+    spread = np.full(states.n_state, np.nan)
+    if uncertainty is not None:
+        spread = uncertainty.excitations(states)
+    return [
+        _energy(states, spread, k)
+        | _intensities(states, k)
+        | {
+            "contributions": [
+                {"from": i, "to": a, "weight": weight} for i, a, weight in states.contributions(k)
+            ]
+        }
+        | _character(analysis, k)
+        for k in range(states.n_state)
+    ]
+
+
+def _energy(states: ExcitedStates, spread: np.ndarray, k: int) -> dict[str, Any]:
+    energy_ev = float(states.energies[k]) * HARTREE_EV
+    out = {"energy_ev": energy_ev, "wavelength_nm": EV_NM / energy_ev}
+    if np.isfinite(spread[k]):
+        out["uncertainty_ev"] = float(spread[k]) * HARTREE_EV
+    return out
+
+
+def _intensities(states: ExcitedStates, k: int) -> dict[str, Any]:
+    out: dict[str, Any] = {
+        "oscillator_strength": float(states.oscillator_strengths[k]),
+        "rotatory_strength_1e40_cgs": float(states.rotatory_strengths[k]) * ROTATORY_CGS,
+        "transition_dipole_e_angstrom": (states.transition_dipoles[k] * BOHR_ANGSTROM).tolist(),
+    }
+    if states.velocity_strengths is not None and states.rotatory_lengths is not None:
+        out["oscillator_strength_velocity"] = float(states.velocity_strengths[k])
+        length = float(states.rotatory_lengths[k]) * ROTATORY_CGS
+        out["rotatory_strength_length_1e40_cgs"] = length
+    return out
+
+
+def _character(analysis: Transitions, k: int) -> dict[str, Any]:
+    out: dict[str, Any] = {
+        "character": analysis.labels[k],
+        "hole": dict(zip(("pi", "n", "sigma"), analysis.hole[k].tolist(), strict=True)),
+        "electron": dict(zip(("pi", "sigma"), analysis.electron[k].tolist(), strict=True)),
+        "nto_participation_ratio": float(analysis.participation_ratios[k]),
+        "detachment_e": analysis.detachment[k].tolist(),
+        "attachment_e": analysis.attachment[k].tolist(),
+        "electron_hole_distance_angstrom": float(analysis.displacements[k]) * BOHR_ANGSTROM,
+    }
+    if len(analysis.fragments) > 1:
+        out["charge_transfer_number"] = float(analysis.charge_transfer_numbers[k])
+        out["fragment_charge_transfer"] = np.asarray(analysis.charge_transfer[k]).tolist()
+    return out

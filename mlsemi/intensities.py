@@ -1,0 +1,79 @@
+"""Intensities of excited states: transition moments, oscillator and rotatory strengths."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from mlsemi.eigen import ElectronicState
+from mlsemi.excitations import ExcitedStates
+
+
+def intensities(
+    states: ExcitedStates,
+    state: ElectronicState,
+    dipole_o: np.ndarray,
+    velocity_o: np.ndarray,
+    angular_o: np.ndarray,
+    origin: np.ndarray,
+) -> ExcitedStates:
+    """Add transition dipoles, oscillator and rotatory strengths.
+
+    For singlets, with <0|O|n> = sqrt(2) sum_ia X_ia <i|O|a>, r = <0|r|n>, v = <0|d/dr|n> and
+    l = <0|(r - origin) x d/dr|n>:
+
+    - f = 2/3 w r.r in the length form, 2/3 v.v / w in the velocity form;
+    - R = v.l / (2 w) in the velocity form, r.l / 2 in the length form. Both are
+      Im <0|mu|n>.<n|m|0> with mu = -r, m = -(r x p)/2; they are equal for exact states, where
+      r = v / w. A shift of the origin adds a vector times v to l: the velocity form does not
+      notice, the length form does.
+
+    Triplets have none (no spin-orbit coupling).
+
+    Parameters
+    ----------
+    states : ExcitedStates
+    state : ElectronicState
+    dipole_o, velocity_o, angular_o : (3, n_orbital, n_orbital) arrays
+        <m|r|n>, <m|d/dr|n>, <m|r x d/dr|n> about the origin of the coordinates, in the Loewdin
+        frame, atomic units.
+    origin : (3,) array
+        Of the angular momentum in the length form of R, bohr.
+
+    Returns
+    -------
+    ExcitedStates with all intensities.
+    """
+    if states.multiplicity == "triplet":
+        none = np.zeros(states.n_state)
+        return replace(
+            states,
+            transition_dipoles=np.zeros((states.n_state, 3)),
+            oscillator_strengths=none,
+            rotatory_strengths=none,
+            velocity_strengths=none,
+            rotatory_lengths=none,
+        )
+    dipole, velocity, angular = (
+        _transition_moments(states, state, operator)
+        for operator in (dipole_o, velocity_o, angular_o)
+    )
+    local = angular - np.cross(origin, velocity)
+    return replace(
+        states,
+        transition_dipoles=dipole,
+        oscillator_strengths=2.0 / 3.0 * states.energies * (dipole**2).sum(axis=1),
+        velocity_strengths=2.0 / 3.0 * (velocity**2).sum(axis=1) / states.energies,
+        rotatory_strengths=0.5 * (velocity * local).sum(axis=1) / states.energies,
+        rotatory_lengths=0.5 * (dipole * local).sum(axis=1),
+    )
+
+
+def _transition_moments(
+    states: ExcitedStates, state: ElectronicState, operator: np.ndarray
+) -> np.ndarray:
+    """(n_state, 3) moments sqrt(2) sum_ia X_ia <i|O|a>."""
+    n = state.n_occupied
+    between = state.orbitals[:, :n].T @ operator @ state.orbitals[:, n:]
+    return np.sqrt(2.0) * np.tensordot(states.amplitudes, between, axes=((1, 2), (1, 2)))

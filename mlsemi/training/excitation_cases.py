@@ -1,0 +1,150 @@
+"""Excited states of a parameter set beside those of the reference: which is which.
+
+States are matched by the overlap of their transition densities, X_AO = C_occ X C_vir^T in the
+Loewdin frame of the model and sum_ia X_ia t_i t_a^T in the IAO frame of the reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from mlsemi.basis import Basis
+from mlsemi.eigen import ElectronicState
+from mlsemi.errors import InputError
+from mlsemi.excitations import ExcitedStates, Multiplicity, build_interaction
+from mlsemi.monopoles import Interaction
+from mlsemi.parameters import Parameters
+from mlsemi.response_constants import ExcitationParameters
+from mlsemi.singlepoint import singlepoint
+from mlsemi.structure import Structure
+from mlsemi.training.dataset import Reference
+
+MULTIPLICITIES: tuple[Multiplicity, ...] = ("singlet", "triplet")
+
+VALENCE_NORM = 0.7
+"""Squared norm of a transition density in the valence frame above which a state is fitted."""
+
+SAME_STATE, SURELY_SAME = 0.5, 0.7
+"""Squared overlaps of normalised transition densities between which a match gains its weight.
+
+A pair may change partners where its overlaps tie, at one half at most: the loss stays continuous.
+"""
+
+DEGENERATE = 2e-3
+"""Model states closer than this (hartree) share their overlaps with a reference state."""
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One molecule: the model's orbitals and the valence states of the reference.
+
+    Attributes
+    ----------
+    record : Reference
+    state : ElectronicState
+    energies : dict of multiplicity to (k,) array
+        Valence states of the reference, hartree.
+    transitions : dict of multiplicity to (k, n, n) array
+        Their normalised transition densities.
+    """
+
+    record: Reference
+    state: ElectronicState
+    energies: dict[Multiplicity, np.ndarray]
+    transitions: dict[Multiplicity, np.ndarray]
+
+    @property
+    def structure(self) -> Structure:
+        """Geometry."""
+        return self.record.structure
+
+    def interaction(self, constants: ExcitationParameters) -> Interaction:
+        """Screened interaction with these constants."""
+        basis = Basis.of(self.structure)
+        return build_interaction(
+            self.structure.numbers,
+            self.structure.positions,
+            basis.orbital_atom,
+            basis.orbital_l,
+            constants,
+        )
+
+
+def valence_states(record: Reference, multiplicity: Multiplicity) -> tuple[np.ndarray, np.ndarray]:
+    """Energies and normalised transition densities of the valence states of a record.
+
+    Left out are states with less than ``VALENCE_NORM`` of their squared norm in the valence
+    frame: Rydberg states, which a valence basis cannot describe.
+
+    Returns
+    -------
+    (k,) array, hartree, and (k, n, n) array; empty if the record has no excitations.
+    """
+    energies = getattr(record, f"{multiplicity}_energies")
+    densities = getattr(record, f"{multiplicity}_transitions")
+    if energies is None or densities is None:
+        n = record.structure.n_orbital
+        return np.empty(0), np.empty((0, n, n))
+    norm = np.sum(densities**2, axis=(1, 2))
+    valence = norm > VALENCE_NORM
+    return energies[valence], densities[valence] / np.sqrt(norm[valence])[:, None, None]
+
+
+def cases_of(
+    parameters: Parameters, records: Sequence[Reference], triplet_shift: float = 0.0
+) -> list[Case]:
+    """Orbitals of a parameter set beside the valence states of each record.
+
+    Parameters
+    ----------
+    parameters : Parameters
+    records : sequence of Reference
+    triplet_shift : float
+        Added to the triplets of the records, hartree.
+
+    Raises
+    ------
+    InputError
+        If no record has excitations.
+    """
+    cases = []
+    for record in records:
+        if record.singlet_energies is not None:
+            found = {kind: valence_states(record, kind) for kind in MULTIPLICITIES}
+            state = singlepoint(record.structure, parameters=parameters).state
+            shift = {"singlet": 0.0, "triplet": triplet_shift}
+            energies = {kind: pair[0] + shift[kind] for kind, pair in found.items()}
+            transitions = {kind: pair[1] for kind, pair in found.items()}
+            cases.append(Case(record, state, energies, transitions))
+    if not cases:
+        raise InputError("no record of the dataset has excitations: compute with --excitations N")
+    return cases
+
+
+def match(case: Case, states: ExcitedStates) -> tuple[np.ndarray, np.ndarray]:
+    """Model state of each valence state of the reference, -1 where none resembles it, and weight.
+
+    Hungarian assignment on squared overlaps of transition densities; degenerate model states
+    share theirs, since they may be rotated among each other.
+
+    Returns
+    -------
+    (k,) int array and (k,) array between 0 and 1.
+    """
+    target = case.transitions[states.multiplicity]
+    found, weight = np.full(len(target), -1), np.zeros(len(target))
+    if not target.size or not states.n_state:
+        return found, weight
+    n = case.state.n_occupied
+    mine = case.state.orbitals[:, :n] @ states.amplitudes @ case.state.orbitals[:, n:].T
+    overlap = np.tensordot(target, mine, ((1, 2), (1, 2))) ** 2
+    together = np.abs(states.energies[:, None] - states.energies[None, :]) < DEGENERATE
+    shared = overlap @ together
+    rows, columns = linear_sum_assignment(-shared)
+    weight[rows] = np.clip((shared[rows, columns] - SAME_STATE) / (SURELY_SAME - SAME_STATE), 0, 1)
+    found[rows] = np.where(weight[rows] > 0.0, columns, -1)
+    return found, weight
