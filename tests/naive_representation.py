@@ -57,3 +57,12 @@ def expand(first, channel, radial, sphere, n_atom, n_channel):
 def product(a, b, first, second, degrees):
     """Theory eq 3 for chosen pairs of features."""
     return np.einsum("mno,xmp,xnp->xop", clebsch_gordan(*degrees), a[:, :, first], b[:, :, second])
+
+
+def sum_even_gaussians(center, weight, even, odd, n_atom):
+    """sum_t w_t (exp(-(even - odd) / 2) + exp(-(even + odd) / 2)) / 2 per center."""
+    out = np.zeros((n_atom, even.shape[1]), dtype=kind(weight, even, odd))
+    for t, i in enumerate(center):
+        both = np.exp(-0.5 * (even[t] - odd[t])) + np.exp(-0.5 * (even[t] + odd[t]))
+        out[i] += 0.5 * weight[t] * both
+    return out

@@ -25,7 +25,8 @@ FLOORS = """
     representation.tensors representation.neighbours representation.radial_tables
     representation.expansion representation.selection representation.products
     representation.correlations representation.centers representation.triples
-    representation.message_correlations representation.long_range_tables
+    representation.message_correlations representation.long_range_tables representation.triplets
+    representation.degenerate
     representation.sparse representation.fixed representation
     learning.samples learning.ridge learning.kernels learning.readout learning.cartesian
     learning.operators learning.block_features learning.hamiltonian

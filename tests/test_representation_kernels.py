@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from harness import random_directions, real_harmonics
 
-from mlsemi.kernels import expansion, harmonics, products, splines
+from mlsemi.kernels import expansion, harmonics, products, splines, triplets
 from mlsemi.representation.neighbours import harmonic_norms
 from mlsemi.representation.products import coupling
 
@@ -84,3 +84,19 @@ def test_product(rng, degrees):
     products.product_adjoint(*arrays, first, second, *table, out_bar, *bars)
     for n, bar in enumerate(bars):
         same(bar, 1.0 + naive.adjoint(slow, arrays, n, out_bar))
+
+
+def test_sum_even_gaussians(rng):
+    center = np.array([0, 2, 2, 1])
+    arrays = rng.uniform(size=4), 2.0 + rng.uniform(size=(4, 3)), rng.normal(size=(4, 3))
+
+    def slow(weight, even, odd):
+        return twin.sum_even_gaussians(center, weight, even, odd, 3)
+
+    out = np.ones((3, 3))
+    triplets.sum_even_gaussians(center, *arrays, out)
+    same(out, 1.0 + slow(*arrays))
+    out_bar = rng.normal(size=out.shape)
+    bars = triplets.sum_even_gaussians_adjoint(center, *arrays, out_bar)
+    for n, bar in enumerate(bars):
+        same(bar, naive.adjoint(slow, arrays, n, out_bar))

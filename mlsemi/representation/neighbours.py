@@ -7,7 +7,7 @@ degree, takes clusters of any element, and reaches any distance.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from math import factorial, pi, sqrt
 from typing import NamedTuple, Protocol
@@ -142,6 +142,17 @@ class Neighbours:
         reverse = np.empty_like(by_second)
         reverse[by_second] = np.arange(by_second.size)
         return reverse
+
+    def around(self, centers: np.ndarray) -> Neighbours:
+        """Only the pairs whose first atom is one of ``centers``; the atoms stay."""
+        kept = np.isin(self.first, centers)
+        return replace(
+            self,
+            first=self.first[kept],
+            second=self.second[kept],
+            distance=self.distance[kept],
+            unit=self.unit[kept],
+        )
 
     def adjoint(self, distance_bar: np.ndarray, sphere_bar: np.ndarray) -> np.ndarray:
         """dL/d positions (n_atom, 3) from the cotangents of distances and harmonics."""

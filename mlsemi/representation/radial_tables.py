@@ -143,6 +143,12 @@ def point_functions(basis: RadialBasis, n_degree: int) -> RadialTable:
     return RadialTable.of(values, basis.cutoff)
 
 
+def envelope_only(cutoff: float, n_degree: int) -> RadialTable:
+    """One function for every degree, the cutoff function itself."""
+    basis = RadialBasis(2, cutoff)
+    return RadialTable.of(lambda r: np.repeat(basis(r)[1][:, None, None], n_degree, axis=1), cutoff)
+
+
 def smeared_functions(
     functions: Callable[[np.ndarray], np.ndarray],
     cutoff: float,

@@ -100,6 +100,11 @@ def symmetrised_triples(tensors: Tensors, orbit: np.ndarray, sign: int) -> dict[
     return out
 
 
+def _pairs(bonds: Bonds, structures: Sequence[Geometry], centers: np.ndarray | None) -> Neighbours:
+    neighbours = bonds.neighbours(structures)
+    return neighbours if centers is None else neighbours.around(centers)
+
+
 @dataclass(frozen=True, eq=False)
 class TripleFeatures:
     """Structures -> rho_ijk^nu of every ordered triple, and back to positions.
@@ -132,6 +137,7 @@ class TripleFeatures:
         n_keep: int,
         n_inner: int,
         n_product: int | None = None,
+        centers: np.ndarray | None = None,
     ) -> TripleFeatures:
         """Contractions from the triples of a dataset.
 
@@ -149,9 +155,11 @@ class TripleFeatures:
             Features per irrep of the decorated bond ij.
         n_product : int, optional
             Most products per irrep before each contraction.
+        centers : (n_center,) int array, optional
+            Atoms that are the first of a triple; all without it.
         """
         wanted = tuple(irreps)
-        neighbours = bonds.neighbours(structures)
+        neighbours = _pairs(bonds, structures, centers)
         triples = Triples.of(neighbours)
         bond = bonds(neighbours)
         first: Tensors = bond
@@ -175,17 +183,24 @@ class TripleFeatures:
         rho = taken(self.atoms(structures)[-1], neighbours.first)
         return bond, rho, self.inner(bond, rho)
 
-    def __call__(self, structures: Sequence[Geometry]) -> TripleTensors:
-        """Features of all ordered triples."""
-        neighbours = self.bonds.neighbours(structures)
+    def __call__(
+        self, structures: Sequence[Geometry], centers: np.ndarray | None = None
+    ) -> TripleTensors:
+        """Features of all ordered triples, or of those that start at ``centers``."""
+        neighbours = _pairs(self.bonds, structures, centers)
         triples = Triples.of(neighbours)
         bond, _, first = self._factors(structures, neighbours)
         tensors = self.outer(taken(first, triples.left), taken(bond, triples.right))
         return TripleTensors(neighbours, triples, tensors)
 
-    def adjoint(self, structures: Sequence[Geometry], tensors_bar: Tensors) -> np.ndarray:
+    def adjoint(
+        self,
+        structures: Sequence[Geometry],
+        tensors_bar: Tensors,
+        centers: np.ndarray | None = None,
+    ) -> np.ndarray:
         """dL/d positions (n_atom, 3) from the cotangents of the features."""
-        neighbours = self.bonds.neighbours(structures)
+        neighbours = _pairs(self.bonds, structures, centers)
         triples = Triples.of(neighbours)
         bond, rho, first = self._factors(structures, neighbours)
         left_bar, right_bar = self.outer.adjoint(
