@@ -25,9 +25,13 @@ def feature_distance(pairs: PairList, invariants: np.ndarray, weights: Weights) 
     weights : mapping
         ``domain.center``, ``domain.spread`` (n_species, n_invariant).
     """
+    return np.sqrt(np.mean(standardised(pairs, invariants, weights) ** 2, axis=1))
+
+
+def standardised(pairs: PairList, invariants: np.ndarray, weights: Weights) -> np.ndarray:
+    """(n_atom, n_invariant) invariants minus their mean, over their spread in training."""
     center = weights["domain.center"][pairs.species]
-    spread = weights["domain.spread"][pairs.species]
-    return np.sqrt(np.mean(((invariants - center) / spread) ** 2, axis=1))
+    return (invariants - center) / weights["domain.spread"][pairs.species]
 
 
 def fit_domain(pairs: PairList, invariants: np.ndarray, n_species: int) -> dict[str, np.ndarray]:

@@ -12,13 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
+from mlsemi.committee import Committee
 from mlsemi.domain import outside
 from mlsemi.elements import number_of, symbol
 from mlsemi.errors import InputError, ParameterError
-from mlsemi.model import Model, ModelForm
+from mlsemi.forms import ModelForm
+from mlsemi.model import AnyFeatures, Model
 from mlsemi.outputs import complete_or_absent
 from mlsemi.pairs import PairList
-from mlsemi.representation.features import Features
 from mlsemi.response_constants import ExcitationParameters
 from mlsemi.structure import Structure, read_only
 
@@ -35,6 +36,21 @@ def folder() -> Path:
 def available() -> list[str]:
     """Names of the released parameter sets."""
     return sorted(path.parent.name for path in folder().glob("*/header.json"))
+
+
+def folder_of(name: str | os.PathLike[str]) -> Path:
+    """Folder of a released set, or the path of any set.
+
+    Raises
+    ------
+    ParameterError
+        If there is none.
+    """
+    for path in (Path(name), folder() / str(name)):
+        if os.path.isfile(path / "header.json"):
+            return path
+    known = ", ".join(available()) or "none"
+    raise ParameterError(f"no parameter set {str(name)!r} (available: {known})")
 
 
 def checksum_of(weights: Mapping[str, np.ndarray], excitation: object = None) -> str:
@@ -64,12 +80,15 @@ class Parameters:
     model : Model
     checksum : str
         sha256 of the weights and of the header's excitation constants.
+    committee : Committee or None
+        What uncertainties are made of; it has a checksum of its own in the header.
     """
 
     name: str
     header: dict[str, object]
     model: Model
     checksum: str
+    committee: Committee | None = None
 
     @property
     def elements(self) -> tuple[str, ...]:
@@ -122,8 +141,20 @@ class Parameters:
         new = {"checksum": checksum, "excitation": plain, "excitation_fit": dict(provenance)}
         return replace(self, header=self.header | new, checksum=checksum)
 
+    def with_committee(self, committee: Committee, provenance: Mapping[str, object]) -> Parameters:
+        """The same set with a committee; predictions and checksum stay as they are.
+
+        Parameters
+        ----------
+        committee : Committee
+        provenance : mapping
+            How it was fitted; kept beside its calibration under ``committee`` in the header.
+        """
+        entry = {"scale": dict(committee.scale), "checksum": committee.checksum, **provenance}
+        return replace(self, header=self.header | {"committee": entry}, committee=committee)
+
     def warnings(
-        self, structure: Structure, pairs: PairList, features: Features
+        self, structure: Structure, pairs: PairList, features: AnyFeatures
     ) -> tuple[str, ...]:
         """What a user should know about a result outside the training domain."""
         out = []
@@ -145,11 +176,8 @@ class Parameters:
         ParameterError
             If the set does not exist, is incomplete or its checksum does not match.
         """
-        for path in (Path(name), folder() / str(name)):
-            if os.path.isfile(path / "header.json"):
-                return _load(path.resolve(), _modified(path))
-        known = ", ".join(available()) or "none"
-        raise ParameterError(f"no parameter set {str(name)!r} (available: {known})")
+        path = folder_of(name)
+        return _load(path.resolve(), _modified(path))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the folder of a parameter set; weights first, the header last."""
@@ -157,6 +185,9 @@ class Parameters:
         target.mkdir(parents=True, exist_ok=True)
         with complete_or_absent(target / "weights.npz") as temporary, open(temporary, "wb") as file:
             np.savez(file, **dict(self.model.weights))  # type: ignore[arg-type]
+        (target / "committee.npz").unlink(missing_ok=True)
+        if self.committee is not None:
+            _write_shifts(target / "committee.npz", self.committee)
         header = {
             "format": FORMAT,
             "name": self.name,
@@ -168,8 +199,13 @@ class Parameters:
             temporary.write_text(json.dumps(header | self.header, indent=2) + "\n")
 
 
+def _write_shifts(path: Path, committee: Committee) -> None:
+    with complete_or_absent(path) as temporary, open(temporary, "wb") as file:
+        np.savez_compressed(file, shifts=committee.shifts)
+
+
 def _modified(path: Path) -> tuple[int, ...]:
-    files = (path / "header.json", path / "weights.npz")
+    files = [path / name for name in ("header.json", "weights.npz", "committee.npz")]
     return tuple(file.stat().st_mtime_ns if file.exists() else 0 for file in files)
 
 
@@ -178,6 +214,7 @@ def _load(path: Path, modified: tuple[int, ...]) -> Parameters:
     """Read a folder; cached by path and modification times, so repeated calls cost nothing."""
     try:
         name, form, header, weights = _read(path)
+        committee = _read_committee(path, header)
     except ParameterError:
         raise
     except Exception as error:  # a damaged zip or header can provoke almost any
@@ -189,7 +226,9 @@ def _load(path: Path, modified: tuple[int, ...]) -> Parameters:
         raise ParameterError(
             f"parameter set {path}: checksum does not match, the file is corrupted"
         )
-    loaded = Parameters(name, header, Model(form, weights), str(header["checksum"]))
+    if committee is not None and not _fits(committee, form):
+        raise ParameterError(f"parameter set {path}: the committee does not fit the form")
+    loaded = Parameters(name, header, Model(form, weights), str(header["checksum"]), committee)
     try:
         _ = loaded.excitation
     except ParameterError as error:
@@ -210,3 +249,25 @@ def _read(path: Path) -> tuple[str, ModelForm, dict[str, object], dict[str, np.n
     with open(path / "weights.npz", "rb") as stream, np.load(stream) as data:
         weights = {key: read_only(data[key]) for key in data.files}
     return header["name"], form, header, weights
+
+
+def _read_committee(path: Path, header: dict[str, object]) -> Committee | None:
+    """The committee that the header speaks of, if it does."""
+    entry = header.get("committee")
+    if entry is None:
+        return None
+    if not isinstance(entry, dict):
+        raise ParameterError(f"parameter set {path}: committee = {entry!r}, need a table")
+    with open(path / "committee.npz", "rb") as stream, np.load(stream) as data:
+        shifts = read_only(data["shifts"])
+    committee = Committee(shifts, {str(k): float(v) for k, v in entry["scale"].items()})
+    if committee.checksum != entry.get("checksum"):
+        raise ParameterError(
+            f"parameter set {path}: checksum of the committee does not match, it is corrupted"
+        )
+    return committee
+
+
+def _fits(committee: Committee, form: ModelForm) -> bool:
+    shape = (len(form.elements), 1 + form.n_invariant, 3)
+    return committee.shifts.ndim == 4 and committee.shifts.shape[:3] == shape

@@ -30,16 +30,20 @@ FLOORS = """
     representation.sparse representation.fixed representation
     learning.samples learning.ridge learning.kernels learning.readout learning.cartesian
     learning.operators learning.block_features learning.hamiltonian
-    blocks heads forms model response_constants monopoles domain parameters
-    threads dispersion occupation eigen observables davidson response_orbitals
-    tamm_dancoff excitations intensities transitions spectrum excited_record ensemble
+    repulsion blocks heads forms model response_constants monopoles domain committee
+    parameters
+    threads dispersion occupation eigen observables davidson paired_davidson
+    response_orbitals tamm_dancoff full_response selection response_method
+    excitations intensities transitions spectrum
+    uncertainty excited_record ensemble
     ground result singlepoint adjoint surface calculator
     plots report
     training.projection training.dataset training.geometries training.workers
     training.kohn_sham training.reference_excitations training.reference
     training.campaign training.progress training.contraction training.regression
-    training.force_matching training.loss training.ridge training.config
-    training.checkpoint training.fit training.validate training.excitation_cases training.excitation_fit training.commands
+    training.force_matching training.loss training.ridge training.config training.checkpoint
+    training.excitation_cases training.committee_fit training.fit training.validate
+    training.excitation_fit training.commands
     training
     inventory terminal jobs cli_training cli
 """.split()  # noqa: SIM905

@@ -1,0 +1,84 @@
+"""Committee: many last layers on the features of one model, and how far they differ.
+
+Each member shifts the s and p level and the energy of every atom, linearly in the invariants of
+its surroundings. The shifts stand for what the model might have learned from other molecules of
+the same kind (:mod:`mlsemi.training.committee_fit`); :mod:`mlsemi.uncertainty` makes errors of
+observables of them. The idea of shared features with many outputs: Kellner and Ceriotti, Mach.
+Learn.: Sci. Technol. 5, 035006 (2024).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlsemi.domain import standardised
+from mlsemi.layers import Weights
+from mlsemi.pairs import PairList
+
+S_LEVEL, P_LEVEL, ENERGY = range(3)
+"""What a member shifts."""
+
+QUANTITIES = (
+    "occupied", "homo", "lumo", "virtual", "gap", "charges", "dipole", "energy", "singlets",
+    "triplets",
+)  # fmt: skip
+"""What has a calibration of its own."""
+
+
+@dataclass(frozen=True, eq=False)
+class Committee:
+    """Shifts of all members, and the calibration of their spread.
+
+    Attributes
+    ----------
+    shifts : (n_species, 1 + n_invariant, 3, n_member) array
+        Per species, for a constant and each standardised invariant: shift of the s level, of the
+        p level and of the atomic energy, hartree.
+    scale : mapping
+        Factor from the spread of the members to the uncertainty of each of ``QUANTITIES``; those
+        that were not calibrated are absent.
+    """
+
+    shifts: np.ndarray
+    scale: Mapping[str, float]
+
+    @property
+    def n_member(self) -> int:
+        """Number of members."""
+        return self.shifts.shape[3]
+
+    @property
+    def checksum(self) -> str:
+        """sha256 of the shifts and the calibration."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.shifts, dtype=np.float64).tobytes())
+        digest.update(f"{self.shifts.shape}".encode())
+        digest.update(json.dumps(dict(self.scale), sort_keys=True).encode())
+        return digest.hexdigest()
+
+    def atom_shifts(self, pairs: PairList, invariants: np.ndarray, weights: Weights) -> np.ndarray:
+        """(n_atom, 3, n_member) shifts of every (species-sorted) atom, hartree.
+
+        Parameters
+        ----------
+        pairs : PairList
+        invariants : (n_atom, n_invariant) array
+        weights : mapping
+            ``domain.center``, ``domain.spread``.
+        """
+        inputs = committee_inputs(pairs, invariants, weights)
+        out = np.empty((pairs.n_atom, *self.shifts.shape[2:]))
+        for species, rows in pairs.groups:
+            flat = self.shifts[species].reshape(inputs.shape[1], -1)
+            out[rows] = (inputs[rows] @ flat).reshape(-1, *self.shifts.shape[2:])
+        return out
+
+
+def committee_inputs(pairs: PairList, invariants: np.ndarray, weights: Weights) -> np.ndarray:
+    """(n_atom, 1 + n_invariant) what the members are linear in: one, and the invariants."""
+    ones = np.ones((pairs.n_atom, 1))
+    return np.concatenate([ones, standardised(pairs, invariants, weights)], axis=1)

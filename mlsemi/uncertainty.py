@@ -1,0 +1,170 @@
+"""Uncertainty of observables: the spread of a committee by first-order perturbation theory.
+
+A member shifts the levels of all shells by d_s. Then, to first order,
+
+    orbital energies    d eps_p = sum_s n_sp d_s,       n_sp = sum_(mu in s) C_mu,p^2
+    charges             d q_A   = 4 sum_ia B_A,ia F_ia / (eps_a - eps_i),  F_ia = sum_s B_s,ia d_s,
+                        B_s,ia = sum_(mu in s) C_mu,i C_mu,a
+    excitations         d w     = sum_s (particle - hole population of s) d_s
+
+(theory section 12), so that no member is ever diagonalised. The root mean square over the
+members times a calibrated factor is the uncertainty: 68 % of the errors on validation molecules
+were smaller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from mlsemi.committee import ENERGY, P_LEVEL, S_LEVEL
+from mlsemi.eigen import ElectronicState
+from mlsemi.elements import n_orbital_of
+from mlsemi.excitations import ExcitedStates
+from mlsemi.kernels.perturbation import transition_populations
+from mlsemi.structure import Structure
+from mlsemi.units import BOHR_ANGSTROM, HARTREE_EV
+
+
+def shells_of(structure: Structure) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Atom, kind (s or p level) and first orbital of every shell."""
+    sizes = np.array([n_orbital_of(z) for z in structure.numbers.tolist()])
+    n_shell = np.where(sizes > 1, 2, 1)
+    atom = np.repeat(np.arange(structure.n_atom), n_shell)
+    is_p = np.diff(atom, prepend=-1) == 0
+    start = (np.cumsum(sizes) - sizes)[atom] + is_p
+    return atom, np.where(is_p, P_LEVEL, S_LEVEL), start
+
+
+def shell_populations(structure: Structure, orbitals: np.ndarray) -> np.ndarray:
+    """(n_shell, n_column) squares of orbital coefficients, summed over each shell."""
+    return np.add.reduceat(orbitals**2, shells_of(structure)[2], axis=0)
+
+
+def charge_response(structure: Structure, state: ElectronicState) -> np.ndarray:
+    """(n_atom, n_shell) derivatives of the Loewdin charges with respect to levels of shells."""
+    n = state.n_occupied
+    atom, _, start = shells_of(structure)
+    shell_of = np.repeat(np.arange(atom.size), np.diff(start, append=state.energies.size))
+    orbitals = np.ascontiguousarray(state.orbitals)
+    shells = transition_populations(orbitals, n, shell_of, atom.size).reshape(atom.size, -1)
+    atoms = transition_populations(orbitals, n, atom[shell_of], structure.n_atom)
+    with np.errstate(divide="ignore"):
+        inverse = 4.0 / (state.energies[None, n:] - state.energies[:n, None])
+    return (atoms * inverse).reshape(structure.n_atom, -1) @ shells.T
+
+
+def excitation_populations(
+    structure: Structure, state: ElectronicState, states: ExcitedStates
+) -> np.ndarray:
+    """(n_state, n_shell) populations of the particle minus those of the hole."""
+    n, orbitals = state.n_occupied, state.orbitals
+    particle = np.sum((states.amplitudes @ orbitals[:, n:].T) ** 2, axis=1)
+    hole = np.sum((np.swapaxes(states.amplitudes, 1, 2) @ orbitals[:, :n].T) ** 2, axis=1)
+    return np.add.reduceat(particle - hole, shells_of(structure)[2], axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Uncertainty:
+    """Uncertainties of one single point, atomic units; each evaluated when first asked for.
+
+    Attributes
+    ----------
+    structure : Structure
+    state : ElectronicState
+    shifts : (n_atom, 3, n_member) array
+        What every member shifts, atoms in the order of the structure, hartree.
+    scale : mapping
+        Calibration of each quantity; without one the spread of the members stands as it is.
+    """
+
+    structure: Structure
+    state: ElectronicState
+    shifts: np.ndarray
+    scale: Mapping[str, float]
+
+    @cached_property
+    def shell_shifts(self) -> np.ndarray:
+        """(n_shell, n_member) shifts of the levels."""
+        atom, kind, _ = shells_of(self.structure)
+        return self.shifts[atom, kind]
+
+    @cached_property
+    def level_shifts(self) -> np.ndarray:
+        """(n_orbital, n_member) shifts of the orbital energies."""
+        return shell_populations(self.structure, self.state.orbitals).T @ self.shell_shifts
+
+    def _of(self, name: str, shifts: np.ndarray) -> np.ndarray:
+        """Root mean square over the members, calibrated."""
+        return self.scale.get(name, 1.0) * np.sqrt(np.mean(shifts**2, axis=-1))
+
+    @cached_property
+    def energies(self) -> np.ndarray:
+        """(n_orbital,) of the orbital energies."""
+        n = self.state.n_occupied
+        parts = (("occupied", slice(0, n)), ("virtual", slice(n, None)))
+        return np.concatenate([self._of(name, self.level_shifts[rows]) for name, rows in parts])
+
+    @property
+    def homo(self) -> float:
+        """Of the energy of the highest occupied orbital."""
+        return float(self._of("homo", self.level_shifts[self.state.n_occupied - 1]))
+
+    @property
+    def lumo(self) -> float:
+        """Of the energy of the lowest unoccupied orbital (NaN if every orbital is filled)."""
+        n = self.state.n_occupied
+        full = n == self.state.energies.size
+        return float("nan") if full else float(self._of("lumo", self.level_shifts[n]))
+
+    @property
+    def gap(self) -> float:
+        """Of the orbital gap (NaN if every orbital is filled)."""
+        n = self.state.n_occupied
+        if n == self.state.energies.size:
+            return float("nan")
+        return float(self._of("gap", self.level_shifts[n] - self.level_shifts[n - 1]))
+
+    @cached_property
+    def charge_shifts(self) -> np.ndarray:
+        """(n_atom, n_member) shifts of the charges."""
+        return charge_response(self.structure, self.state) @ self.shell_shifts
+
+    @cached_property
+    def charges(self) -> np.ndarray:
+        """(n_atom,) of the Loewdin charges."""
+        return self._of("charges", self.charge_shifts)
+
+    @property
+    def dipole(self) -> float:
+        """Of the dipole, the length of its error vector, from the shifted charges alone."""
+        moved = self.structure.positions.T @ self.charge_shifts
+        return float(self._of("dipole", np.linalg.norm(moved, axis=0)))
+
+    @property
+    def energy(self) -> float:
+        """Of the total energy."""
+        return float(self._of("energy", self.shifts[:, ENERGY].sum(axis=0)))
+
+    def excitations(self, states: ExcitedStates) -> np.ndarray:
+        """(n_state,) of the excitation energies, at fixed amplitudes and interaction."""
+        populations = excitation_populations(self.structure, self.state, states)
+        name = f"{states.multiplicity}s"
+        calibrated = name if name in self.scale else "gap"
+        return self._of(calibrated, populations @ self.shell_shifts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Record for JSON, in the units of the quantities it stands beside."""
+        return {
+            "orbital_energies_ev": (self.energies * HARTREE_EV).tolist(),
+            "homo_ev": self.homo * HARTREE_EV,
+            "lumo_ev": self.lumo * HARTREE_EV,
+            "gap_ev": self.gap * HARTREE_EV,
+            "charges_e": self.charges.tolist(),
+            "dipole_e_angstrom": self.dipole * BOHR_ANGSTROM,
+            "energy_ev": self.energy * HARTREE_EV,
+        }
