@@ -192,3 +192,14 @@ def add_atoms(atoms, orbital, has_p, irreps, n_orbital):
             out[s, p] = out[p, s] = irreps[i, 1:4]
             out[p, p] = pp_block(np.concatenate([irreps[i, 4:5], np.zeros(3), irreps[i, 5:10]]))
     return out
+
+
+# perturbation theory
+
+
+def transition_populations(orbitals, n_occupied, group, n_group):
+    occupied, virtual = orbitals[:, :n_occupied], orbitals[:, n_occupied:]
+    out = np.zeros((n_group, n_occupied, virtual.shape[1]), kind(orbitals))
+    for mu, g in enumerate(group):
+        out[g] += np.outer(occupied[mu], virtual[mu])
+    return out

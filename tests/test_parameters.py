@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from molecules import SMALL, distorted, parameters_of, random_model
 
+from mlsemi.committee import Committee
 from mlsemi.errors import InputError, ParameterError
 from mlsemi.parameters import DEFAULT, FORMAT, Parameters, available, checksum_of
 from mlsemi.structure import Structure
@@ -46,6 +47,52 @@ def test_round_trip(original, saved):
         np.testing.assert_array_equal(value, original.model.weights[name])
         assert not value.flags.writeable
     assert sorted(p.name for p in saved.iterdir()) == ["header.json", "weights.npz"]
+
+
+@pytest.fixture
+def with_committee(original, tmp_path):
+    shape = (len(SMALL.elements), 1 + SMALL.n_invariant, 3, 2)
+    shifts = np.random.default_rng(0).normal(size=shape)
+    committee = Committee(shifts, {"homo": 2.5})
+    original.with_committee(committee, {"seed": 4}).save(tmp_path / "certain")
+    return tmp_path / "certain"
+
+
+def test_committee_comes_back(original, with_committee):
+    loaded = Parameters.load(with_committee)
+    assert loaded.checksum == original.checksum
+    assert loaded.committee.scale == {"homo": 2.5}
+    assert loaded.header["committee"]["seed"] == 4
+    assert loaded.committee.shifts.shape[3] == loaded.committee.n_member == 2
+    loaded.save(with_committee)
+    assert Parameters.load(with_committee).committee.checksum == loaded.committee.checksum
+
+
+def test_without_a_committee_there_is_none(saved, with_committee):
+    assert Parameters.load(saved).committee is None
+    Parameters.load(saved).save(with_committee)
+    assert not (with_committee / "committee.npz").exists()
+    assert Parameters.load(with_committee).committee is None
+
+
+def test_damaged_committees_are_refused(with_committee):
+    header = json.loads((with_committee / "header.json").read_text())
+    edited(with_committee, committee=header["committee"] | {"scale": {"homo": 2.4}})
+    assert "checksum of the committee" in refused(with_committee)
+    edited(with_committee, committee=[1, 2])
+    assert "committee" in refused(with_committee)
+    edited(with_committee, committee=header["committee"])
+    data = (with_committee / "committee.npz").read_bytes()
+    (with_committee / "committee.npz").write_bytes(data[: len(data) // 2])
+    assert "cannot be read" in refused(with_committee)
+    (with_committee / "committee.npz").unlink()
+    assert "cannot be read" in refused(with_committee)
+
+
+def test_committee_of_another_form_is_refused(original, tmp_path):
+    committee = Committee(np.ones((2, 3, 3, 1)), {})
+    original.with_committee(committee, {}).save(tmp_path / "other")
+    assert "does not fit" in refused(tmp_path / "other")
 
 
 def test_saving_again_gives_the_same_weights(saved, tmp_path):
