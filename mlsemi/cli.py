@@ -53,6 +53,20 @@ ParameterSet = Annotated[
     str,
     typer.Option("--parameters", metavar="NAME|PATH", help="See 'mlsemi info'."),
 ]
+Fragment = Annotated[
+    list[str] | None,
+    typer.Option(metavar="ATOMS", help="0-11,14: a fragment for charge-transfer numbers; repeat."),
+]
+FullResponse = Annotated[
+    bool, typer.Option("--full-tddft", help="De-excitations too (sTD-DFT instead of sTDA).")
+]
+SelectEv = Annotated[
+    float | None,
+    typer.Option(
+        metavar="E",
+        help="Huge molecules: leave out configurations that matter less than E eV (try 1e-4).",
+    ),
+]
 Threads = Annotated[int, typer.Option(min=1, help="Threads; one is best for small molecules.")]
 Triplets = Annotated[int, typer.Option(min=0, help="Lowest triplet excitations.")]
 JsonOutput = Annotated[
@@ -95,6 +109,9 @@ def run(
     charge: Charge = None,
     singlets: Annotated[int, typer.Option(min=0, help="Lowest singlet excitations.")] = 0,
     triplets: Triplets = 0,
+    full_tddft: FullResponse = False,
+    select_ev: SelectEv = None,
+    fragment: Fragment = None,
     forces: Annotated[bool, typer.Option("--forces", help="Forces on the atoms.")] = False,
     dispersion: Annotated[
         bool, typer.Option("--dispersion/--no-dispersion", help="Add D4 to energy and forces.")
@@ -127,6 +144,7 @@ def run(
     from mlsemi.formats import write_molden
     from mlsemi.report import print_result
 
+    method, fragments = jobs.method_from(full_tddft, select_ev), jobs.fragments_from(fragment)
     frames = jobs.read(files, charge, parameters)
     if molden is not None and len(frames) > 1:
         raise InputError(f"--molden takes a single structure, {len(frames)} were given")
@@ -140,11 +158,12 @@ def run(
                 threads,
                 singlets=singlets,
                 triplets=triplets,
+                method=method,
                 forces=forces,
                 dispersion=dispersion,
                 electronic_temperature=electronic_temperature,
             )
-            record = jobs.record_of(frame, result, quiet)
+            record = jobs.record_of(frame, result, quiet, fragments)
             emit(record)
             if tables is not None:
                 print_result(tables, record, frame.label)
@@ -163,6 +182,9 @@ def spectrum(
         float | None, typer.Option(min=0.0, metavar="E", help="Or: all singlets below E eV.")
     ] = None,
     triplets: Triplets = 0,
+    full_tddft: FullResponse = False,
+    select_ev: SelectEv = None,
+    fragment: Fragment = None,
     width_ev: Annotated[
         float, typer.Option(min=0.001, metavar="W", help="Full width at half maximum, eV.")
     ] = 0.4,
@@ -206,14 +228,17 @@ def spectrum(
         wanted = {"max_energy": max_ev / HARTREE_EV}
     else:
         wanted = {"singlets": singlets or DEFAULT_SINGLETS}
+    method, fragments = jobs.method_from(full_tddft, select_ev), jobs.fragments_from(fragment)
     frames = jobs.read([file], charge, parameters)
     tables = None if quiet or json_output == "-" else terminal.console()
     results = []
     with terminal.json_sink(json_output) as emit:
         jobs.reserve(plot, csv)
         for frame in terminal.progress(frames, "structures", quiet):
-            result = jobs.calculate(frame, parameters, threads, triplets=triplets, **wanted)
-            record = jobs.record_of(frame, result, quiet)
+            result = jobs.calculate(
+                frame, parameters, threads, triplets=triplets, method=method, **wanted
+            )
+            record = jobs.record_of(frame, result, quiet, fragments)
             emit(record)
             if tables is not None:
                 print_states(tables, record, frame.label)

@@ -26,6 +26,7 @@ def lowest_eigenpairs(
     n_root: int,
     tolerance: float,
     max_iteration: int = 60,
+    memory: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Lowest eigenpairs by block Davidson with thick restarts.
 
@@ -46,6 +47,8 @@ def lowest_eigenpairs(
     tolerance : float
         Largest residual norm |A x - w x| of a wanted pair.
     max_iteration : int
+    memory : int, optional
+        Bytes for vectors and images; the iteration restarts when they are full.
 
     Returns
     -------
@@ -57,12 +60,12 @@ def lowest_eigenpairs(
         If a residual is still too large after ``max_iteration`` iterations.
     """
     n_block, n = start.shape
-    limit = min(n, 8 * n_block + 40)
+    limit = _subspace(n, n_block, memory)
     basis, image = np.empty((limit, n)), np.empty((limit, n))
     projected = np.empty((limit, limit))
     every = np.arange(n_block)
     allowed = np.where(every < n_root, tolerance, max(LOOSE, tolerance))
-    fresh, size, watched = _orthonormal(start, basis[:0]), 0, every
+    fresh, size, watched = orthonormal(start, basis[:0]), 0, every
     worst = np.inf
     for _ in range(max_iteration):
         grown = size + fresh.shape[0]
@@ -84,13 +87,21 @@ def lowest_eigenpairs(
         if size + step.shape[0] > limit:
             basis[:n_block], image[:n_block] = small.T @ basis[:size], small.T @ image[:size]
             projected[:n_block, :n_block], size = np.diag(values), n_block
-        fresh = _orthonormal(step, basis[:size])[: limit - size]
+        fresh = orthonormal(step, basis[:size])[: limit - size]
         if not fresh.shape[0]:
             break
     raise ConvergenceError(
         f"excited states did not converge: residual {worst:.1e} hartree (allowed "
         f"{tolerance:.1e}) with {n_root} roots; ask for a few more or fewer states"
     )
+
+
+def _subspace(n: int, n_block: int, memory: int | None) -> int:
+    """Largest number of basis vectors."""
+    limit = 8 * n_block + 40
+    if memory is not None:
+        limit = max(3 * n_block, min(limit, memory // (16 * n)))
+    return min(n, limit)
 
 
 def _residuals(
@@ -112,7 +123,7 @@ def _lowest(lower: np.ndarray, n_block: int) -> tuple[np.ndarray, np.ndarray]:
         raise ConvergenceError(f"the Davidson subspace broke down: {error}") from None
 
 
-def _orthonormal(vectors: np.ndarray, basis: np.ndarray) -> np.ndarray:
+def orthonormal(vectors: np.ndarray, basis: np.ndarray) -> np.ndarray:
     """Orthonormalise ``vectors`` against ``basis`` and each other, dropping dependent ones."""
     for _ in range(2):
         vectors = vectors - (vectors @ basis.T) @ basis

@@ -23,7 +23,8 @@ from mlsemi.monopoles import (
     transition_density,
 )
 from mlsemi.response_constants import ExcitationParameters, Scalars
-from mlsemi.tamm_dancoff import TammDancoff
+from mlsemi.response_method import TDA, Method
+from mlsemi.tamm_dancoff import Solution, TammDancoff, solve_below
 
 Multiplicity = Literal["singlet", "triplet"]
 
@@ -55,6 +56,11 @@ class ExcitedStates:
     velocity_strengths, rotatory_lengths : (n_state,) arrays or None
         Oscillator strengths in the velocity form, rotatory strengths in the length form (about the
         center of the core charges); None until then.
+    deexcitations : (n_state, n_occ, n_vir) array or None
+        Y_ia of the full response, where |X|^2 - |Y|^2 = 1; None in the Tamm-Dancoff approximation.
+    selection_errors : (n_state,) array or None
+        Where configurations were selected: what those left out lower each energy by, to second
+        order, hartree. It is part of ``energies`` and an upper estimate of their error.
     """
 
     multiplicity: Multiplicity
@@ -65,19 +71,30 @@ class ExcitedStates:
     rotatory_strengths: np.ndarray
     velocity_strengths: np.ndarray | None = None
     rotatory_lengths: np.ndarray | None = None
+    deexcitations: np.ndarray | None = None
+    selection_errors: np.ndarray | None = None
 
     @property
     def n_state(self) -> int:
         """Number of states."""
         return self.energies.size
 
+    @property
+    def method_name(self) -> str:
+        """``tda``, ``tda, selected configurations`` or ``full``."""
+        if self.deexcitations is not None:
+            return "full"
+        return "tda" if self.selection_errors is None else "tda, selected configurations"
+
     def contributions(self, k: int, threshold: float = 0.05) -> list[tuple[int, int, float]]:
-        """Configurations of state ``k`` as (from, to, weight X_ia^2), heaviest first.
+        """Configurations of state ``k`` as (from, to, weight X_ia^2 - Y_ia^2), heaviest first.
 
         Orbitals are counted from 0 over the whole valence basis; weights below ``threshold``
         are left out.
         """
         weights = self.amplitudes[k] ** 2
+        if self.deexcitations is not None:
+            weights = weights - self.deexcitations[k] ** 2
         n_occ = weights.shape[0]
         order = np.argsort(-weights, axis=None, kind="stable")
         pairs = (divmod(int(flat), weights.shape[1]) for flat in order)
@@ -110,6 +127,7 @@ def excite(
     multiplicity: Multiplicity = "singlet",
     max_energy: float | None = None,
     tolerance: float = RESIDUAL,
+    method: Method = TDA,
 ) -> ExcitedStates:
     """Lowest excited states of a molecule.
 
@@ -130,6 +148,8 @@ def excite(
         Upper bound of the excitation energies, hartree.
     tolerance : float
         Residual norm, hartree.
+    method : Method
+        Tamm-Dancoff by default.
 
     Raises
     ------
@@ -139,7 +159,7 @@ def excite(
         If the iteration does not converge.
     """
     between = build_interaction(numbers, positions, orbital_atom, orbital_l, parameters)
-    return excite_with(state, between, n_states, multiplicity, max_energy, tolerance)
+    return excite_with(state, between, n_states, multiplicity, max_energy, tolerance, method)
 
 
 def build_interaction(
@@ -167,6 +187,7 @@ def excite_with(
     multiplicity: Multiplicity = "singlet",
     max_energy: float | None = None,
     tolerance: float = RESIDUAL,
+    method: Method = TDA,
 ) -> ExcitedStates:
     """:func:`excite` for an interaction that is already there (one for both multiplicities)."""
     if multiplicity not in EXCHANGE_FACTOR:
@@ -176,27 +197,39 @@ def excite_with(
     if n_states is not None and n_states < 0:
         raise InputError(f"the number of excited states cannot be negative ({n_states})")
     problem = TammDancoff(state, between, EXCHANGE_FACTOR[multiplicity])
+    solve = method.solver(problem)
     if max_energy is None:
-        energies, vectors = problem.solve(n_states or 0, tolerance)
+        found = solve(n_states or 0, tolerance)
     else:
-        energies, vectors = problem.solve_below(max_energy, n_states, tolerance)
-    vectors = vectors.reshape(energies.size, problem.n_occ, problem.n_vir)
-    return _states(multiplicity, energies, problem.orbitals.over_state(vectors))
+        found = solve_below(solve, problem.diagonal, max_energy, n_states, tolerance)
+    return _states(multiplicity, problem, found)
 
 
-def _states(
-    multiplicity: Multiplicity, energies: np.ndarray, amplitudes: np.ndarray
-) -> ExcitedStates:
+def _states(multiplicity: Multiplicity, problem: TammDancoff, found: Solution) -> ExcitedStates:
     """Record with a fixed phase: each state's largest amplitude is positive."""
-    if energies.size:
-        flat = amplitudes.reshape(energies.size, -1)
+    n = found.energies.size
+
+    def over_state(flat: np.ndarray) -> np.ndarray:
+        return problem.orbitals.over_state(flat.reshape(n, problem.n_occ, problem.n_vir))
+
+    X = over_state(found.excitations)
+    Y = None if found.deexcitations is None else over_state(found.deexcitations)
+    if n:
+        flat = X.reshape(n, -1)
         # rounding keeps the choice stable among amplitudes that are equal by symmetry
         largest = np.argmax(np.round(np.abs(flat), 6), axis=1)
-        signs = np.where(flat[np.arange(energies.size), largest] < 0.0, -1.0, 1.0)
-        amplitudes = amplitudes * signs[:, None, None]
-    unknown = np.full(energies.size, np.nan)
+        signs = np.where(flat[np.arange(n), largest] < 0.0, -1.0, 1.0)[:, None, None]
+        X, Y = X * signs, None if Y is None else Y * signs
+    unknown = np.full(n, np.nan)
     return ExcitedStates(
-        multiplicity, energies, amplitudes, np.full((energies.size, 3), np.nan), unknown, unknown
+        multiplicity=multiplicity,
+        energies=found.energies,
+        amplitudes=X,
+        transition_dipoles=np.full((n, 3), np.nan),
+        oscillator_strengths=unknown,
+        rotatory_strengths=unknown,
+        deexcitations=Y,
+        selection_errors=found.errors,
     )
 
 
@@ -250,7 +283,14 @@ def excite_adjoint(
     between : Interaction
     energies_bar : (n_state,) array
         dL/d w_k.
+
+    Raises
+    ------
+    InputError
+        For states of the full response.
     """
+    if states.deexcitations is not None:
+        raise InputError("gradients of excited states need the Tamm-Dancoff approximation")
     n = state.n_occupied
     occ = np.ascontiguousarray(state.orbitals[:, :n])
     vir = np.ascontiguousarray(state.orbitals[:, n:])

@@ -48,6 +48,8 @@ def _energy(states: ExcitedStates, spread: np.ndarray, k: int) -> dict[str, Any]
     out = {"energy_ev": energy_ev, "wavelength_nm": EV_NM / energy_ev}
     if np.isfinite(spread[k]):
         out["uncertainty_ev"] = float(spread[k]) * HARTREE_EV
+    if states.selection_errors is not None:
+        out["selection_error_ev"] = float(states.selection_errors[k]) * HARTREE_EV
     return out
 
 

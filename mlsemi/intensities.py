@@ -20,7 +20,8 @@ def intensities(
 ) -> ExcitedStates:
     """Add transition dipoles, oscillator and rotatory strengths.
 
-    For singlets, with <0|O|n> = sqrt(2) sum_ia X_ia <i|O|a>, r = <0|r|n>, v = <0|d/dr|n> and
+    For singlets, with <0|O|n> = sqrt(2) sum_ia X_ia <i|O|a> (X + Y for r and X - Y for the
+    antisymmetric operators in the full response), r = <0|r|n>, v = <0|d/dr|n> and
     l = <0|(r - origin) x d/dr|n>:
 
     - f = 2/3 w r.r in the length form, 2/3 v.v / w in the velocity form;
@@ -55,9 +56,15 @@ def intensities(
             velocity_strengths=none,
             rotatory_lengths=none,
         )
+    X, Y = states.amplitudes, states.deexcitations
+    symmetric, antisymmetric = (X, X) if Y is None else (X + Y, X - Y)
     dipole, velocity, angular = (
-        _transition_moments(states, state, operator)
-        for operator in (dipole_o, velocity_o, angular_o)
+        _transition_moments(vectors, state, operator)
+        for vectors, operator in (
+            (symmetric, dipole_o),
+            (antisymmetric, velocity_o),
+            (antisymmetric, angular_o),
+        )
     )
     local = angular - np.cross(origin, velocity)
     return replace(
@@ -71,9 +78,9 @@ def intensities(
 
 
 def _transition_moments(
-    states: ExcitedStates, state: ElectronicState, operator: np.ndarray
+    vectors: np.ndarray, state: ElectronicState, operator: np.ndarray
 ) -> np.ndarray:
     """(n_state, 3) moments sqrt(2) sum_ia X_ia <i|O|a>."""
     n = state.n_occupied
     between = state.orbitals[:, :n].T @ operator @ state.orbitals[:, n:]
-    return np.sqrt(2.0) * np.tensordot(states.amplitudes, between, axes=((1, 2), (1, 2)))
+    return np.sqrt(2.0) * np.tensordot(vectors, between, axes=((1, 2), (1, 2)))

@@ -13,9 +13,11 @@ from mlsemi.errors import InputError
 from mlsemi.formats import Frame, iter_frames, located
 from mlsemi.outputs import check_writable, complete_or_absent
 from mlsemi.parameters import Parameters
+from mlsemi.response_method import Method
 from mlsemi.result import Result
 from mlsemi.singlepoint import singlepoint
 from mlsemi.spectrum import Shape, Spectrum
+from mlsemi.units import HARTREE_EV
 
 
 def read(files: Sequence[str], charge: int | None, parameters: str) -> list[Frame]:
@@ -62,15 +64,48 @@ def calculate(frame: Frame, parameters: str, threads: int, **requests: Any) -> R
         return singlepoint(frame.structure, parameters=parameters, threads=threads, **requests)
 
 
-def record_of(frame: Frame, result: Result, quiet: bool) -> dict[str, Any]:
+def record_of(
+    frame: Frame,
+    result: Result,
+    quiet: bool,
+    fragments: Sequence[Sequence[int]] | None = None,
+) -> dict[str, Any]:
     """JSON record with its source; its warnings go to standard error unless ``quiet``."""
-    record = result.to_dict()
+    with located(frame.label):
+        record = result.to_dict(fragments=fragments)
     record["source"] = {"file": frame.file, "frame": frame.index}
     record["warnings"] = [*frame.warnings, *record.get("warnings", [])]
     if not quiet:
         for text in record["warnings"]:
             terminal.warn(f"{frame.label}: {text}")
     return record
+
+
+def fragments_from(texts: Sequence[str] | None) -> list[list[int]] | None:
+    """Atoms of fragments given as ``0-11,14``.
+
+    Raises
+    ------
+    InputError
+        If a text is not of this form.
+    """
+    if not texts:
+        return None
+    out = []
+    for text in texts:
+        atoms: list[int] = []
+        for part in text.split(","):
+            first, _, last = part.strip().partition("-")
+            if not first.isdigit() or (last and not last.isdigit()):
+                raise InputError(f"--fragment {text!r}: give atoms like 0-11,14")
+            atoms.extend(range(int(first), int(last or first) + 1))
+        out.append(atoms)
+    return out
+
+
+def method_from(full: bool, select_ev: float | None) -> Method:
+    """How excited states are computed, from the options of the commands."""
+    return Method(full, None if select_ev is None else select_ev / HARTREE_EV)
 
 
 def reserve(*paths: Path | None) -> None:

@@ -12,7 +12,7 @@ functional behind H lacks, above all at large distance (theory eq 9a).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -126,8 +126,9 @@ def respond(
 ) -> np.ndarray:
     """Apply factor (ia|jb) - (ij|ab) to vectors without storing the matrix.
 
-    X is carried to the Loewdin frame (X_AO = C_occ X C_vir^T), where the monopole interaction
-    is an element-wise product, and back: O(n_orbital^3) per vector, all of it BLAS.
+    A X of theory eq 9 without the orbital energies. X is carried to the Loewdin frame
+    (X_AO = C_occ X C_vir^T), where the monopole interaction is an element-wise product, and back:
+    O(n_orbital^3) per vector, all of it BLAS.
 
     Parameters
     ----------
@@ -141,10 +142,32 @@ def respond(
     -------
     (n_vector, n_occ, n_vir) array.
     """
-    n_vector, n_occ, n_vir = X.shape
-    n = occupied.shape[0]
     potential = transition_density(occupied, virtual, X)
     to_potential(between, potential, factor)
+    return _between_orbitals(potential, occupied, virtual)
+
+
+def respond_swapped(
+    between: Interaction, occupied: np.ndarray, virtual: np.ndarray, X: np.ndarray, factor: float
+) -> np.ndarray:
+    """Apply factor (ia|bj) - (ib|aj), the matrix B of theory eq 9b; arguments as :func:`respond`.
+
+    (ib|aj) acts on X as (ij|ab) does on its transpose in the Loewdin frame, with ax gamma^K
+    instead of gamma^J (Bannwarth, Grimme, Comput. Theor. Chem. 1040, 45 (2014)).
+    """
+    swapped = replace(between, gamma_j=between.scalars.ax * between.gamma_k)
+    transposed = transition_density(occupied, virtual, X).transpose(2, 1, 0)
+    potential = np.ascontiguousarray(transposed)
+    to_potential(swapped, potential, factor)
+    return _between_orbitals(potential, occupied, virtual)
+
+
+def _between_orbitals(
+    potential: np.ndarray, occupied: np.ndarray, virtual: np.ndarray
+) -> np.ndarray:
+    """C_occ^T V C_vir of potentials (n_orbital, n_vector, n_orbital): (n_vector, n_occ, n_vir)."""
+    n, n_vector, _ = potential.shape
+    n_occ, n_vir = occupied.shape[1], virtual.shape[1]
     half = (potential.reshape(n * n_vector, n) @ virtual).reshape(n, n_vector * n_vir)
     image = (occupied.T @ half).reshape(n_occ, n_vector, n_vir)
     return np.ascontiguousarray(image.transpose(1, 0, 2))

@@ -140,22 +140,39 @@ def orbital_name(index: int, n_occupied: int) -> str:
 def _levels(record: Record) -> Table:
     energies, n_occupied = record["orbital_energies_ev"], int(record["n_occupied"])
     smeared = record.get("occupations")
-    table = _table("Orbitals", "level", "index", "energy / eV", "occupation")
+    spread = _spread(record, "orbital_energies_ev")
+    table = _table(
+        "Orbitals", "level", "index", "energy / eV", *(["± / eV"] if spread else []), "occupation"
+    )
     top = min(len(energies), n_occupied + LEVELS_SHOWN)
     for p in range(top - 1, max(0, n_occupied - LEVELS_SHOWN) - 1, -1):
         occupation = f"{smeared[p]:.3f}" if smeared else "2" if p < n_occupied else "0"
-        table.add_row(orbital_name(p, n_occupied), str(p), f"{energies[p]:.3f}", occupation)
+        error = [f"{spread[p]:.2f}"] if spread else []
+        table.add_row(orbital_name(p, n_occupied), str(p), f"{energies[p]:.3f}", *error, occupation)
     return table
+
+
+def _spread(record: Record, key: str) -> Any:
+    """Uncertainty of one quantity of a record; None without one."""
+    return record.get("uncertainty", {}).get(key)
+
+
+def _plus_minus(value: float | None, digits: int) -> str:
+    """`` ± 0.12``, or nothing."""
+    known = value is not None and math.isfinite(value)
+    return f" ± {value:.{digits}f}" if known else ""
 
 
 def _summary(record: Record) -> str:
     parts = []
     gap = record.get("gap_ev")
     if gap is not None and math.isfinite(gap):
-        parts.append(f"gap {gap:.3f} eV")
+        parts.append(f"gap {gap:.3f}{_plus_minus(_spread(record, 'gap_ev'), 2)} eV")
     if "dipole_e_angstrom" in record:
         x, y, z = np.array(record["dipole_e_angstrom"]) * AU_DEBYE / BOHR_ANGSTROM
-        parts.append(f"dipole {math.hypot(x, y, z):.3f} D ({x:.3f}, {y:.3f}, {z:.3f})")
+        spread = _spread(record, "dipole_e_angstrom")
+        error = _plus_minus(spread and spread * AU_DEBYE / BOHR_ANGSTROM, 2)
+        parts.append(f"dipole {math.hypot(x, y, z):.3f}{error} D ({x:.3f}, {y:.3f}, {z:.3f})")
     if record.get("energy_ev") is not None:
         name = "free energy" if "occupations" in record else "energy"
         parts.append(f"{name} {record['energy_ev']:.5f} eV")
@@ -172,13 +189,15 @@ def _atoms(record: Record) -> Columns:
         valences[[i, j]] += order
     n_column = 1 if len(symbols) < 9 else 3
     rows = -(-len(symbols) // n_column)
+    spread = _spread(record, "charges_e")
     tables = []
     for start in range(0, len(symbols), rows):
-        table = _table("Atoms" if start == 0 else " ", "atom", "charge / e", "bonds")
+        columns = ("atom", "charge / e", *(["±"] if spread else []), "bonds")
+        table = _table("Atoms" if start == 0 else " ", *columns)
         for i in range(start, min(start + rows, len(symbols))):
-            table.add_row(
-                f"{i} {symbols[i]}", f"{record['charges_e'][i]:+.3f}", f"{valences[i]:.2f}"
-            )
+            error = [f"{spread[i]:.3f}"] if spread else []
+            charge = f"{record['charges_e'][i]:+.3f}"
+            table.add_row(f"{i} {symbols[i]}", charge, *error, f"{valences[i]:.2f}")
         tables.append(table)
     return Columns(tables, padding=(0, 4))
 
@@ -207,12 +226,15 @@ def _forces(record: Record) -> Table:
 def _states(name: str, states: Sequence[Record], n_occupied: int) -> Table:
     singlet = name == "singlets"
     numbers = ("f", "R / 1e-40 cgs") if singlet else ()
-    columns = ("state", "E / eV", "wavelength / nm", *numbers, "character", "main contributions")
+    columns = ("state", "E / eV", "nm", *numbers, "character", "main contributions")
     table = _table(f"\n{name.capitalize()}", *columns)
     for column in table.columns[-2:]:
         column.justify = "left"
+    for column in table.columns[:-1]:
+        column.min_width = len(str(column.header))
     for index, state in enumerate(states, start=1):
-        row = [f"{'S' if singlet else 'T'}{index}", f"{state['energy_ev']:.3f}"]
+        energy = f"{state['energy_ev']:.3f}{_plus_minus(state.get('uncertainty_ev'), 2)}"
+        row = [f"{'S' if singlet else 'T'}{index}", energy]
         row.append(f"{state['wavelength_nm']:.1f}")
         if singlet:
             # adding zero turns a rounded -0 into 0

@@ -193,6 +193,7 @@ class Result:
             for name, states in excited.items():
                 if states is not None:
                     analysis = self.analysis(states, fragments)
+                    record["excitation_method"] = states.method_name
                     found[name] = excited_record(states, analysis, self.uncertainty)
                     if len(analysis.fragments) > 1:
                         record["fragments"] = [list(part) for part in analysis.fragments]

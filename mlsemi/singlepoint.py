@@ -29,11 +29,12 @@ from mlsemi.model import AnyFeatures, Model, ModelRecord, Prediction
 from mlsemi.pairs import PairList
 from mlsemi.parameters import DEFAULT, Parameters
 from mlsemi.response_constants import ExcitationParameters
+from mlsemi.response_method import TDA, Method
 from mlsemi.result import AtomicOrbitals, Result
 from mlsemi.structure import Structure
 from mlsemi.threads import limited
 from mlsemi.uncertainty import Uncertainty
-from mlsemi.units import BOLTZMANN
+from mlsemi.units import BOLTZMANN, HARTREE_EV
 
 
 class Clock:
@@ -69,6 +70,7 @@ def singlepoint(
     singlets: int = 0,
     triplets: int = 0,
     max_energy: float | None = None,
+    method: Method = TDA,
     forces: bool = False,
     dispersion: bool = True,
     electronic_temperature: float = 0.0,
@@ -88,6 +90,8 @@ def singlepoint(
         Number of excited states.
     max_energy : float, optional
         Instead of ``singlets``: all singlets up to this energy, hartree.
+    method : Method
+        How excited states are computed: Tamm-Dancoff, full response, selected configurations.
     forces : bool
         Analytic forces by the reverse walk.
     dispersion : bool
@@ -130,7 +134,7 @@ def singlepoint(
         frame = AtomicOrbitals(structure)
         with clock.step("excitations"):
             asked = {"singlet": singlets, "triplet": triplets}
-            states = _excited(frame, ground.state, chosen.excitation, asked, max_energy)
+            states = _excited(frame, ground.state, chosen.excitation, asked, max_energy, method)
     notes = chosen.warnings(structure, pairs, record.features) + _doubts(asked, states)
     if dispersion and not chosen.functional:
         notes += ("no dispersion: the parameters do not name the functional they were trained on",)
@@ -183,6 +187,12 @@ def _doubts(asked: dict[str, int], found: dict[str, ExcitedStates]) -> tuple[str
         states = found.get(f"{multiplicity}s")
         if states is None:
             continue
+        if states.selection_errors is not None:
+            worst = float(states.selection_errors.max(initial=0.0)) * HARTREE_EV
+            out.append(
+                f"{multiplicity}s of selected configurations: those left out lower the energies by "
+                f"up to {worst:.1g} eV (second order, included)"
+            )
         if states.n_state < number:
             out.append(f"only {states.n_state} {multiplicity}s exist in the minimal basis")
         if states.n_state and states.energies[0] < 0.0:
@@ -215,6 +225,7 @@ def _excited(
     constants: ExcitationParameters,
     asked: dict[str, int],
     max_energy: float | None,
+    method: Method,
 ) -> dict[str, ExcitedStates]:
     """Excited states of each multiplicity asked for, with intensities."""
     out: dict[str, ExcitedStates] = {}
@@ -242,6 +253,7 @@ def _excited(
             number or None,
             multiplicity,  # type: ignore[arg-type]
             max_energy if multiplicity == "singlet" and not number else None,
+            method=method,
         )
         out[f"{multiplicity}s"] = intensities(states, state, *operators, frame.structure.center)
     return out

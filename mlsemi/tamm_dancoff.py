@@ -6,7 +6,9 @@ its start and its preconditioner; the rest of the matrix is seen through product
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import scipy.linalg
@@ -28,8 +30,65 @@ DENSE_SHARE, DENSE_SHARE_LIMIT = 0.2, 4000
 MODEL_SIZE, MODEL_MINIMUM = 4, 120
 """Configurations of the model space, per root and at least."""
 
+MEMORY = 2_000_000_000
+"""Bytes that the vectors of an iteration and their images may take."""
+
 DEGENERATE = 1e-6
 """Orbital energies closer than this (hartree) enter the model space together."""
+
+
+class Solution(NamedTuple):
+    """Roots of a response problem, lowest first.
+
+    Attributes
+    ----------
+    energies : (k,) array
+        Hartree.
+    excitations : (k, n_configuration) array
+        X.
+    deexcitations : (k, n_configuration) array or None
+        Y of the full response.
+    errors : (k,) array or None
+        What the configurations left out lower each root by, to second order, hartree.
+    """
+
+    energies: np.ndarray
+    excitations: np.ndarray
+    deexcitations: np.ndarray | None = None
+    errors: np.ndarray | None = None
+
+    def first(self, n_root: int) -> Solution:
+        """The lowest ``n_root`` roots."""
+        return Solution(*(None if part is None else part[:n_root] for part in self))
+
+
+Solve = Callable[[int, float], Solution]
+
+
+def solve_below(
+    solve: Solve, diagonal: np.ndarray, max_energy: float, n_most: int | None, tolerance: float
+) -> Solution:
+    """All (at most ``n_most``) roots up to ``max_energy``; grows until one lies above.
+
+    Parameters
+    ----------
+    solve : callable
+        (number of roots, tolerance) -> Solution.
+    diagonal : (n_configuration,) array
+        Of the matrix, for a first guess of how many roots there are.
+    max_energy : float
+        Hartree.
+    n_most : int or None
+    tolerance : float
+        Residual norm, hartree.
+    """
+    most = diagonal.size if n_most is None else min(n_most, diagonal.size)
+    wanted = min(most, int((diagonal <= max_energy).sum()) + 4)
+    while True:
+        found = solve(wanted, tolerance)
+        if found.energies.size >= most or wanted == most or found.energies[-1] > max_energy:
+            return found.first(int((found.energies <= max_energy).sum()))
+        wanted = min(most, wanted + wanted // 2 + 4)
 
 
 class TammDancoff:
@@ -49,36 +108,33 @@ class TammDancoff:
         else:
             self.diagonal = self.gaps
 
-    def solve(self, n_root: int, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
-        """Lowest ``n_root`` energies and flat vectors (all there are, if fewer)."""
+    def solve(self, n_root: int, tolerance: float) -> Solution:
+        """Lowest ``n_root`` roots (all there are, if fewer)."""
         n_root = min(n_root, self.n_configuration)
         if n_root == 0:
-            return np.empty(0), np.empty((0, self.n_configuration))
+            return Solution(np.empty(0), np.empty((0, self.n_configuration)))
+        if self.is_small(n_root):
+            values, vectors = self.model(np.arange(self.n_configuration), n_root)
+            return Solution(values, np.ascontiguousarray(vectors.T))
+        start, precondition = self.beginning(n_root)
+        return Solution(
+            *lowest_eigenpairs(self.apply, precondition, start, n_root, tolerance, memory=MEMORY)
+        )
+
+    def is_small(self, n_root: int) -> bool:
+        """Whether the full matrix is the faster way to so many roots."""
         many = self.n_configuration <= min(DENSE_SHARE_LIMIT, n_root / DENSE_SHARE)
-        if many or self.n_configuration <= DENSE_LIMIT:
-            values, vectors = self._model(np.arange(self.n_configuration), n_root)
-            return values, np.ascontiguousarray(vectors.T)
+        return many or self.n_configuration <= DENSE_LIMIT
+
+    def beginning(self, n_root: int) -> tuple[np.ndarray, ModelInverse]:
+        """Start vectors (n_block, n_configuration) and preconditioner of an iteration."""
         # the extra roots make room for roots that rise late and for degenerate ones at the end
         n_block = min(self.n_configuration, n_root + max(4, n_root // 5))
-        chosen = self._lowest_configurations(max(MODEL_SIZE * n_block, MODEL_MINIMUM))
-        values, vectors = self._model(chosen, chosen.size)
+        chosen = self.lowest_configurations(max(MODEL_SIZE * n_block, MODEL_MINIMUM))
+        values, vectors = self.model(chosen, chosen.size)
         start = np.zeros((n_block, self.n_configuration))
         start[:, chosen] = vectors[:, :n_block].T
-        precondition = _ModelInverse(self.diagonal, chosen, values, vectors)
-        return lowest_eigenpairs(self.apply, precondition, start, n_root, tolerance)
-
-    def solve_below(
-        self, max_energy: float, n_most: int | None, tolerance: float
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """All (at most ``n_most``) roots up to ``max_energy``; grows until one lies above."""
-        most = self.n_configuration if n_most is None else min(n_most, self.n_configuration)
-        wanted = min(most, int((self.diagonal <= max_energy).sum()) + 4)
-        while True:
-            energies, vectors = self.solve(wanted, tolerance)
-            if wanted == most or energies[-1] > max_energy:
-                below = energies <= max_energy
-                return energies[below], vectors[below]
-            wanted = min(most, wanted + wanted // 2 + 4)
+        return start, ModelInverse(self.diagonal, chosen, values, vectors)
 
     def apply(self, vectors: np.ndarray) -> np.ndarray:
         """A x for the rows of ``vectors``."""
@@ -86,7 +142,7 @@ class TammDancoff:
         image = respond(self.between, self.occupied, self.virtual, X, self.factor)
         return image.reshape(vectors.shape) + self.gaps * vectors
 
-    def _model(self, chosen: np.ndarray, n_root: int) -> tuple[np.ndarray, np.ndarray]:
+    def model(self, chosen: np.ndarray, n_root: int) -> tuple[np.ndarray, np.ndarray]:
         """Lowest eigenpairs (columns) of A restricted to the ``chosen`` configurations."""
         matrix = interaction_matrix(
             self.between,
@@ -103,7 +159,7 @@ class TammDancoff:
         except np.linalg.LinAlgError as error:
             raise ConvergenceError(f"the excited-state eigensolver failed: {error}") from None
 
-    def _lowest_configurations(self, n_most: int) -> np.ndarray:
+    def lowest_configurations(self, n_most: int) -> np.ndarray:
         """Configurations with the lowest diagonal, completed by their degenerate families.
 
         Whole families keep the symmetry of the molecule: orbitals that are degenerate may be
@@ -126,7 +182,7 @@ def _families(occupied: np.ndarray, virtual: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True, eq=False)
-class _ModelInverse:
+class ModelInverse:
     """-(A_model - w)^-1 with A exact in the model space and diagonal outside."""
 
     diagonal: np.ndarray
@@ -135,6 +191,7 @@ class _ModelInverse:
     vectors: np.ndarray
 
     def __call__(self, residual: np.ndarray, energies: np.ndarray) -> np.ndarray:
+        """Corrections for residuals at approximate energies."""
         step = -residual / _away_from_zero(self.diagonal[None, :] - energies[:, None])
         inside = residual[:, self.chosen] @ self.vectors
         inside /= _away_from_zero(self.values[None, :] - energies[:, None])

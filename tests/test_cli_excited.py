@@ -1,0 +1,55 @@
+"""Options of the excited states on the command line."""
+
+import json
+
+import pytest
+from test_cli import FORMALDEHYDE, assert_one_line_error, cli, tiny  # noqa: F401
+
+
+def states_of(result):
+    return json.loads(result.stdout)
+
+
+def test_full_response_and_selection_say_what_they_are(cli):  # noqa: F811
+    tda, full, selected = (
+        states_of(cli("run", FORMALDEHYDE, "--singlets", 3, "--triplets", 1, "--json", "-", *more))
+        for more in ((), ("--full-tddft",), ("--select-ev", 1e-3))
+    )
+    methods = [record["excitation_method"] for record in (tda, full, selected)]
+    assert methods == ["tda", "full", "tda, selected configurations"]
+    first = [record["excitations"]["singlets"][0] for record in (tda, full, selected)]
+    assert first[1]["energy_ev"] < first[0]["energy_ev"]
+    assert (
+        abs(first[2]["energy_ev"] - first[0]["energy_ev"]) <= first[2]["selection_error_ev"] + 1e-9
+    )
+    assert any("selected configurations" in text for text in selected["warnings"])
+    assert "selection_error_ev" not in first[0]
+
+
+def test_analysis_is_in_the_record(cli):  # noqa: F811
+    record = states_of(cli("run", FORMALDEHYDE, "--singlets", 2, "--json", "-", "--fragment", "0"))
+    assert record["fragments"] == [[0], [1, 2, 3]]
+    for state in record["excitations"]["singlets"]:
+        assert sum(state["detachment_e"]) == pytest.approx(1.0)
+        assert sum(state["attachment_e"]) == pytest.approx(1.0)
+        assert sum(state["hole"].values()) == pytest.approx(1.0)
+        assert state["nto_participation_ratio"] >= 1.0 - 1e-9
+        assert 0.0 <= state["charge_transfer_number"] <= 1.0
+        assert state["character"].endswith("*")
+        assert state["oscillator_strength_velocity"] >= 0.0
+        assert "rotatory_strength_length_1e40_cgs" in state
+        assert state["electron_hole_distance_angstrom"] >= 0.0
+
+
+@pytest.mark.parametrize(
+    ("options", "pattern"),
+    [
+        (("--fragment", "0-x"), "0-11,14"),
+        (("--fragment", "0-9"), "atom 4 does not exist"),
+        (("--fragment", "0,0"), "two fragments"),
+        (("--full-tddft", "--select-ev", 0.1), "Tamm-Dancoff"),
+        (("--select-ev", 0.0), "positive"),
+    ],
+)
+def test_refusals(cli, options, pattern):  # noqa: F811
+    assert_one_line_error(cli("run", FORMALDEHYDE, "--singlets", 2, "-q", *options), pattern)
