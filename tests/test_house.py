@@ -26,7 +26,7 @@ FLOORS = """
     representation.expansion representation.selection representation.products
     representation.correlations representation.centers representation.triples
     representation.message_correlations representation.long_range_tables representation.triplets
-    representation.degenerate
+    representation.degenerate representation.power
     representation.sparse representation.fixed representation
     learning.samples learning.ridge learning.kernels learning.readout learning.cartesian
     learning.operators learning.block_features learning.hamiltonian
@@ -37,15 +37,16 @@ FLOORS = """
     excitations intensities transitions spectrum
     uncertainty excited_record ensemble
     ground result singlepoint adjoint surface calculator
-    plots report
+    plots report molden volumes exports
     training.projection training.dataset training.geometries training.workers
     training.kohn_sham training.reference_excitations training.reference
     training.campaign training.progress training.contraction training.regression
     training.force_matching training.loss training.ridge training.config training.checkpoint
     training.excitation_cases training.committee_fit training.fit training.validate
+    training.calibrate
     training.excitation_fit training.commands
     training
-    inventory terminal jobs cli_training cli
+    inventory terminal jobs cli_training cli_export cli
 """.split()  # noqa: SIM905
 """Every file imports only what stands before it; a package name stands for its other files."""
 

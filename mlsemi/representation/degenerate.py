@@ -104,7 +104,7 @@ def same_triples(seed: int) -> Pair:
     """
     rng = np.random.default_rng(seed)
     while True:
-        radius, height, cap = rng.uniform((1.3, 0.3, 1.4), (2.0, 1.3, 2.4)) / BOHR_ANGSTROM
+        radius, height, cap = rng.uniform((1.4, 0.5, 1.5), (1.8, 1.0, 2.1)) / BOHR_ANGSTROM
         ring, turn = rng.uniform(0.0, 2.0 * np.pi, 3), rng.uniform(0.0, 2.0 * np.pi)
         pair = tuple(_boron(radius, height, sign * cap, ring, turn) for sign in (1.0, -1.0))
         if min(pdist(p.positions).min() for p in pair) > SHORTEST_BORON:

@@ -12,7 +12,7 @@ from math import factorial
 
 import numpy as np
 from scipy.interpolate import make_interp_spline
-from scipy.special import ive
+from scipy.special import gamma, ive
 
 from mlsemi.errors import InputError
 from mlsemi.kernels.splines import splines, splines_adjoint
@@ -149,6 +149,30 @@ def envelope_only(cutoff: float, n_degree: int) -> RadialTable:
     return RadialTable.of(lambda r: np.repeat(basis(r)[1][:, None, None], n_degree, axis=1), cutoff)
 
 
+def gaussian_orbitals(
+    cutoff: float, n_radial: int, n_degree: int
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Orthonormal combinations of x^n exp(-x^2 / 2 s_n^2), s_n = cutoff max(n^1/2, 1) / n_radial.
+
+    A basis R_n(x), n = 0 .. n_radial - 1, for :func:`smeared_functions`, the same for every degree,
+    orthonormal over 0 .. infinity; the common choice of density-based descriptors.
+    """
+    n = np.arange(n_radial)
+    width = cutoff * np.maximum(np.sqrt(n), 1.0) / n_radial
+    norm = np.sqrt(2.0 / (width ** (2 * n + 3) * gamma(n + 1.5)))
+    exponent = 0.5 / width**2
+    power = n[:, None] + n + 3
+    overlap = 0.5 * gamma(0.5 * power) / (exponent[:, None] + exponent) ** (0.5 * power)
+    values, vectors = np.linalg.eigh(overlap * norm[:, None] * norm)
+    mix = norm[:, None] * (vectors / np.sqrt(values)) @ vectors.T
+
+    def functions(x: np.ndarray) -> np.ndarray:
+        primitive = x[:, None] ** n * np.exp(-exponent * x[:, None] ** 2)
+        return np.repeat((primitive @ mix)[:, None, :], n_degree, axis=1)
+
+    return functions
+
+
 def smeared_functions(
     functions: Callable[[np.ndarray], np.ndarray],
     cutoff: float,
@@ -173,7 +197,7 @@ def smeared_functions(
     envelope : callable
         f, which takes every function to zero at the cutoff.
     """
-    x, w = quadrature(cutoff + 6.0 * width)
+    x, w = quadrature(cutoff + 8.0 * width)
     basis = functions(x)
 
     def values(r: np.ndarray) -> np.ndarray:
