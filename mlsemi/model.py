@@ -38,6 +38,7 @@ from mlsemi.representation import fixed
 from mlsemi.representation.features import Features
 from mlsemi.representation.fixed import FixedFeatures
 from mlsemi.representation.long_range import PotentialRecord, potential, potential_adjoint
+from mlsemi.repulsion import RepulsionRecord, repulsion, repulsion_adjoint
 
 
 class Representation(NamedTuple):
@@ -70,6 +71,7 @@ class ModelRecord(NamedTuple):
     potential: PotentialRecord | None
     bonds: Any
     energy: tuple[np.ndarray, np.ndarray] | None
+    repulsion: RepulsionRecord
 
 
 class Prediction(NamedTuple):
@@ -80,7 +82,7 @@ class Prediction(NamedTuple):
     hamiltonian : BlockedOperator
         Irreps of H_o, hartree.
     atom_energies : (n_atom,) array
-        Energy readout per (species-sorted) atom, hartree.
+        Energy per (species-sorted) atom, readout and short-range repulsion, hartree.
     atom_dipoles : (n_atom, 3) array
         Dipole readout per (species-sorted) atom, components y, z, x, e bohr.
     """
@@ -130,19 +132,21 @@ class Model:
             field, field_record = potential(pairs, nodes[:, 0], w)
         bonds, bond_record = part.bonds(pairs, basis, features.envelope, nodes, w)
         energies, energy_record = atom_energies(pairs, features.invariants, w)
+        wall, wall_record = repulsion(pairs, self.form.elements)
         operator = BlockedOperator(
             pairs,
             onsite(pairs, nodes, field, w),
             bonds + two_center(pairs, basis, w["two_center"]),
         )
-        record = ModelRecord(features, field_record, bond_record, energy_record)
-        return Prediction(operator, energies, atom_dipoles(pairs, nodes, w)), record
+        record = ModelRecord(features, field_record, bond_record, energy_record, wall_record)
+        return Prediction(operator, energies + wall, atom_dipoles(pairs, nodes, w)), record
 
     def predict_energies(self, pairs: PairList) -> tuple[np.ndarray, ModelRecord]:
         """The atomic energies of :meth:`predict` alone, without the Hamiltonian."""
         features = self.representation.features(pairs, self.radial, self.weights)
         energies, record = atom_energies(pairs, features.invariants, self.weights)
-        return energies, ModelRecord(features, None, None, record)
+        wall, wall_record = repulsion(pairs, self.form.elements)
+        return energies + wall, ModelRecord(features, None, None, record, wall_record)
 
     def adjoint(
         self,
@@ -196,6 +200,7 @@ class Model:
         )
         if positions_bar is not None:
             distance_bar = self.radial.adjoint(pairs.distance, basis_bar, envelope_bar)
+            repulsion_adjoint(pairs, record.repulsion, atom_energies_bar, distance_bar)
             positions_bar += pairs.adjoint(distance_bar, sphere_bar)
         return gradients, positions_bar
 
