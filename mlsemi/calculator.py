@@ -210,6 +210,27 @@ class MLSemi(Calculator):
         result = self._point(self._structure(target), singlets=singlets, triplets=triplets)
         return dict(result.to_dict().get("excitations", {}))
 
+    def uncertainty(self, atoms: Atoms | None = None) -> dict[str, Any]:
+        """Uncertainties at the geometry of ``atoms``, as under ``uncertainty`` in the JSON.
+
+        Those of excited states are among :meth:`excitations`.
+
+        Parameters
+        ----------
+        atoms : ase.Atoms, optional
+            By default those the calculator has seen last.
+        """
+        target = self.atoms if atoms is None else atoms
+        if target is None:
+            raise InputError("give atoms, or compute an energy first")
+        found = self._point(self._structure(target)).uncertainty
+        if found is None:
+            raise InputError(
+                f"parameter set {self.parameter_set.name} has no committee; "
+                "fit one with 'mlsemi committee'"
+            )
+        return found.to_dict()
+
     def write(self, label: str | os.PathLike[str]) -> None:
         """Write parameters, atoms and results to ``label.json``, for ``MLSemi(restart=label)``."""
         content = {

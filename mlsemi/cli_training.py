@@ -196,3 +196,24 @@ def validate(
         check_format(plot)
     jobs.reserve(plot, json_output)
     errors(parameters, datasets, split.value, plot, json_output)
+
+
+def committee(
+    parameters: Annotated[str, typer.Argument(metavar="PARAMETERS", help="Name or path.")],
+    datasets: Annotated[
+        list[Path], typer.Argument(metavar="DATASET", help="What the set was trained on (.h5).")
+    ],
+    members: Annotated[int, typer.Option(min=2, help="Members of the committee.")] = 32,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+) -> None:
+    """Fit the uncertainties of a parameter set, as 'mlsemi train' does at its end.
+
+    The training molecules of the datasets make the committee, the validation molecules calibrate
+    it; datasets with excitations calibrate those too. Predictions do not change.
+
+    \b
+    mlsemi committee runs/mine molecules.h5 excited.h5
+    """  # noqa: D301 (click reads the backspace: do not rewrap)
+    from mlsemi.training.calibrate import calibrate
+
+    calibrate(parameters, datasets, members, seed)

@@ -17,10 +17,12 @@ from tiny import write_tiny_parameters
 
 import mlsemi
 from mlsemi import calculator
+from mlsemi.committee import Committee
 from mlsemi.errors import InputError, ParameterError, StateWarning
 from mlsemi.parameters import Parameters
 from mlsemi.structure import Structure
 from mlsemi.surface import Character, excited_surface
+from mlsemi.units import HARTREE_EV
 
 STEP = 1e-3
 
@@ -367,3 +369,20 @@ def test_wrong_requests_are_refused(tiny, atoms):
         atoms.get_potential_energy()
     with pytest.raises(InputError, match="give atoms"):
         mlsemi.MLSemi(tiny).excitations(singlets=1)
+
+
+def test_uncertainties_are_those_of_the_single_point(tiny, atoms):
+    with pytest.raises(InputError, match="no committee"):
+        mlsemi.MLSemi(tiny).uncertainty(atoms)
+    form = tiny.model.form
+    shape = (len(form.elements), 1 + form.n_invariant, 3, 4)
+    shifts = 1e-3 * np.random.default_rng(0).normal(size=shape)
+    sure = mlsemi.MLSemi(tiny.with_committee(Committee(shifts, {}), {}))
+    with pytest.raises(InputError, match="atoms"):
+        sure.uncertainty()
+    found = sure.uncertainty(atoms)
+    expected = mlsemi.singlepoint(atoms, parameters=sure.parameter_set).uncertainty
+    assert found["homo_ev"] == pytest.approx(expected.homo * HARTREE_EV)
+    assert found["charges_e"] == pytest.approx(expected.charges)
+    states = sure.excitations(atoms, singlets=2)["singlets"]
+    assert min(state["uncertainty_ev"] for state in states) > 0.0

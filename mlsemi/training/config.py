@@ -84,8 +84,13 @@ class TrainConfig:
     only : tuple of str
         Train only the weights whose names start with one of these (empty: all), to fit a part of
         the model on its own; the rest keeps its start values, which for corrections is zero.
+    committee : int
+        Members of the committee that is fitted at the end, for uncertainties (0: none).
     limit : int
         Use only so many training molecules (0: all), for learning curves.
+    frames : int
+        Use only the first so many records of each molecule (0: all), so that one with a long
+        trajectory does not outweigh the others.
     model, loss, schedule : dict or dataclass
         See :class:`ModelForm`, :class:`LossWeights`, :class:`Schedule`.
     """
@@ -97,7 +102,9 @@ class TrainConfig:
     seed: int = 0
     threads: int = 1
     only: tuple[str, ...] = ()
+    committee: int = 32
     limit: int = 0
+    frames: int = 0
     model: dict[str, Any] = field(default_factory=dict)
     loss: LossWeights = field(default_factory=LossWeights)
     schedule: Schedule = field(default_factory=Schedule)
@@ -143,6 +150,9 @@ class TrainConfig:
         return ModelForm(tuple(number_of(text) for text in self.elements), **self.model)
 
 
+MAY_BE_ZERO = ("committee",)
+"""Whole numbers that may be zero although their default is not."""
+
 T = TypeVar("T", TrainConfig, Schedule, LossWeights, ModelForm)
 
 
@@ -155,10 +165,11 @@ def _checked(entries: T) -> T:
         value = getattr(entries, entry.name)
         number = isinstance(value, int | float) and not isinstance(value, bool)
         whole = number and isinstance(value, int)
+        least = int(entry.default != 0 and entry.name not in MAY_BE_ZERO)
         fine, need = {
             "str": (isinstance(value, str), "text"),
             "tuple[str, ...]": (_is_texts(value), "a list of texts"),
-            "int": (whole and value >= (entry.default != 0), "a positive whole number"),
+            "int": (whole and value >= least, "a positive whole number"),
             "bool": (isinstance(value, bool), "true or false"),
             "float": (number and 0.0 <= value < np.inf, "a number that is not negative"),
         }.get(str(entry.type), (True, ""))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
@@ -21,6 +22,7 @@ from mlsemi.model import Model
 from mlsemi.pairs import PairList
 from mlsemi.parameters import Parameters, checksum_of
 from mlsemi.training.checkpoint import TrainState
+from mlsemi.training.committee_fit import with_fitted_committee
 from mlsemi.training.config import Schedule, TrainConfig
 from mlsemi.training.dataset import Reference, ReferenceDataset
 from mlsemi.training.force_matching import force_gradient, forces_of
@@ -208,6 +210,17 @@ def molecules_limited(records: list[Reference], limit: int, seed: int) -> list[R
     return [r for r in records if r.molecule in chosen]
 
 
+def frames_limited(records: list[Reference], frames: int) -> list[Reference]:
+    """The first ``frames`` records of each molecule (0: everything)."""
+    seen: Counter[str] = Counter()
+    out = []
+    for record in records:
+        seen[record.molecule] += 1
+        if not frames or seen[record.molecule] <= frames:
+            out.append(record)
+    return out
+
+
 def train(config_path: Path, resume: bool = True, quiet: bool = False) -> Parameters:
     """Fit a parameter set: initial regression, then indirect training with checkpoints.
 
@@ -235,6 +248,7 @@ def fit(config: TrainConfig, base: Path, resume: bool = True, quiet: bool = Fals
     dataset = ReferenceDataset.load(*(base / name for name in config.datasets))
     known = set(config.elements)
     usable = [r for r in dataset if set(r.structure.symbols) <= known]
+    usable = frames_limited(usable, config.frames)
     records = molecules_limited(
         [r for r in usable if r.split == "train"], config.limit, config.seed
     )
@@ -343,6 +357,10 @@ def _finish(
     }
     weights = state.best | _domain(Model(form, state.best), records)
     parameters = Parameters(config.name, header, Model(form, weights), checksum_of(weights))
+    if config.committee:
+        parameters = with_fitted_committee(
+            parameters, records, validation, config.committee, config.seed
+        )
     parameters.save(output)
     save(training_figure(state.history), output / "training.png")
     return parameters

@@ -48,6 +48,7 @@ def test_entries_arrive(tmp_path):
         ("seed = 3", "seed = -1", "seed = -1"),
         ("seed = 3", 'seed = "three"', "seed = 'three'"),
         ("seed = 3", "threads = 0", "threads = 0"),
+        ("seed = 3", "committee = -1", "committee = -1"),
         ("seed = 3", 'elements = ["H", "Xy"]', "'Xy'"),
         ("seed = 3", 'elements = ["H", 6]', "elements"),
         ('["data.h5"]', '"data.h5"', "datasets = 'data.h5'"),
@@ -78,6 +79,11 @@ def test_mistakes_are_named_in_one_line(tmp_path, old, new, text):
     assert "config.toml" in line
     assert "\n" not in line
     assert text in line
+
+
+def test_a_committee_may_be_left_out(tmp_path):
+    assert load(tmp_path, GOOD).committee > 0
+    assert load(tmp_path, GOOD.replace("seed = 3", "committee = 0")).committee == 0
 
 
 def test_tables_may_be_left_out(tmp_path):

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from molecules import SMALL, random_model
-from teacher import lessons
+from molecules import SMALL, distorted, random_model
+from teacher import lesson, lessons
 
 from mlsemi.errors import ParameterError
 from mlsemi.parameters import Parameters
@@ -17,6 +17,7 @@ from mlsemi.training.dataset import ReferenceDataset
 from mlsemi.training.fit import (
     evaluate_model,
     fit,
+    frames_limited,
     is_finished,
     molecules_limited,
     summarise,
@@ -266,6 +267,8 @@ def test_every_kind_of_model_is_trained(kind, tmp_path, dataset, monkeypatch):
     loaded = Parameters.load(path.parent / "student")
     same_bits(loaded, fitted)
     assert loaded.model.form == form
+    assert loaded.committee.checksum == fitted.committee.checksum
+    assert loaded.committee.scale["homo"] > 0.0
     records = [r for r in dataset if r.split == "train"]
     start = initial_model(form, records, seed=1)
     for name, value in start.weights.items():
@@ -285,3 +288,12 @@ def test_early_stopping():
     ]  # fmt: skip
     assert not is_finished(rows, replace(schedule, patience=0))
     assert is_finished(rows, replace(schedule, patience=0, epochs=6))
+
+
+def test_few_frames_of_each_molecule():
+    model = random_model()
+    records = [lesson(model, distorted("HCN", seed=k), name) for k, name in enumerate("AABABB")]
+    kept = frames_limited(records, 2)
+    assert [r.molecule for r in kept] == ["A", "A", "B", "B"]
+    assert kept[3] is records[4]
+    assert frames_limited(records, 0) == records
