@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from mlsemi import __version__, cli_training, terminal
+from mlsemi import __version__, cli_export, cli_training, terminal
 from mlsemi.cli_training import DEFAULT_PARAMETERS, Quiet
 from mlsemi.errors import InputError
 
@@ -23,6 +23,7 @@ class Shape(str, Enum):
 
     gaussian = "gaussian"
     lorentzian = "lorentzian"
+    voigt = "voigt"
 
 
 class Axis(str, Enum):
@@ -141,7 +142,7 @@ def run(
     orbitals are counted from 0.
     """  # noqa: D301 (click reads the backspace: do not rewrap)
     from mlsemi import jobs
-    from mlsemi.formats import write_molden
+    from mlsemi.molden import write_molden
     from mlsemi.report import print_result
 
     method, fragments = jobs.method_from(full_tddft, select_ev), jobs.fragments_from(fragment)
@@ -189,6 +190,10 @@ def spectrum(
         float, typer.Option(min=0.001, metavar="W", help="Full width at half maximum, eV.")
     ] = 0.4,
     shape: Annotated[Shape, typer.Option(help="Line shape.")] = Shape.gaussian,
+    lorentz_ev: Annotated[
+        float | None,
+        typer.Option(min=0.001, metavar="W", help="Lorentzian width of voigt.  [default: width/4]"),
+    ] = None,
     plot: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Figure: .png, .svg or .pdf.")
     ] = None,
@@ -244,13 +249,14 @@ def spectrum(
                 print_states(tables, record, frame.label)
             results.append(result)
         if plot is not None or csv is not None:
-            curves = jobs.spectrum_of(results, width_ev, shape.value)
+            curves = jobs.spectrum_of(results, width_ev, shape.value, lorentz_ev)
             if plot is not None:
                 jobs.plot_spectrum(curves, plot, axis.value, cd, title=Path(frames[0].file).stem)
             if csv is not None:
                 jobs.write_csv(curves, csv, cd)
 
 
+app.command()(cli_export.export)
 app.command()(cli_training.reference)
 app.command()(cli_training.select)
 app.command()(cli_training.train)

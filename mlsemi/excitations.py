@@ -111,7 +111,8 @@ class ExcitedStates:
         (m,) weights, descending, that add up to one, and the (n_orbital, m) holes and particles
         in the Loewdin frame.
         """
-        left, singular, right = np.linalg.svd(self.amplitudes[k], full_matrices=False)
+        X = self.amplitudes[k] / np.linalg.norm(self.amplitudes[k])
+        left, singular, right = np.linalg.svd(X, full_matrices=False)
         n = state.n_occupied
         return singular**2, state.orbitals[:, :n] @ left, state.orbitals[:, n:] @ right.T
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from mlsemi import terminal
 from mlsemi.ensemble import average_spectrum
 from mlsemi.errors import InputError
@@ -115,11 +117,25 @@ def reserve(*paths: Path | None) -> None:
             check_writable(path)
 
 
-def spectrum_of(results: Sequence[Result], width_ev: float, shape: Shape) -> Spectrum:
-    """Spectrum of one result, or the average over several."""
-    return average_spectrum(
-        [result.singlets for result in results if result.singlets is not None], width_ev, shape
-    )
+def spectrum_of(
+    results: Sequence[Result], width_ev: float, shape: Shape, lorentz_ev: float | None = None
+) -> Spectrum:
+    """Spectrum of one result, or the average over several frames of one molecule.
+
+    Raises
+    ------
+    InputError
+        If the frames hold different molecules.
+    """
+    symbols = [result.structure.symbols for result in results]
+    other = next((k for k, found in enumerate(symbols) if found != symbols[0]), None)
+    if other is not None:
+        raise InputError(
+            f"frames 0 and {other} are different molecules: a spectrum is the average over frames "
+            "of one; give the others files of their own, or neither --plot nor --csv"
+        )
+    states = [result.singlets for result in results if result.singlets is not None]
+    return average_spectrum(states, width_ev, shape, lorentz_ev)
 
 
 def plot_spectrum(
@@ -139,11 +155,15 @@ def plot_spectrum(
     """
     from mlsemi.plots import save, spectrum_figure
 
-    # a far tail at low energies would fill a wavelength axis with nothing
-    shown = curves.energies_ev >= 0.6 * curves.stick_energies_ev.min()
+    values = curves.delta_extinction if cd else curves.extinction
+    # far tails would fill a wavelength axis with nothing
+    large = np.abs(values) > 2e-3 * np.abs(values).max()
+    near = np.searchsorted(curves.energies_ev, curves.stick_energies_ev.min())
+    first = min(int(large.argmax()), int(near)) if large.any() else 0
+    shown = slice(first, None)
     figure = spectrum_figure(
         curves.energies_ev[shown],
-        (curves.delta_extinction if cd else curves.extinction)[shown],
+        values[shown],
         curves.stick_energies_ev,
         curves.rotatory_strengths_1e40_cgs if cd else curves.oscillator_strengths,
         axis=axis,

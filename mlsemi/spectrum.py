@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import constants
+from scipy import constants, special
 
 from mlsemi.errors import InputError
 from mlsemi.excitations import ExcitedStates
 from mlsemi.structure import read_only
 from mlsemi.units import EV_NM, HARTREE_EV
 
-Shape = Literal["gaussian", "lorentzian"]
+Shape = Literal["gaussian", "lorentzian", "voigt"]
 
 OSCILLATOR_AREA_CM = (
     constants.N_A
@@ -68,8 +68,8 @@ class Spectrum:
     oscillator_strengths : (n_state,) array
     rotatory_strengths_1e40_cgs : (n_state,) array
     width_ev : float
-        Full width at half maximum.
-    shape : "gaussian" or "lorentzian"
+        Full width at half maximum; of a Voigt line, of its Gaussian part.
+    shape : "gaussian", "lorentzian" or "voigt"
     energies_ev : (n_point,) array
         Ascending.
     extinction : (n_point,) array
@@ -107,6 +107,7 @@ def spectrum(
     width_ev: float = 0.3,
     shape: Shape = "gaussian",
     energies_ev: np.ndarray | None = None,
+    lorentz_ev: float | None = None,
 ) -> Spectrum:
     """Broaden excited states to a spectrum.
 
@@ -120,11 +121,14 @@ def spectrum(
     states : ExcitedStates
         With intensities.
     width_ev : float
-        Full width at half maximum.
-    shape : "gaussian" or "lorentzian"
+        Full width at half maximum; of a Voigt line, of its Gaussian part.
+    shape : "gaussian", "lorentzian" or "voigt"
     energies_ev : (n_point,) array, optional
         Ascending positive grid; by default the sticks and four widths around them in steps of a
         twentieth of the width.
+    lorentz_ev : float, optional
+        Full width at half maximum of the Lorentzian part of a Voigt line (the lifetime, beside the
+        inhomogeneous width); by default a quarter of ``width_ev``.
 
     Raises
     ------
@@ -135,7 +139,7 @@ def spectrum(
     if np.isnan(states.oscillator_strengths).any():
         raise InputError("these excited states carry no intensities; call intensities() first")
     sticks = states.energies * HARTREE_EV
-    line = _line(width_ev, shape)
+    line = _line(width_ev, shape, 0.25 * width_ev if lorentz_ev is None else lorentz_ev)
     grid = _grid(sticks, width_ev) if energies_ev is None else read_only(energies_ev)
     if grid.ndim != 1 or not grid.size or grid[0] <= 0.0 or not (np.diff(grid) > 0.0).all():
         raise InputError("the energy grid of a spectrum must be ascending and positive")
@@ -153,17 +157,21 @@ def spectrum(
     )
 
 
-def _line(width_ev: float, shape: str) -> Callable[[np.ndarray], np.ndarray]:
-    """Line shape of unit area and full width at half maximum ``width_ev``, 1/eV."""
-    if not (np.isfinite(width_ev) and width_ev > 0.0):
-        raise InputError(f"the width of a spectrum must be positive, not {width_ev} eV")
+def _line(width_ev: float, shape: str, lorentz_ev: float) -> Callable[[np.ndarray], np.ndarray]:
+    """Line shape of unit area and width ``width_ev``, 1/eV."""
+    for width in (width_ev, lorentz_ev):
+        if not (np.isfinite(width) and width > 0.0):
+            raise InputError(f"the width of a spectrum must be positive, not {width} eV")
     half = 0.5 * width_ev
     if shape == "gaussian":
         norm = np.sqrt(np.log(2.0) / np.pi) / half
         return lambda x: norm * np.exp(-np.log(2.0) * (x / half) ** 2)
     if shape == "lorentzian":
         return lambda x: half / np.pi / (x**2 + half**2)
-    raise InputError(f"line shape {shape!r} is not one of gaussian, lorentzian")
+    if shape == "voigt":
+        sigma = half / np.sqrt(2.0 * np.log(2.0))
+        return lambda x: special.voigt_profile(x, sigma, 0.5 * lorentz_ev)
+    raise InputError(f"line shape {shape!r} is not one of gaussian, lorentzian, voigt")
 
 
 def _grid(sticks: np.ndarray, width_ev: float) -> np.ndarray:

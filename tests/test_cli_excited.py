@@ -41,6 +41,25 @@ def test_analysis_is_in_the_record(cli):  # noqa: F811
         assert state["electron_hole_distance_angstrom"] >= 0.0
 
 
+def test_line_shapes(cli, tmp_path):  # noqa: F811
+    tables = []
+    for shape in ("gaussian", "voigt"):
+        path = tmp_path / f"{shape}.csv"
+        found = cli("spectrum", FORMALDEHYDE, "--shape", shape, "--csv", path, "-q")
+        assert found.exit_code == 0
+        tables.append(path.read_text().splitlines())
+    assert len(tables[0]) == len(tables[1])
+    assert tables[0][50] != tables[1][50]
+
+
+def test_different_molecules_have_no_average(cli, tmp_path):  # noqa: F811
+    path = tmp_path / "two.xyz"
+    path.write_text("3\n\nO 0 0 0\nH 0 0 1\nH 0 1 0\n2\n\nH 0 0 0\nH 0 0 0.8\n")
+    assert cli("spectrum", path, "--singlets", 1, "-q").exit_code == 0
+    found = cli("spectrum", path, "--singlets", 1, "-q", "--csv", tmp_path / "a.csv")
+    assert_one_line_error(found, "different molecules")
+
+
 @pytest.mark.parametrize(
     ("options", "pattern"),
     [

@@ -9,8 +9,9 @@ from bad_inputs import BAD, GOOD, MOLFILE, xyz
 
 from mlsemi.basis import Basis
 from mlsemi.errors import InputError
-from mlsemi.formats import iter_frames, molden, read_structures
+from mlsemi.formats import iter_frames, read_structures
 from mlsemi.integrals import overlap
+from mlsemi.molden import molden
 from mlsemi.outputs import check_writable, complete_or_absent
 from mlsemi.structure import Structure
 

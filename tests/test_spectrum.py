@@ -64,6 +64,25 @@ def test_full_width_at_half_maximum(shape):
     assert not curve.delta_extinction.any()
 
 
+def test_voigt_is_the_convolution_of_its_parts():
+    grid = np.linspace(1e-3, 10.0, 4001)
+    curve = spectrum(states([5.0], [1.0], [0.0]), 0.3, "voigt", grid, lorentz_ev=0.2)
+    x = grid - grid[2000]
+    gauss = np.exp(-np.log(2.0) * (x / 0.15) ** 2)
+    lorentz = 0.1 / (x**2 + 0.1**2)
+    both = np.convolve(gauss, lorentz, mode="same")
+    shown = np.abs(x) < 1.0
+    expected = both[shown] / both.max()
+    found = np.interp(x[shown] + 5.0, grid, curve.extinction)
+    np.testing.assert_allclose(found / curve.extinction.max(), expected, atol=2e-3)
+    area_cm = np.trapezoid(curve.extinction, grid * EV_WAVENUMBER)
+    assert area_cm * 4.319e-9 == pytest.approx(1.0, rel=2e-2)
+    narrow = spectrum(states([5.0], [1.0], [0.0]), 0.3, "voigt", grid, lorentz_ev=1e-6)
+    plain = spectrum(states([5.0], [1.0], [0.0]), 0.3, "gaussian", grid)
+    peak = plain.extinction.max()
+    np.testing.assert_allclose(narrow.extinction, plain.extinction, atol=1e-4 * peak)
+
+
 def test_peak_of_a_unit_band():
     """Gaussian of FWHM 0.3 eV, f = 1: 28707 * 2 sqrt(ln 2/pi) / 0.3 = 8.99e4 L/(mol cm)."""
     curve = spectrum(states([5.0], [1.0], [0.0]), 0.3, "gaussian", np.array([5.0]))

@@ -1,0 +1,69 @@
+"""The command ``mlsemi export``: orbitals and densities to cube and Molden files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlsemi.cli_training import DEFAULT_PARAMETERS, Quiet
+from mlsemi.errors import InputError
+
+
+def export(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="One structure; - is xyz on stdin.")],
+    quantities: Annotated[
+        list[str], typer.Argument(metavar="WHAT...", help="homo, transition:S1, ntos:S1, ...")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where the files go.")
+    ] = Path(),
+    spacing: Annotated[
+        float, typer.Option(metavar="A", help="Between grid points, angstrom.")
+    ] = 0.2,
+    margin: Annotated[
+        float, typer.Option(metavar="A", help="Around the molecule, angstrom.")
+    ] = 3.5,
+    full_tddft: Annotated[bool, typer.Option("--full-tddft", help="De-excitations too.")] = False,
+    charge: Annotated[int | None, typer.Option(help="Total charge.")] = None,
+    parameters: Annotated[
+        str, typer.Option("--parameters", metavar="NAME|PATH", help="See 'mlsemi info'.")
+    ] = DEFAULT_PARAMETERS,
+    threads: Annotated[int, typer.Option(min=1, help="Threads.")] = 1,
+    quiet: Quiet = False,
+) -> None:
+    """Orbitals, densities and natural transition orbitals as cube and Molden files.
+
+    \b
+    mlsemi export caffeine.xyz homo lumo lumo+1 orbital:12 density
+    mlsemi export caffeine.xyz hole:S1 electron:S1 transition:S2 difference:T1 -o cubes
+    mlsemi export caffeine.xyz ntos:S1
+
+    Cube files: an orbital, the total density, the heaviest natural transition orbitals (hole,
+    electron), the transition density, or electron minus hole of state S1, S2, ..., T1, ...
+    ntos:S1 is a Molden file with all pairs, their weights as occupations.
+    """  # noqa: D301 (click reads the backspace: do not rewrap)
+    from mlsemi import exports, jobs, terminal
+    from mlsemi.units import BOHR_ANGSTROM
+    from mlsemi.volumes import Grid
+
+    wanted = [exports.Quantity.named(text) for text in quantities]
+    frames = jobs.read([file], charge, parameters)
+    if len(frames) > 1:
+        raise InputError(f"{file}: export takes a single structure, there are {len(frames)}")
+    frame = frames[0]
+    grid = Grid.around(frame.structure, spacing / BOHR_ANGSTROM, margin / BOHR_ANGSTROM)
+    stem = "structure" if file == "-" else Path(file).name.split(".")[0]
+    paths = [output / f"{stem}.{quantity.file_name}" for quantity in wanted]
+    jobs.reserve(*paths)
+    result = jobs.calculate(
+        frame,
+        parameters,
+        threads,
+        method=jobs.method_from(full_tddft, None),
+        **exports.needed(wanted),
+    )
+    jobs.record_of(frame, result, quiet)
+    for quantity, path in terminal.progress(list(zip(wanted, paths, strict=True)), "files", quiet):
+        exports.export(result, quantity, grid, path)
