@@ -203,17 +203,22 @@ def committee(
     datasets: Annotated[
         list[Path], typer.Argument(metavar="DATASET", help="What the set was trained on (.h5).")
     ],
+    excited: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE.h5", help="Datasets with excitations. Repeatable."),
+    ] = None,
     members: Annotated[int, typer.Option(min=2, help="Members of the committee.")] = 32,
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
 ) -> None:
     """Fit the uncertainties of a parameter set, as 'mlsemi train' does at its end.
 
     The training molecules of the datasets make the committee, the validation molecules calibrate
-    it; datasets with excitations calibrate those too. Predictions do not change.
+    it; all but the test molecules of datasets with excitations, which may be of another level,
+    calibrate those. Predictions do not change.
 
     \b
-    mlsemi committee runs/mine molecules.h5 excited.h5
+    mlsemi committee runs/mine molecules.h5 --excited excited.h5
     """  # noqa: D301 (click reads the backspace: do not rewrap)
     from mlsemi.training.calibrate import calibrate
 
-    calibrate(parameters, datasets, members, seed)
+    calibrate(parameters, datasets, excited or [], members, seed)

@@ -13,6 +13,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,10 +25,36 @@ S_LEVEL, P_LEVEL, ENERGY = range(3)
 """What a member shifts."""
 
 QUANTITIES = (
-    "occupied", "homo", "lumo", "virtual", "gap", "charges", "dipole", "energy", "singlets",
+    "occupied",
+    "homo",
+    "lumo",
+    "virtual",
+    "gap",
+    "charges",
+    "dipole",
+    "energy",
+    "singlets",
     "triplets",
-)  # fmt: skip
+)
 """What has a calibration of its own."""
+
+
+class Calibration(NamedTuple):
+    """From the spread s of the members to an uncertainty: ((factor s)^2 + floor^2)^1/2.
+
+    Attributes
+    ----------
+    factor : float
+    floor : float
+        What is uncertain however well the features are known, in the unit of the quantity (a.u.).
+    """
+
+    factor: float = 1.0
+    floor: float = 0.0
+
+    def __call__(self, spread: np.ndarray) -> np.ndarray:
+        """Uncertainty of every spread."""
+        return np.hypot(self.factor * spread, self.floor)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,13 +66,12 @@ class Committee:
     shifts : (n_species, 1 + n_invariant, 3, n_member) array
         Per species, for a constant and each standardised invariant: shift of the s level, of the
         p level and of the atomic energy, hartree.
-    scale : mapping
-        Factor from the spread of the members to the uncertainty of each of ``QUANTITIES``; those
-        that were not calibrated are absent.
+    calibration : mapping of str to Calibration
+        For each of ``QUANTITIES``; those that were not calibrated are absent.
     """
 
     shifts: np.ndarray
-    scale: Mapping[str, float]
+    calibration: Mapping[str, Calibration]
 
     @property
     def n_member(self) -> int:
@@ -57,8 +83,12 @@ class Committee:
         """sha256 of the shifts and the calibration."""
         digest = hashlib.sha256(np.ascontiguousarray(self.shifts, dtype=np.float64).tobytes())
         digest.update(f"{self.shifts.shape}".encode())
-        digest.update(json.dumps(dict(self.scale), sort_keys=True).encode())
+        digest.update(json.dumps(self.plain_calibration(), sort_keys=True).encode())
         return digest.hexdigest()
+
+    def plain_calibration(self) -> dict[str, dict[str, float]]:
+        """The calibration as JSON holds it."""
+        return {name: entry._asdict() for name, entry in self.calibration.items()}
 
     def atom_shifts(self, pairs: PairList, invariants: np.ndarray, weights: Weights) -> np.ndarray:
         """(n_atom, 3, n_member) shifts of every (species-sorted) atom, hartree.

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mlsemi.committee import Committee
+from mlsemi.committee import Calibration, Committee
 from mlsemi.domain import outside
 from mlsemi.elements import number_of, symbol
 from mlsemi.errors import InputError, ParameterError
@@ -150,7 +150,8 @@ class Parameters:
         provenance : mapping
             How it was fitted; kept beside its calibration under ``committee`` in the header.
         """
-        entry = {"scale": dict(committee.scale), "checksum": committee.checksum, **provenance}
+        plain = committee.plain_calibration()
+        entry = {"calibration": plain, "checksum": committee.checksum, **provenance}
         return replace(self, header=self.header | {"committee": entry}, committee=committee)
 
     def warnings(
@@ -260,7 +261,8 @@ def _read_committee(path: Path, header: dict[str, object]) -> Committee | None:
         raise ParameterError(f"parameter set {path}: committee = {entry!r}, need a table")
     with open(path / "committee.npz", "rb") as stream, np.load(stream) as data:
         shifts = read_only(data["shifts"])
-    committee = Committee(shifts, {str(k): float(v) for k, v in entry["scale"].items()})
+    calibration = {name: Calibration(**pair) for name, pair in entry["calibration"].items()}
+    committee = Committee(shifts, calibration)
     if committee.checksum != entry.get("checksum"):
         raise ParameterError(
             f"parameter set {path}: checksum of the committee does not match, it is corrupted"

@@ -165,7 +165,7 @@ def uncertainty_of(
         return None
     shifts = committee.atom_shifts(pairs, features.invariants, parameters.model.weights)
     rows = pairs.atoms_of(0)
-    return Uncertainty(pairs.structures[0], state, shifts[rows], committee.scale)
+    return Uncertainty(pairs.structures[0], state, shifts[rows], committee.calibration)
 
 
 def check_temperature(kelvin: float) -> None:

@@ -7,9 +7,8 @@ A member shifts the levels of all shells by d_s. Then, to first order,
                         B_s,ia = sum_(mu in s) C_mu,i C_mu,a
     excitations         d w     = sum_s (particle - hole population of s) d_s
 
-(theory section 12), so that no member is ever diagonalised. The root mean square over the
-members times a calibrated factor is the uncertainty: 68 % of the errors on validation molecules
-were smaller.
+(theory section 12), so that no member is ever diagonalised. Their root mean square over the
+members, calibrated, is the uncertainty: 68 % of the errors on validation molecules were smaller.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from mlsemi.committee import ENERGY, P_LEVEL, S_LEVEL
+from mlsemi.committee import ENERGY, P_LEVEL, S_LEVEL, Calibration
 from mlsemi.eigen import ElectronicState
 from mlsemi.elements import n_orbital_of
 from mlsemi.excitations import ExcitedStates
@@ -78,14 +77,14 @@ class Uncertainty:
     state : ElectronicState
     shifts : (n_atom, 3, n_member) array
         What every member shifts, atoms in the order of the structure, hartree.
-    scale : mapping
-        Calibration of each quantity; without one the spread of the members stands as it is.
+    calibration : mapping
+        Of each quantity; without one the spread of the members stands as it is.
     """
 
     structure: Structure
     state: ElectronicState
     shifts: np.ndarray
-    scale: Mapping[str, float]
+    calibration: Mapping[str, Calibration]
 
     @cached_property
     def shell_shifts(self) -> np.ndarray:
@@ -100,7 +99,8 @@ class Uncertainty:
 
     def _of(self, name: str, shifts: np.ndarray) -> np.ndarray:
         """Root mean square over the members, calibrated."""
-        return self.scale.get(name, 1.0) * np.sqrt(np.mean(shifts**2, axis=-1))
+        calibration = self.calibration.get(name, Calibration())
+        return calibration(np.sqrt(np.mean(shifts**2, axis=-1)))
 
     @cached_property
     def energies(self) -> np.ndarray:
@@ -154,7 +154,7 @@ class Uncertainty:
         """(n_state,) of the excitation energies, at fixed amplitudes and interaction."""
         populations = excitation_populations(self.structure, self.state, states)
         name = f"{states.multiplicity}s"
-        calibrated = name if name in self.scale else "gap"
+        calibrated = name if name in self.calibration else "gap"
         return self._of(calibrated, populations @ self.shell_shifts)
 
     def to_dict(self) -> dict[str, Any]:

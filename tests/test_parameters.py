@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from molecules import SMALL, distorted, parameters_of, random_model
 
-from mlsemi.committee import Committee
+from mlsemi.committee import Calibration, Committee
 from mlsemi.errors import InputError, ParameterError
 from mlsemi.parameters import DEFAULT, FORMAT, Parameters, available, checksum_of
 from mlsemi.structure import Structure
@@ -53,7 +53,7 @@ def test_round_trip(original, saved):
 def with_committee(original, tmp_path):
     shape = (len(SMALL.elements), 1 + SMALL.n_invariant, 3, 2)
     shifts = np.random.default_rng(0).normal(size=shape)
-    committee = Committee(shifts, {"homo": 2.5})
+    committee = Committee(shifts, {"homo": Calibration(2.5, 0.1)})
     original.with_committee(committee, {"seed": 4}).save(tmp_path / "certain")
     return tmp_path / "certain"
 
@@ -61,7 +61,7 @@ def with_committee(original, tmp_path):
 def test_committee_comes_back(original, with_committee):
     loaded = Parameters.load(with_committee)
     assert loaded.checksum == original.checksum
-    assert loaded.committee.scale == {"homo": 2.5}
+    assert loaded.committee.calibration == {"homo": Calibration(2.5, 0.1)}
     assert loaded.header["committee"]["seed"] == 4
     assert loaded.committee.shifts.shape[3] == loaded.committee.n_member == 2
     loaded.save(with_committee)
@@ -77,7 +77,10 @@ def test_without_a_committee_there_is_none(saved, with_committee):
 
 def test_damaged_committees_are_refused(with_committee):
     header = json.loads((with_committee / "header.json").read_text())
-    edited(with_committee, committee=header["committee"] | {"scale": {"homo": 2.4}})
+    edited(
+        with_committee,
+        committee=header["committee"] | {"calibration": {"homo": {"factor": 2.4, "floor": 0.1}}},
+    )
     assert "checksum of the committee" in refused(with_committee)
     edited(with_committee, committee=[1, 2])
     assert "committee" in refused(with_committee)

@@ -7,7 +7,7 @@ from harness import assert_equivariant, derivative
 from molecules import SMALL, distorted, gapped_model, parameters_of
 
 from mlsemi import eigen, observables, singlepoint
-from mlsemi.committee import Committee
+from mlsemi.committee import Calibration, Committee
 from mlsemi.elements import n_orbital_of
 from mlsemi.excitations import ExcitedStates
 from mlsemi.kernels.perturbation import transition_populations
@@ -25,13 +25,15 @@ MODEL = gapped_model([STRUCTURE])
 N_MEMBER = 5
 
 
-def committee(scale=None, seed=0):
+def committee(calibration=None, seed=0):
     shape = (len(SMALL.elements), 1 + SMALL.n_invariant, 3, N_MEMBER)
-    return Committee(1e-3 * np.random.default_rng(seed).normal(size=shape), scale or {})
+    return Committee(1e-3 * np.random.default_rng(seed).normal(size=shape), calibration or {})
 
 
 PARAMETERS = parameters_of(MODEL)
-WITH = PARAMETERS.with_committee(committee({"homo": 2.0, "charges": 3.0}), {"seed": 0})
+WITH = PARAMETERS.with_committee(
+    committee({"homo": Calibration(2.0, 0.001), "charges": Calibration(3.0)}), {"seed": 0}
+)
 
 
 @pytest.fixture(scope="module")
@@ -119,11 +121,12 @@ def test_spread_of_the_members(result):
         charges.append(one.charge_shifts[:, 0])
         energy.append(one.shifts[:, 2].sum())
     u = result.uncertainty
-    assert u.homo == pytest.approx(2.0 * np.sqrt(np.mean(np.square(homo))))
+    spread = np.sqrt(np.mean(np.square(homo)))
+    assert u.homo == pytest.approx(np.hypot(2.0 * spread, 0.001))
     assert u.gap == pytest.approx(np.sqrt(np.mean(np.square(gap))))
     assert u.energy == pytest.approx(np.sqrt(np.mean(np.square(energy))))
     np.testing.assert_allclose(u.charges, 3.0 * np.sqrt(np.mean(np.square(charges), axis=0)))
-    assert u.energies[result.state.n_occupied - 1] == pytest.approx(u.homo / 2.0)
+    assert u.energies[result.state.n_occupied - 1] == pytest.approx(spread)
     assert u.energies[result.state.n_occupied] == pytest.approx(u.lumo)
 
 

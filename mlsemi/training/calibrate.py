@@ -12,9 +12,19 @@ from mlsemi.parameters import Parameters, folder_of
 from mlsemi.training.committee_fit import with_fitted_committee
 from mlsemi.training.dataset import ReferenceDataset
 from mlsemi.training.validate import select
+from mlsemi.units import AU_DEBYE, HARTREE_EV
+
+UNITS = {"charges": ("e", 1.0), "dipole": ("D", AU_DEBYE)}
+"""Unit of each quantity that is no energy, and its size in that unit."""
 
 
-def calibrate(parameters: str, datasets: Sequence[Path], members: int, seed: int) -> Parameters:
+def calibrate(
+    parameters: str,
+    datasets: Sequence[Path],
+    excited: Sequence[Path] = (),
+    members: int = 32,
+    seed: int = 0,
+) -> Parameters:
     """Fit a committee, write it into the folder of the set, and print its calibration.
 
     Parameters
@@ -23,6 +33,8 @@ def calibrate(parameters: str, datasets: Sequence[Path], members: int, seed: int
         Name or path.
     datasets : sequence of Path
         Their training molecules make the committee, their validation molecules calibrate it.
+    excited : sequence of Path
+        Datasets with excitations, of any level; all but their test molecules calibrate those.
     members, seed : int
 
     Returns
@@ -37,12 +49,15 @@ def calibrate(parameters: str, datasets: Sequence[Path], members: int, seed: int
     chosen = Parameters.load(parameters)
     dataset = ReferenceDataset.load(*datasets)
     train, validation = (select(dataset, name, chosen.elements) for name in ("train", "validation"))
-    fitted = with_fitted_committee(chosen, train, validation, members, seed)
+    states = [r for r in ReferenceDataset.load(*excited) if r.split != "test"]
+    known = [r for r in states if set(r.structure.symbols) <= set(chosen.elements)]
+    fitted = with_fitted_committee(chosen, train, validation, members, seed, known)
     fitted.save(folder_of(parameters))
     assert fitted.committee is not None
-    table = Table("quantity", "factor on the spread", box=None, pad_edge=False)
-    for name, factor in fitted.committee.scale.items():
-        table.add_row(name, f"{factor:.3g}")
+    table = Table("quantity", "factor on the spread", "floor", box=None, pad_edge=False)
+    for name, (factor, floor) in fitted.committee.calibration.items():
+        unit, size = UNITS.get(name, ("eV", HARTREE_EV))
+        table.add_row(name, f"{factor:.3g}", f"{floor * size:.3g} {unit}")
     console = Console()
     console.print(
         f"{fitted.name}: {members} members from {len(train)} structures, "

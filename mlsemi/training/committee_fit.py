@@ -14,13 +14,14 @@ for those whose molecules it fits badly.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import scipy.linalg
+from scipy.optimize import minimize
 
-from mlsemi.committee import ENERGY, Committee, committee_inputs
+from mlsemi.committee import ENERGY, Calibration, Committee, committee_inputs
 from mlsemi.eigen import ElectronicState
 from mlsemi.excitations import excite_with
 from mlsemi.ground import ground_state
@@ -178,12 +179,12 @@ def errors_and_spreads(
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Absolute errors and uncertainties of every quantity but excitations, a.u.
 
-    With ``committee.scale`` empty the uncertainties are the bare spreads.
+    With ``committee.calibration`` empty the uncertainties are the bare spreads.
     """
     found: dict[str, tuple[list[np.ndarray], list[np.ndarray]]] = {}
     for point in points_of(model, records):
         shifts = np.einsum("id,idxk->ixk", point.inputs, committee.shifts[point.species])
-        spread = Uncertainty(point.structure, point.state, shifts, committee.scale)
+        spread = Uncertainty(point.structure, point.state, shifts, committee.calibration)
         e, n = point.errors, point.state.n_occupied
         rows = {
             "occupied": (e.occupied, spread.energies[:n]),
@@ -212,7 +213,7 @@ def excitation_errors_and_spreads(
     points = points_of(parameters.model, excited)
     for case, point in zip(cases_of(parameters, excited), points, strict=True):
         shifts = np.einsum("id,idxk->ixk", point.inputs, committee.shifts[point.species])
-        spread = Uncertainty(point.structure, point.state, shifts, committee.scale)
+        spread = Uncertainty(point.structure, point.state, shifts, committee.calibration)
         between = case.interaction(parameters.excitation)
         for kind in MULTIPLICITIES:
             states = excite_with(case.state, between, N_STATES, kind)
@@ -233,13 +234,29 @@ def _known(
     return error[known], spread[known]
 
 
-def calibrated(pairs: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> dict[str, float]:
-    """Factor per quantity with which ``COVERED`` of the errors are below the uncertainty."""
-    return {
-        name: float(np.quantile(error / np.maximum(spread, 1e-300), COVERED))
-        for name, (error, spread) in pairs.items()
-        if error.size
-    }
+def calibrated(error: np.ndarray, spread: np.ndarray) -> Calibration:
+    """Factor and floor with the smallest quantile loss of the errors at ``COVERED``.
+
+    The quantile (pinball) loss is proper: it is smallest where that share of the errors lies below
+    the uncertainty, for large and for small spreads (Koenker and Bassett, Econometrica 46, 33
+    (1978)).
+    """
+    size, typical = float(np.median(error)), float(np.median(spread))
+    if not size or not typical:
+        return Calibration()
+
+    def loss(logarithms: np.ndarray) -> float:
+        above = error - _calibration(logarithms, size, typical)(spread)
+        return float(np.mean(np.maximum(COVERED * above, (COVERED - 1.0) * above)))
+
+    starts = [np.array(x) for x in ((0.0, 0.0), (1.0, -3.0), (-2.0, 0.5))]
+    fits = [minimize(loss, x, method="Nelder-Mead", bounds=[(-6.0, 6.0)] * 2) for x in starts]
+    return _calibration(min(fits, key=lambda fit: float(fit.fun)).x, size, typical)
+
+
+def _calibration(logarithms: np.ndarray, size: float, typical: float) -> Calibration:
+    factor, floor = np.exp(logarithms)
+    return Calibration(float(factor) * size / typical, float(floor) * size)
 
 
 def with_fitted_committee(
@@ -248,6 +265,7 @@ def with_fitted_committee(
     validation: Sequence[Reference],
     n_member: int,
     seed: int = 0,
+    excited: Sequence[Reference] = (),
 ) -> Parameters:
     """The parameter set with a committee, calibrated on validation records.
 
@@ -255,18 +273,22 @@ def with_fitted_committee(
     ----------
     parameters : Parameters
     train, validation : sequence of Reference
-        The training records of the set, and others; records with excitations calibrate those too.
+        The training records of the set, and others of the same level.
     n_member, seed : int
+    excited : sequence of Reference
+        Records with excitations, of any level, which calibrate those.
     """
     model = parameters.model
     committee = Committee(fit_shifts(model, train, n_member, seed), {})
     pairs = errors_and_spreads(model, committee, validation)
-    pairs |= excitation_errors_and_spreads(parameters, committee, validation)
-    committee = Committee(committee.shifts, calibrated(pairs))
+    pairs |= excitation_errors_and_spreads(parameters, committee, excited)
+    calibration = {name: calibrated(*pair) for name, pair in pairs.items() if pair[0].size}
+    committee = Committee(committee.shifts, calibration)
     about = {
         "members": n_member,
         "seed": seed,
         "training_structures": len(train),
         "validation_structures": len(validation),
+        "excited_structures": len(excited),
     }
     return parameters.with_committee(committee, about)

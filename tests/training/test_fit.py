@@ -268,7 +268,7 @@ def test_every_kind_of_model_is_trained(kind, tmp_path, dataset, monkeypatch):
     same_bits(loaded, fitted)
     assert loaded.model.form == form
     assert loaded.committee.checksum == fitted.committee.checksum
-    assert loaded.committee.scale["homo"] > 0.0
+    assert loaded.committee.calibration["homo"].factor > 0.0
     records = [r for r in dataset if r.split == "train"]
     start = initial_model(form, records, seed=1)
     for name, value in start.weights.items():
