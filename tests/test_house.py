@@ -26,7 +26,7 @@ FLOORS = """
     representation.expansion representation.selection representation.products
     representation.correlations representation.centers representation.triples
     representation.message_correlations representation.long_range_tables representation.triplets
-    representation.degenerate representation.power
+    representation.degenerate representation.power representation.potentials
     representation.sparse representation.fixed representation
     learning.samples learning.ridge learning.kernels learning.readout learning.cartesian
     learning.operators learning.block_features learning.hamiltonian

@@ -3,15 +3,20 @@
 import numpy as np
 import pytest
 from harness import assert_equivariant, random_directions, real_harmonics
-from representation_walks import ELEMENTS, STRUCTURES, assert_position_derivative, by_order
+from representation_walks import (
+    ELEMENTS,
+    STRUCTURES,
+    assert_position_derivative,
+    by_order,
+    fitted_atoms,
+)
 from scipy.special import erf
 
 from mlsemi.errors import InputError
-from mlsemi.representation.correlations import irreps_up_to
 from mlsemi.representation.expansion import Expansion
 from mlsemi.representation.long_range_tables import LongRangeTable, monomials, smeared_power
 from mlsemi.representation.neighbours import Points
-from mlsemi.representation.products import Product
+from mlsemi.representation.potentials import PotentialFeatures
 
 CUTOFF, N_DEGREE, WIDTH = 5.0, 4, 1.0
 
@@ -73,30 +78,14 @@ def potential(table):
     return Expansion(ELEMENTS, table)
 
 
-class Potential:
-    """V_i and its products with itself, as a walk from structures to features."""
-
-    def __init__(self, expansion):
-        self.expansion = expansion
-        value = expansion(expansion.neighbours(STRUCTURES))
-        self.product = Product.fit(value, value, irreps_up_to(2), 6)
-
-    def __call__(self, structures):
-        value = self.expansion(self.expansion.neighbours(structures))
-        return [value, self.product(value, value)]
-
-    def adjoint(self, structures, orders_bar):
-        neighbours = self.expansion.neighbours(structures)
-        value = self.expansion(neighbours)
-        a_bar, b_bar = self.product.adjoint(value, value, orders_bar[1])
-        total = {i: a_bar[i] + b_bar[i] + orders_bar[0][i] for i in value}
-        return self.expansion.adjoint(neighbours, total)
-
-
-def test_potentials_are_equivariant_with_derivatives(potential):
-    walk = Potential(potential)
-    assert_equivariant(lambda s: by_order(walk([s])), STRUCTURES[1])
-    assert_position_derivative(walk, STRUCTURES[0])
+def test_potentials_are_equivariant_with_derivatives():
+    """All powers at once, and their products with the local density."""
+    potentials = [
+        Expansion(ELEMENTS, LongRangeTable.of(power, CUTOFF, 3, WIDTH)) for power in (1, 2, 3, 6)
+    ]
+    features = PotentialFeatures.fit(STRUCTURES, potentials, fitted_atoms(1), 2, 6)
+    assert_equivariant(lambda s: by_order(features([s])), STRUCTURES[1])
+    assert_position_derivative(features, STRUCTURES[0])
 
 
 def test_contraction_commutes_with_the_potential(potential):
