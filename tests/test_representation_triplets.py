@@ -27,7 +27,7 @@ ENOUGH = RadialBasis(4, 9.0)
 def descriptors(structures, bonds, expansion, n_landmark=12, centers=None):
     atoms = AtomFeatures.fit(structures, expansion, 1, 3, 3)
     scalars = TripleScalars.fit(structures, bonds, atoms, 10, 30, centers)
-    return TripletDescriptors.fit(structures, scalars, n_landmark, 1.0, centers)
+    return TripletDescriptors.fit(structures, scalars, n_landmark, 0.7, centers=centers)
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +59,8 @@ def test_landmark_zero_is_a_sum_of_even_gaussians(triplets):
     _, f = RadialBasis(2, BASIS.cutoff)(found.neighbours.distance)
     expected = np.zeros(SMALL.n_atom)
     for t, (left, right) in enumerate(zip(*found.triples, strict=True)):
-        s = triplets.scale * found.proper[t] - triplets.proper[0]
-        p, b = triplets.scale * found.pseudo[t], triplets.pseudo[0]
+        s = triplets.proper_scale * found.proper[t] - triplets.proper[0]
+        p, b = triplets.pseudo_scale * found.pseudo[t], triplets.pseudo[0]
         pair = [np.exp(-0.5 * (s @ s + q @ q)) for q in (p - b, p + b)]
         expected[found.center[t]] += f[left] * f[right] * 0.5 * sum(pair)
     np.testing.assert_allclose(triplets([SMALL])[:, 0], expected, rtol=1e-10, atol=1e-13)
@@ -121,3 +121,11 @@ def test_descriptors_are_smooth_when_a_neighbour_leaves(triplets):
     right = (values(cutoff + h) - values(cutoff)) / h
     np.testing.assert_allclose(left, right, atol=1e-4)
     np.testing.assert_allclose(values(cutoff - 1e-9), values(cutoff + 1e-9), atol=1e-12)
+
+
+def test_planar_environments_have_no_pseudo_scalars():
+    flat = Points(SMALL.numbers, SMALL.positions * np.array([1.0, 1.0, 0.0]))
+    planar = descriptors([flat], BONDS, EXPANSION)
+    assert planar.pseudo.shape[1] == 0
+    assert planar([SMALL]).shape == (SMALL.n_atom, 12)
+    assert np.isfinite(planar.adjoint([flat], np.ones((SMALL.n_atom, 12)))).all()

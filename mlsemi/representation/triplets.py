@@ -14,7 +14,6 @@ from mlsemi.representation.centers import Bonds
 from mlsemi.representation.correlations import AtomFeatures
 from mlsemi.representation.neighbours import Geometry, Neighbours
 from mlsemi.representation.radial_tables import envelope_only
-from mlsemi.representation.selection import farthest_points
 from mlsemi.representation.tensors import SCALAR, Irrep, Tensors
 from mlsemi.representation.triples import TripleFeatures, Triples
 from mlsemi.structure import read_only
@@ -22,6 +21,8 @@ from mlsemi.structure import read_only
 PSEUDO = Irrep(0, -1)
 BATCH = 512
 """Triples whose distances to all landmarks are held at a time."""
+NOISE = 1e-8
+"""Scalars of less than this fraction of the largest variance are not scaled up further."""
 
 
 class Scalars(NamedTuple):
@@ -106,7 +107,7 @@ class TripleScalars:
         neighbours, triples, one = self.decorated(structures, centers)
         bare = self.triangle(structures, centers).tensors[SCALAR][:, 0]
         proper = np.concatenate([bare, one[SCALAR][:, 0]], axis=1)
-        return Scalars(neighbours, triples, proper, one[PSEUDO][:, 0])
+        return Scalars(neighbours, triples, proper, _pseudo(one, proper.shape[0]))
 
     def adjoint(
         self,
@@ -119,7 +120,9 @@ class TripleScalars:
         irreps = self.triangle.outer.maps
         n = irreps[SCALAR].shape[1] if irreps is not None else 0
         bare: Tensors = {SCALAR: proper_bar[:, None, :n]}
-        one: Tensors = {SCALAR: proper_bar[:, None, n:], PSEUDO: pseudo_bar[:, None]}
+        one: Tensors = {SCALAR: proper_bar[:, None, n:]}
+        if pseudo_bar.shape[1]:
+            one = {**one, PSEUDO: pseudo_bar[:, None]}
         return self.triangle.adjoint(structures, bare, centers) + self.decorated.adjoint(
             structures, one, centers
         )
@@ -138,6 +141,11 @@ class TripleScalars:
         return out
 
 
+def _pseudo(tensors: Tensors, n_triple: int) -> np.ndarray:
+    """Pseudo-scalars, none if all environments of the fit were planar."""
+    return tensors[PSEUDO][:, 0] if PSEUDO in tensors else np.zeros((n_triple, 0))
+
+
 @dataclass(frozen=True, eq=False)
 class TripletDescriptors:
     """phi_m(i) = sum_jk f(r_ij) f(r_ik) G_m(scalars of i, j, k): complete for an environment.
@@ -152,14 +160,15 @@ class TripletDescriptors:
     Attributes
     ----------
     scalars : TripleScalars
-    scale : float
-        Inverse width of the Gaussians; s and p stand for scaled scalars above.
+    proper_scale, pseudo_scale : (n,) arrays
+        Inverse width of the Gaussians for every scalar; s and p above are scaled.
     proper, pseudo : (n_landmark, n) arrays
         Landmarks a_m and b_m.
     """
 
     scalars: TripleScalars
-    scale: float
+    proper_scale: np.ndarray
+    pseudo_scale: np.ndarray
     proper: np.ndarray
     pseudo: np.ndarray
 
@@ -170,9 +179,13 @@ class TripletDescriptors:
         scalars: TripleScalars,
         n_landmark: int,
         width: float,
+        seed: int = 0,
         centers: np.ndarray | None = None,
     ) -> TripletDescriptors:
-        """Landmarks: farthest points among the triples of a dataset.
+        """Landmarks: triples drawn at random from a dataset.
+
+        Every scalar is divided by the square root of its spread, halfway to equal spreads: fine
+        details count for more than their size, and noise is not blown up.
 
         Parameters
         ----------
@@ -180,16 +193,25 @@ class TripletDescriptors:
         scalars : TripleScalars
         n_landmark : int
         width : float
-            Of the Gaussians, in units of the root mean square spread of the scalars.
+            Of the Gaussians, in units of the root mean square distance from the mean.
+        seed : int
         centers : (n_center,) int array, optional
+            Atoms i; all without it.
         """
         found = scalars(structures, centers)
-        both = np.concatenate([found.proper, found.pseudo], axis=1)
-        spread = found.proper.var(axis=0).sum() + (found.pseudo**2).mean(axis=0).sum()
-        scale = 1.0 / (width * np.sqrt(spread))
-        chosen = scale * both[farthest_points(both, n_landmark)]
-        n = found.proper.shape[1]
-        return cls(scalars, float(scale), read_only(chosen[:, :n]), read_only(chosen[:, n:]))
+        spread = found.proper.var(axis=0), (found.pseudo**2).mean(axis=0)
+        total = width * np.sqrt(sum(np.sqrt(v).sum() for v in spread))
+        proper_scale, pseudo_scale = (
+            1.0 / (total * np.maximum(v, NOISE * v.max(initial=0.0)) ** 0.25) for v in spread
+        )
+        drawn = np.random.default_rng(seed).permutation(found.proper.shape[0])[:n_landmark]
+        return cls(
+            scalars,
+            read_only(proper_scale),
+            read_only(pseudo_scale),
+            read_only(proper_scale * found.proper[drawn]),
+            read_only(pseudo_scale * found.pseudo[drawn]),
+        )
 
     def _weights(self, scalars: Scalars) -> tuple[np.ndarray, np.ndarray]:
         """f(r) of every pair and f(r_ij) f(r_ik) of every triple."""
@@ -216,7 +238,7 @@ class TripletDescriptors:
         for start in range(0, weight.size, BATCH):
             rows = slice(start, start + BATCH)
             even, odd = self._distances(
-                self.scale * found.proper[rows], self.scale * found.pseudo[rows]
+                self.proper_scale * found.proper[rows], self.pseudo_scale * found.pseudo[rows]
             )
             sum_even_gaussians(found.center[rows], weight[rows], even, odd, out)
         return out
@@ -234,14 +256,15 @@ class TripletDescriptors:
         weight_bar = np.empty_like(weight)
         for start in range(0, weight.size, BATCH):
             rows = slice(start, start + BATCH)
-            s, p = self.scale * found.proper[rows], self.scale * found.pseudo[rows]
+            s = self.proper_scale * found.proper[rows]
+            p = self.pseudo_scale * found.pseudo[rows]
             even, odd = self._distances(s, p)
             weight_bar[rows], even_bar, odd_bar = sum_even_gaussians_adjoint(
                 found.center[rows], weight[rows], even, odd, out_bar
             )
             total = 2.0 * even_bar.sum(axis=1)[:, None]
-            proper_bar[rows] = self.scale * (total * s - 2.0 * even_bar @ self.proper)
-            pseudo_bar[rows] = self.scale * (total * p + 2.0 * odd_bar @ self.pseudo)
+            proper_bar[rows] = self.proper_scale * (total * s - 2.0 * even_bar @ self.proper)
+            pseudo_bar[rows] = self.pseudo_scale * (total * p + 2.0 * odd_bar @ self.pseudo)
         return self.scalars.adjoint(structures, proper_bar, pseudo_bar, centers) + (
             self._weights_adjoint(found, f, weight_bar)
         )
