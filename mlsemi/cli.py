@@ -277,7 +277,7 @@ def info(
 
     \b
     mlsemi info
-    mlsemi info organic-0
+    mlsemi info organic-1
     mlsemi info molecules.h5 --plot distributions.png
     """  # noqa: D301 (click reads the backspace: do not rewrap)
     from mlsemi import inventory

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-DEFAULT_PARAMETERS = "organic-0"
+DEFAULT_PARAMETERS = "organic-1"
 
 
 class Split(str, Enum):
@@ -184,7 +184,7 @@ def validate(
     """Errors of a parameter set on datasets.
 
     \b
-    mlsemi validate organic-0 molecules.h5
+    mlsemi validate organic-1 molecules.h5
     mlsemi validate runs/mine dataset.h5 --split all --plot parity.pdf --json errors.json
     """  # noqa: D301 (click reads the backspace: do not rewrap)
     from mlsemi import jobs

@@ -24,7 +24,7 @@ from mlsemi.response_constants import ExcitationParameters
 from mlsemi.structure import Structure, read_only
 
 FORMAT = "mlsemi-parameters-1"
-DEFAULT = "organic-0"
+DEFAULT = "organic-1"
 
 
 def folder() -> Path:

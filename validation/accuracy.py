@@ -1,6 +1,6 @@
 """Accuracy on held-out molecules, beside the physics baseline and GFN2-xTB.
 
-    python validation/accuracy.py --parameters organic-0 \
+    python validation/accuracy.py --parameters organic-1 \
         --dataset parameters/reference/organic.h5 --larger parameters/reference/larger.h5
 
 Errors are differences to the reference calculation of the same structure. Occupied levels are
@@ -251,7 +251,7 @@ def main() -> None:
     """Compute, write accuracy.md, accuracy.json and accuracy-parity.png."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     reference = report.HERE.parent / "parameters" / "reference"
-    parser.add_argument("--parameters", default="organic-0")
+    parser.add_argument("--parameters", default="organic-1")
     parser.add_argument("--dataset", type=Path, default=reference / "organic.h5")
     parser.add_argument("--larger", type=Path, default=reference / "larger.h5")
     options = parser.parse_args()

@@ -1,6 +1,6 @@
 """Lowest singlets and triplets against published theoretical best estimates.
 
-    python validation/excitations.py --parameters organic-0
+    python validation/excitations.py --parameters organic-1
 
 Lowest valence singlet and triplet of small molecules, vertical, against the theoretical best
 estimates (aug-cc-pVTZ) of the QUEST papers: P.-F. Loos, A. Scemama, A. Blondel, Y. Garniron,
@@ -142,7 +142,7 @@ def main() -> None:
     """Compute, write excitations.md and excitations.json."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     default = report.HERE.parent / "parameters" / "reference" / "excitations.h5"
-    parser.add_argument("--parameters", default="organic-0")
+    parser.add_argument("--parameters", default="organic-1")
     parser.add_argument("--dataset", type=Path, default=default)
     options = parser.parse_args()
     parameters = Parameters.load(options.parameters)

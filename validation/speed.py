@@ -1,6 +1,6 @@
 """Speed of a single point beside GFN2-xTB (tblite), in one process on one thread.
 
-    python validation/speed.py --parameters organic-0
+    python validation/speed.py --parameters organic-1
 
 Medians of interleaved runs on new objects, after one run of each that compiles or loads. mlsemi
 has no SCF: one prediction of H, one diagonalisation, charges, dipole, energy. The Python
@@ -98,7 +98,7 @@ def measure(structure: Structure, parameters: Parameters) -> dict[str, float]:
 def main() -> None:
     """Measure, write speed.md and speed.json."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--parameters", default="organic-0")
+    parser.add_argument("--parameters", default="organic-1")
     options = parser.parse_args()
     parameters = Parameters.load(options.parameters)
     with threadpool_limits(1):

@@ -1,6 +1,6 @@
 """Symmetry of the learned Hamiltonian: point-group degeneracies and invariances.
 
-    python validation/symmetry.py --parameters organic-0
+    python validation/symmetry.py --parameters organic-1
 
 The multiplets that group theory demands of the valence minimal basis are counted and their largest
 splitting is given. Benzene: five sets of six equivalent orbitals, each 2 one- and 2
@@ -130,7 +130,7 @@ def invariance(structure: Structure, parameters: Parameters) -> dict[str, float]
 def main() -> None:
     """Compute, write symmetry.md and symmetry.json; fail if a multiplet is missing."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--parameters", default="organic-0")
+    parser.add_argument("--parameters", default="organic-1")
     parameters = Parameters.load(parser.parse_args().parameters)
     rows, data, wrong = [], {}, []
     cases = {"benzene": benzene(), "methane": methane(), "C60": buckminsterfullerene()}

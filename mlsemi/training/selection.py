@@ -54,7 +54,7 @@ def select(
     number: int,
     output: str | os.PathLike[str],
     known: Sequence[str | os.PathLike[str]] = (),
-    parameters: str = "organic-0",
+    parameters: str = "organic-1",
     seed: int = 0,
     quiet: bool = False,
 ) -> list[str]:
