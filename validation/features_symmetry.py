@@ -1,0 +1,222 @@
+"""Symmetry and slopes of every feature of the representation suite.
+
+    python validation/features_symmetry.py
+
+R-methyloxirane (chiral, no symmetry) is turned, inverted, shifted and renumbered; every component
+of every feature must follow its irrep: scalars stay, tensors rotate with the matrix of their
+degree, pseudo-tensors take another sign under inversion. Given is the largest deviation relative
+to the largest component of the same irrep. The last column compares the adjoint of each walk from
+positions to features, for random cotangents, with central differences of fourth order.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import report
+from scipy.stats import ortho_group
+
+from mlsemi.formats import read_structures
+from mlsemi.kernels.harmonics import spherical
+from mlsemi.radial import RadialBasis
+from mlsemi.representation.centers import Bonds, PairFeatures
+from mlsemi.representation.correlations import AtomFeatures, irreps_up_to
+from mlsemi.representation.expansion import Expansion
+from mlsemi.representation.long_range_tables import LongRangeTable
+from mlsemi.representation.message_correlations import MessageFeatures
+from mlsemi.representation.neighbours import Points, harmonic_norms
+from mlsemi.representation.potentials import PotentialFeatures
+from mlsemi.representation.radial_tables import point_functions
+from mlsemi.representation.tensors import SCALAR, Irrep
+from mlsemi.representation.triples import TripleFeatures
+from mlsemi.representation.triplets import TripleScalars, TripletDescriptors
+
+SEED = 0
+N_MOVE = 5
+STEP = 2e-3
+ELEMENTS = (1, 6, 8)
+CUTOFF = 7.0
+TOLERANCE = 1e-10
+
+Tensors = Mapping[Irrep, np.ndarray]
+
+
+class Walk(NamedTuple):
+    """One feature: structure -> (centers (n, N), tensors), and cotangents -> positions_bar."""
+
+    forward: Callable[[Points], tuple[np.ndarray, Tensors]]
+    adjoint: Callable[[Points, Tensors], np.ndarray]
+
+
+def walks(molecule: Points) -> dict[str, Walk]:
+    """Every feature, contractions fitted to the molecule and a distorted copy."""
+    rng = np.random.default_rng(SEED)
+    other = molecule._replace(positions=molecule.positions + 0.2 * rng.normal(size=(10, 3)))
+    data = [molecule, other]
+    basis = RadialBasis(6, CUTOFF)
+    atoms = AtomFeatures.fit(
+        data, Expansion(ELEMENTS, point_functions(basis, 5)).optimal(data, 4), 4, 4, 12, 200
+    )
+    bonds = Bonds(ELEMENTS, point_functions(RadialBasis(3, CUTOFF), 4), by_species=True)
+    pairs = PairFeatures.fit(data, bonds, atoms, 2, 3, 10, 200)
+    messages = MessageFeatures.fit(data, bonds, atoms, 1, 1, 2, 3, 10, 200)
+    first = replace(atoms, correlations=replace(atoms.correlations, steps=()))
+    triples = [
+        TripleFeatures.fit(data, bonds, inner, irreps_up_to(2), 8, 8, 100)
+        for inner in (None, first)
+    ]
+    scalars = TripleScalars.fit(data, bonds, atoms, 10, 20)
+    triplets = TripletDescriptors.fit(data, scalars, 30, 1.0)
+    fields = [Expansion(ELEMENTS, LongRangeTable.of(p, 6.0, 4, 1.0)) for p in (1, 2, 3, 6)]
+    potentials = PotentialFeatures.fit(data, fields, atoms, 3, 10, 200)
+    out = {}
+    for n in range(4):
+        out[f"rho_i^{n + 1}"] = _orders(atoms, n, 4)
+    for n in range(3):
+        out[f"rho_ij^{n}"] = _orders(pairs, n, 3)
+    for n, one in enumerate(triples):
+        out[f"rho_ijk^{n}"] = _triples(one)
+    for n, name in enumerate(("rho_i^(1 <- 1)", "rho_i^(1 <- (1 <- 1))")):
+        out[name] = _orders(messages, n, 2)
+    out["triplets, nonlinear"] = _triplets(triplets)
+    for p, field in zip((1, 2, 3, 6), fields, strict=True):
+        out[f"V_i, 1/r^{p}"] = _expansion(field)
+    out["V_i x rho_i^1"] = _orders(potentials, 1, 2)
+    return out
+
+
+def _orders(features: object, n: int, n_order: int) -> Walk:
+    """Result ``n`` of features that give a list of tensors, or of directed pairs."""
+
+    def forward(points: Points) -> tuple[np.ndarray, Tensors]:
+        found = features([points])
+        if isinstance(found, list):
+            return np.arange(points.numbers.size)[:, None], found[n]
+        centers = np.stack([found.neighbours.first, found.neighbours.second], axis=1)
+        return centers, found.orders[n]
+
+    def adjoint(points: Points, bar: Tensors) -> np.ndarray:
+        orders = features([points])
+        orders = orders if isinstance(orders, list) else orders.orders
+        bars = [{i: np.zeros_like(v) for i, v in order.items()} for order in orders]
+        bars[n] = bar
+        return features.adjoint([points], bars)
+
+    return Walk(forward, adjoint)
+
+
+def _triples(features: TripleFeatures) -> Walk:
+    def forward(points: Points) -> tuple[np.ndarray, Tensors]:
+        neighbours, triples, tensors = features([points])
+        return triples.centers(neighbours), tensors
+
+    return Walk(forward, lambda points, bar: features.adjoint([points], bar))
+
+
+def _triplets(features: TripletDescriptors) -> Walk:
+    def forward(points: Points) -> tuple[np.ndarray, Tensors]:
+        return np.arange(points.numbers.size)[:, None], {SCALAR: features([points])[:, None]}
+
+    return Walk(forward, lambda points, bar: features.adjoint([points], bar[SCALAR][:, 0]))
+
+
+def _expansion(expansion: Expansion) -> Walk:
+    def forward(points: Points) -> tuple[np.ndarray, Tensors]:
+        value = expansion(expansion.neighbours([points]))
+        return np.arange(points.numbers.size)[:, None], value
+
+    return Walk(forward, lambda points, bar: expansion.adjoint(expansion.neighbours([points]), bar))
+
+
+def wigner(l: int, rotation: np.ndarray) -> np.ndarray:
+    """D with Y_l(R u) = D Y_l(u)."""
+    u = np.random.default_rng(1).normal(size=(8 * l + 8, 3))
+    u /= np.linalg.norm(u, axis=1)[:, None]
+    rows = slice(l * l, (l + 1) ** 2)
+    norms = harmonic_norms(l + 1)
+    before = spherical(u, norms)[:, rows]
+    after = spherical(np.ascontiguousarray(u @ rotation.T), norms)[:, rows]
+    return np.linalg.lstsq(before, after, rcond=None)[0].T
+
+
+def deviation(walk: Walk, points: Points, turn: np.ndarray, shift: np.ndarray, order: np.ndarray):
+    """Largest departure from the law of each irrep, relative to its largest component."""
+    centers, before = walk.forward(points)
+    moved = Points(points.numbers[order], points.positions[order] @ turn.T + shift)
+    new_centers, after = walk.forward(moved)
+    index = {tuple(c): n for n, c in enumerate(centers.tolist())}
+    rows = [index[tuple(order[c])] for c in new_centers]
+    largest = 0.0
+    for irrep, value in before.items():
+        sign = np.linalg.det(turn) if irrep.sigma < 0 else 1.0
+        expected = sign * np.einsum("mn,xnk->xmk", wigner(irrep.l, turn), value[rows])
+        largest = max(largest, np.abs(after[irrep] - expected).max() / np.abs(value).max())
+    return float(largest)
+
+
+def slope_error(walk: Walk, points: Points) -> float:
+    """|adjoint - difference| / |adjoint| along a random direction."""
+    rng = np.random.default_rng(SEED)
+    _, value = walk.forward(points)
+    bar = {i: rng.normal(size=v.shape) for i, v in value.items()}
+    walked = walk.adjoint(points, bar)
+    direction = walked / np.linalg.norm(walked) + 0.2 * rng.normal(size=walked.shape)
+
+    def along(t: float) -> float:
+        _, moved = walk.forward(points._replace(positions=points.positions + t * direction))
+        return sum(float(np.sum(moved[i] * bar[i])) for i in bar)
+
+    h = STEP
+    difference = (8.0 * (along(h) - along(-h)) - (along(2 * h) - along(-2 * h))) / (12.0 * h)
+    return float(abs(difference / np.sum(walked * direction) - 1.0))
+
+
+def moves(n_atom: int) -> dict[str, list[tuple[np.ndarray, np.ndarray, np.ndarray]]]:
+    """(orthogonal map, shift, order of atoms) of each kind."""
+    rng = np.random.default_rng(SEED)
+    same, still = np.arange(n_atom), np.zeros(3)
+    turns = ortho_group.rvs(3, size=N_MOVE, random_state=rng)
+    turns *= np.sign(np.linalg.det(turns))[:, None, None]
+    return {
+        "rotation": [(turn, still, same) for turn in turns],
+        "inversion": [(-np.eye(3), still, same)],
+        "translation": [(np.eye(3), 10.0 * rng.normal(size=3), same)],
+        "permutation": [(np.eye(3), still, rng.permutation(same)) for _ in range(N_MOVE)],
+    }
+
+
+def main() -> None:
+    """Compute, write features_symmetry.md and .json; fail beyond the tolerance."""
+    example = report.HERE.parent / "docs" / "examples" / "R-methyloxirane.xyz"
+    structure = read_structures(example)[0]
+    molecule = Points(structure.numbers, structure.positions)
+    kinds = moves(structure.n_atom)
+    rows, data, worst = [], {}, 0.0
+    for name, walk in walks(molecule).items():
+        found = {
+            kind: max(deviation(walk, molecule, *move) for move in list_of)
+            for kind, list_of in kinds.items()
+        }
+        worst = max(worst, *found.values())
+        slope = slope_error(walk, molecule)
+        data[name] = found | {"slope": slope}
+        numbers = [f"{v:.0e}" for v in (*found.values(), slope)]
+        rows.append([f"`{name}`", *numbers])
+    sections = [
+        " ".join(__doc__.split("\n\n", 2)[2].split()),
+        report.table(["feature", *kinds, "derivative"], rows),
+    ]
+    report.write("features_symmetry", "Symmetry of the features", sections, {"features": data})
+    if worst > TOLERANCE:
+        raise SystemExit(f"largest deviation {worst:.1e}")
+
+
+if __name__ == "__main__":
+    main()
