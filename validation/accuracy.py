@@ -1,7 +1,6 @@
 """Accuracy on held-out molecules, beside the physics baseline and GFN2-xTB.
 
-    python validation/accuracy.py --parameters organic-1 \
-        --dataset parameters/reference/organic.h5 --larger parameters/reference/larger.h5
+    python validation/accuracy.py --parameters organic-1
 
 Errors are differences to the reference calculation of the same structure. Occupied levels are
 compared by index, HOMO and LUMO also on their own. The LUMO of the reference is its lowest
@@ -252,11 +251,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     reference = report.HERE.parent / "parameters" / "reference"
     parser.add_argument("--parameters", default="organic-1")
-    parser.add_argument("--dataset", type=Path, default=reference / "organic.h5")
+    datasets = [reference / f"{name}.h5" for name in ("organic", "organic-more", "organic-forces")]
+    parser.add_argument("--dataset", type=Path, nargs="+", default=datasets)
     parser.add_argument("--larger", type=Path, default=reference / "larger.h5")
     options = parser.parse_args()
     parameters = Parameters.load(options.parameters)
-    dataset = ReferenceDataset.load(options.dataset)
+    dataset = ReferenceDataset.load(*options.dataset)
     larger = ReferenceDataset.load(options.larger) if options.larger.exists() else None
 
     training = covered(dataset.split("train"), parameters)
@@ -269,7 +269,7 @@ def main() -> None:
     sections = [" ".join(__doc__.split("\n\n", 2)[2].split()), _lines_text(lines)]
     data: dict[str, object] = {
         "parameters": {"name": parameters.name, "checksum": parameters.checksum},
-        "dataset": {"file": options.dataset.name, "checksum": dataset.checksum},
+        "dataset": {"files": [d.name for d in options.dataset], "checksum": dataset.checksum},
         "gfn2_linear_map": lines,
     }
     plots = {}
