@@ -120,3 +120,17 @@ def test_each_layer_sees_farther():
             for before, after in zip(features([chain]), features([Points(z, there)]), strict=True)
         ]
         assert [change > 1e-8 for change in changes] == [layer >= first for layer in range(2)]
+
+
+def test_lone_atoms(atoms, triples, messages):
+    """No pairs, no triples: empty or zero features, and no force."""
+    lone = [Points(np.array([8]), np.zeros((1, 3)))]
+    pairs = PairFeatures.fit(STRUCTURES, BONDS, atoms, 1, 1, 4)
+    assert all(v.shape[0] == 0 for order in pairs(lone).orders for v in order.values())
+    tensors = triples(lone).tensors
+    assert all(value.shape[0] == 0 for value in tensors.values())
+    assert not any(value.any() for layer in messages(lone) for value in layer.values())
+    bars = [{i: np.ones_like(v) for i, v in layer.items()} for layer in messages(lone)]
+    assert not messages.adjoint(lone, bars).any()
+    assert not pairs.adjoint(lone, pairs(lone).orders).any()
+    assert not triples.adjoint(lone, tensors).any()

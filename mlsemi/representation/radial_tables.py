@@ -96,7 +96,7 @@ class RadialTable:
 
     def adjoint(self, distance: np.ndarray, species: np.ndarray, out_bar: np.ndarray) -> np.ndarray:
         """dL/d distance (n_pair,)."""
-        flat = np.ascontiguousarray(out_bar).reshape(distance.size, -1)
+        flat = np.ascontiguousarray(out_bar).reshape(distance.size, self.coefficients.shape[3])
         return splines_adjoint(distance, self._row(species), self.coefficients, self._step, flat)
 
     def contracted(self, maps: np.ndarray) -> RadialTable:

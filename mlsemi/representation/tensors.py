@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse import csr_array
 
 
 class Irrep(NamedTuple):
@@ -67,10 +68,12 @@ def taken(tensors: Tensors, rows: np.ndarray) -> dict[Irrep, np.ndarray]:
 
 def gathered(tensors: Tensors, rows: np.ndarray, n_sample: int) -> dict[Irrep, np.ndarray]:
     """Sum of the samples that belong to each of ``n_sample`` rows; the adjoint of :func:`taken`."""
+    ones = np.ones(rows.size)
+    sums = csr_array((ones, (rows, np.arange(rows.size))), shape=(n_sample, rows.size))
     out = {}
     for irrep, value in tensors.items():
-        out[irrep] = np.zeros((n_sample, *value.shape[1:]))
-        np.add.at(out[irrep], rows, value)
+        flat = value.reshape(rows.size, value.shape[1] * value.shape[2])
+        out[irrep] = (sums @ flat).reshape(n_sample, *value.shape[1:])
     return out
 
 

@@ -14,7 +14,7 @@ from mlsemi.representation.centers import Bonds
 from mlsemi.representation.correlations import AtomFeatures
 from mlsemi.representation.neighbours import Geometry, Neighbours
 from mlsemi.representation.radial_tables import envelope_only
-from mlsemi.representation.tensors import SCALAR, Irrep, Tensors
+from mlsemi.representation.tensors import SCALAR, Irrep, Tensors, gathered
 from mlsemi.representation.triples import TripleFeatures, Triples
 from mlsemi.structure import read_only
 
@@ -136,9 +136,8 @@ class TripleScalars:
         """
         scalars = self(structures, centers)
         both = np.concatenate([scalars.proper, scalars.pseudo], axis=1)
-        out = np.zeros((scalars.neighbours.n_atom, both.shape[1]))
-        np.add.at(out, scalars.center, both)
-        return out
+        sums = gathered({SCALAR: both[:, None]}, scalars.center, scalars.neighbours.n_atom)
+        return sums[SCALAR][:, 0]
 
 
 def _pseudo(tensors: Tensors, n_triple: int) -> np.ndarray:
