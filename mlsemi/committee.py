@@ -68,10 +68,13 @@ class Committee:
         p level and of the atomic energy, hartree.
     calibration : mapping of str to Calibration
         For each of ``QUANTITIES``; those that were not calibrated are absent.
+    limit : (n_species,) array
+        Largest distance of an atom inside the training domain, hartree; see :func:`distances`.
     """
 
     shifts: np.ndarray
     calibration: Mapping[str, Calibration]
+    limit: np.ndarray
 
     @property
     def n_member(self) -> int:
@@ -80,9 +83,11 @@ class Committee:
 
     @property
     def checksum(self) -> str:
-        """sha256 of the shifts and the calibration."""
-        digest = hashlib.sha256(np.ascontiguousarray(self.shifts, dtype=np.float64).tobytes())
-        digest.update(f"{self.shifts.shape}".encode())
+        """sha256 of the shifts, the limits and the calibration."""
+        digest = hashlib.sha256()
+        for value in (self.shifts, self.limit):
+            digest.update(f"{value.shape}".encode())
+            digest.update(np.ascontiguousarray(value, dtype=np.float64).tobytes())
         digest.update(json.dumps(self.plain_calibration(), sort_keys=True).encode())
         return digest.hexdigest()
 
@@ -100,12 +105,39 @@ class Committee:
         weights : mapping
             ``domain.center``, ``domain.spread``.
         """
-        inputs = committee_inputs(pairs, invariants, weights)
-        out = np.empty((pairs.n_atom, *self.shifts.shape[2:]))
-        for species, rows in pairs.groups:
-            flat = self.shifts[species].reshape(inputs.shape[1], -1)
-            out[rows] = (inputs[rows] @ flat).reshape(-1, *self.shifts.shape[2:])
-        return out
+        return shifts_of(committee_inputs(pairs, invariants, weights), pairs.species, self.shifts)
+
+    def outside(self, pairs: PairList, invariants: np.ndarray, weights: Weights) -> np.ndarray:
+        """Atoms of a one-structure pair list (in its order) that lie outside the training domain.
+
+        Parameters
+        ----------
+        pairs : PairList
+        invariants : (n_atom, n_invariant) array
+        weights : mapping
+            ``domain.center``, ``domain.spread``.
+        """
+        distance = distances(self.atom_shifts(pairs, invariants, weights))
+        return np.flatnonzero((distance > self.limit[pairs.species])[pairs.atom])
+
+
+def shifts_of(inputs: np.ndarray, species: np.ndarray, shifts: np.ndarray) -> np.ndarray:
+    """(n_atom, 3, n_member) shifts of atoms from what the members are linear in."""
+    out = np.empty((len(inputs), *shifts.shape[2:]))
+    for row in np.unique(species):
+        mine = species == row
+        flat = inputs[mine] @ shifts[row].reshape(inputs.shape[1], -1)
+        out[mine] = flat.reshape(-1, *shifts.shape[2:])
+    return out
+
+
+def distances(atom_shifts: np.ndarray) -> np.ndarray:
+    """(n_atom,) root mean square of the shifts of the levels over the members, hartree.
+
+    It grows with the distance of the surroundings from those of training, in a metric that counts
+    what matters to the levels and how well it was learned.
+    """
+    return np.sqrt(np.mean(atom_shifts[:, :ENERGY] ** 2, axis=(1, 2)))
 
 
 def committee_inputs(pairs: PairList, invariants: np.ndarray, weights: Weights) -> np.ndarray:

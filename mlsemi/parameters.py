@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
@@ -118,7 +118,7 @@ class Parameters:
             words = words.get(key) if isinstance(words, Mapping) else None
         return words if isinstance(words, str) else None
 
-    @property
+    @cached_property
     def excitation(self) -> ExcitationParameters:
         """Constants of the excited states: the header's, or the published ones without."""
         if "excitation" not in self.header:
@@ -161,7 +161,8 @@ class Parameters:
         out = []
         if structure.charge:
             out.append("the parameters were trained on neutral molecules only")
-        strange = outside(pairs, features.invariants, self.model.weights)
+        known = self.committee.outside if self.committee is not None else outside
+        strange = known(pairs, features.invariants, self.model.weights)
         if strange.size:
             named = ", ".join(f"{a} ({structure.symbols[a]})" for a in strange[:5].tolist())
             more = f" and {strange.size - 5} more" if strange.size > 5 else ""
@@ -202,7 +203,7 @@ class Parameters:
 
 def _write_shifts(path: Path, committee: Committee) -> None:
     with complete_or_absent(path) as temporary, open(temporary, "wb") as file:
-        np.savez_compressed(file, shifts=committee.shifts)
+        np.savez_compressed(file, shifts=committee.shifts, limit=committee.limit)
 
 
 def _modified(path: Path) -> tuple[int, ...]:
@@ -260,9 +261,9 @@ def _read_committee(path: Path, header: dict[str, object]) -> Committee | None:
     if not isinstance(entry, dict):
         raise ParameterError(f"parameter set {path}: committee = {entry!r}, need a table")
     with open(path / "committee.npz", "rb") as stream, np.load(stream) as data:
-        shifts = read_only(data["shifts"])
+        shifts, limit = read_only(data["shifts"]), read_only(data["limit"])
     calibration = {name: Calibration(**pair) for name, pair in entry["calibration"].items()}
-    committee = Committee(shifts, calibration)
+    committee = Committee(shifts, calibration, limit)
     if committee.checksum != entry.get("checksum"):
         raise ParameterError(
             f"parameter set {path}: checksum of the committee does not match, it is corrupted"
@@ -272,4 +273,5 @@ def _read_committee(path: Path, header: dict[str, object]) -> Committee | None:
 
 def _fits(committee: Committee, form: ModelForm) -> bool:
     shape = (len(form.elements), 1 + form.n_invariant, 3)
-    return committee.shifts.ndim == 4 and committee.shifts.shape[:3] == shape
+    known = committee.shifts.ndim == 4 and committee.limit.shape == shape[:1]
+    return known and committee.shifts.shape[:3] == shape

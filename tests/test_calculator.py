@@ -377,7 +377,7 @@ def test_uncertainties_are_those_of_the_single_point(tiny, atoms):
     form = tiny.model.form
     shape = (len(form.elements), 1 + form.n_invariant, 3, 4)
     shifts = 1e-3 * np.random.default_rng(0).normal(size=shape)
-    sure = mlsemi.MLSemi(tiny.with_committee(Committee(shifts, {}), {}))
+    sure = mlsemi.MLSemi(tiny.with_committee(Committee(shifts, {}, np.ones(shape[0])), {}))
     with pytest.raises(InputError, match="atoms"):
         sure.uncertainty()
     found = sure.uncertainty(atoms)

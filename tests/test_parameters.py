@@ -53,7 +53,7 @@ def test_round_trip(original, saved):
 def with_committee(original, tmp_path):
     shape = (len(SMALL.elements), 1 + SMALL.n_invariant, 3, 2)
     shifts = np.random.default_rng(0).normal(size=shape)
-    committee = Committee(shifts, {"homo": Calibration(2.5, 0.1)})
+    committee = Committee(shifts, {"homo": Calibration(2.5, 0.1)}, np.ones(shape[0]))
     original.with_committee(committee, {"seed": 4}).save(tmp_path / "certain")
     return tmp_path / "certain"
 
@@ -93,7 +93,7 @@ def test_damaged_committees_are_refused(with_committee):
 
 
 def test_committee_of_another_form_is_refused(original, tmp_path):
-    committee = Committee(np.ones((2, 3, 3, 1)), {})
+    committee = Committee(np.ones((2, 3, 3, 1)), {}, np.ones(2))
     original.with_committee(committee, {}).save(tmp_path / "other")
     assert "does not fit" in refused(tmp_path / "other")
 

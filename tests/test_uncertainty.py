@@ -27,7 +27,9 @@ N_MEMBER = 5
 
 def committee(calibration=None, seed=0):
     shape = (len(SMALL.elements), 1 + SMALL.n_invariant, 3, N_MEMBER)
-    return Committee(1e-3 * np.random.default_rng(seed).normal(size=shape), calibration or {})
+    return Committee(
+        1e-3 * np.random.default_rng(seed).normal(size=shape), calibration or {}, np.ones(shape[0])
+    )
 
 
 PARAMETERS = parameters_of(MODEL)
