@@ -48,7 +48,8 @@ class Cotangent(NamedTuple):
 
     def is_electronic(self, ground: GroundState) -> bool:
         """Whether the loss depends on H_o at all; the energy readout alone does not."""
-        return any(bar is not None for bar in self[:-1]) or bool(self.energy and ground.state.kt)
+        by_energy = bool(self.energy) and ground.energy_slope is not None
+        return by_energy or any(bar is not None for bar in self[:-1])
 
 
 def reverse(
@@ -138,8 +139,8 @@ def _observables_adjoint(
     matrix_bar = eigen.solve_adjoint(
         ground.state, bar.energies, density_bar if asks_density else None
     )
-    if bar.energy and ground.state.kt:
-        matrix_bar += bar.energy * (ground.density - ground.state.closed_density)
+    if bar.energy and ground.energy_slope is not None:
+        matrix_bar += bar.energy * ground.energy_slope
     if bar.hamiltonian is not None:
         matrix_bar += 0.5 * (bar.hamiltonian + bar.hamiltonian.T)
     return matrix_bar, sp_length_bar, positions_bar

@@ -64,6 +64,11 @@ class ElectronicState:
         return occupation.entropy(self.occupations) if self.kt else 0.0
 
     @property
+    def band_energy(self) -> float:
+        """tr(P_o H_o) of the closed shell, hartree."""
+        return 2.0 * float(self.energies[: self.n_occupied].sum())
+
+    @property
     def smearing_energy(self) -> float:
         """Free energy of the smeared occupations less that of the closed shell, hartree.
 

@@ -14,6 +14,7 @@ from mlsemi.representation.messages import n_invariant as n_learned_invariant
 from mlsemi.so3 import L_MAX
 
 KINDS = ("nonlinear", "linear", "kernel")
+ENERGIES = ("readout", "band", "band+readout")
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -48,6 +49,9 @@ class ModelForm:
         Potential of predicted charges on the levels.
     n_sparse : int
         Sparse points per species and per species pair (kernel only).
+    energy : str
+        What the total energy is made of: a readout of the features, the band energy tr(P H) with
+        functions of each pair, or band energy and readout (:mod:`mlsemi.energy`).
     """
 
     elements: tuple[int, ...]
@@ -61,17 +65,30 @@ class ModelForm:
     message_passing: bool = True
     long_range: bool = True
     n_sparse: int = 8
+    energy: str = "readout"
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise InputError(f"kind = {self.kind!r}, need one of {', '.join(KINDS)}")
         if self.nu not in (2, 3):
             raise InputError(f"nu = {self.nu!r}, need 2 or 3")
+        if self.energy not in ENERGIES:
+            raise InputError(f"energy = {self.energy!r}, need one of {', '.join(ENERGIES)}")
 
     @property
     def learned(self) -> bool:
         """Whether the features are learned; those of the other kinds are fixed at the start."""
         return self.kind == "nonlinear"
+
+    @property
+    def band(self) -> bool:
+        """Whether tr(P H) is part of the energy."""
+        return "band" in self.energy
+
+    @property
+    def readout(self) -> bool:
+        """Whether the energy reads the features."""
+        return "readout" in self.energy
 
     @property
     def n_on_site(self) -> int:
@@ -106,6 +123,8 @@ class ModelForm:
         }
         if self.long_range:
             shapes["charge"] = (s, n)
+        if not self.readout:
+            shapes["energy.pair"] = (s * s, self.n_radial)
         return shapes | (self._learned_shapes() if self.learned else self._fixed_shapes())
 
     def trained(self, name: str) -> bool:
@@ -135,6 +154,8 @@ class ModelForm:
             ("energy", self.n_invariant, s, 1),
             ("bond", 6 * n + r, s * s, len(BOND_PATHS) * 2 * n),
         ):
+            if name == "energy" and not self.readout:
+                continue
             shapes[f"{name}.in"] = (size_in, self.n_hidden)
             shapes[f"{name}.bias"] = (labels, self.n_hidden)
             shapes[f"{name}.out"] = (self.n_hidden, size_out)
@@ -144,9 +165,10 @@ class ModelForm:
         s, r, k, n = len(self.elements), self.n_radial, self.n_channel, self.n_node
         shapes: Shapes = {
             "node.bias": (s, n),
-            "energy.out": (s, self.n_invariant),
             "bond.out": (s * s, self.n_factor * r, len(BOND_PATHS) * 2 * k),
         }
+        if self.readout:
+            shapes["energy.out"] = (s, self.n_invariant)
         for l in range(L_MAX + 1):
             shapes[f"density.{l}"] = (s, s * r, k)
             shapes[f"node.{l}"] = (s, n_product(l, k), n)

@@ -28,6 +28,8 @@ class GroundState(NamedTuple):
         e bohr.
     energy : float
         Total energy, hartree; a free energy at a finite electronic temperature (theory eq 15).
+    energy_slope : (n_orbital, n_orbital) array or None
+        Its derivative by H_o; None where it does not depend on H_o.
     """
 
     hamiltonian: np.ndarray
@@ -36,6 +38,7 @@ class GroundState(NamedTuple):
     charges: np.ndarray
     dipole: np.ndarray
     energy: float
+    energy_slope: np.ndarray | None
 
 
 def ground_state(model: Model, prediction: Prediction, index: int, kt: float = 0.0) -> GroundState:
@@ -58,4 +61,7 @@ def ground_state(model: Model, prediction: Prediction, index: int, kt: float = 0
         prediction.atom_dipoles[rows][:, XYZ],
     )
     energy = float(prediction.atom_energies[rows].sum()) + state.smearing_energy
-    return GroundState(hamiltonian, state, density, charges, dipole, energy)
+    slope = density - state.closed_density if kt else None
+    if model.form.band:
+        energy, slope = energy + state.band_energy, density
+    return GroundState(hamiltonian, state, density, charges, dipole, energy, slope)

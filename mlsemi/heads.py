@@ -1,6 +1,6 @@
 """Heads: what is read directly off the features, and the adjoint of each.
 
-On-site irreps and two-center functions of the Hamiltonian, atomic energies and atomic dipoles.
+On-site irreps and two-center functions of the Hamiltonian, and atomic dipoles.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from mlsemi.blocks import N_ATOM_IRREP, P_LEVEL
-from mlsemi.layers import Gradients, Weights, perceptron, perceptron_adjoint
+from mlsemi.layers import Gradients, Weights
 from mlsemi.pairs import PairList
 from mlsemi.representation.bonds import IRREPS, N_IRREP
 from mlsemi.so3 import components
@@ -95,40 +95,6 @@ def two_center_adjoint(
         for column, name in enumerate(TWO_CENTER):
             l, span = IRREPS[name]
             geometry[1][:, components(l)] += values[:, column : column + 1] * out_bar[:, span]
-
-
-def atom_energies(
-    pairs: PairList, invariants: np.ndarray, w: Weights
-) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray] | None]:
-    """(n_atom,) energies: a constant per species and a perceptron, or a linear map, of invariants.
-
-    The second result is the record for the adjoint.
-    """
-    constant = w["energy.atom"][pairs.species]
-    if "energy.in" not in w:
-        return constant + np.einsum("ik,ik->i", invariants, w["energy.out"][pairs.species]), None
-    energy, record = perceptron(invariants, pairs.species, w, "energy")
-    return energy[:, 0] + constant, record
-
-
-def atom_energies_adjoint(
-    pairs: PairList,
-    invariants: np.ndarray,
-    w: Weights,
-    record: tuple[np.ndarray, np.ndarray] | None,
-    out_bar: np.ndarray,
-    gradients: Gradients,
-) -> np.ndarray:
-    """Adjoint of :func:`atom_energies`: invariants_bar; adds to ``gradients``."""
-    for species, rows in pairs.groups:
-        gradients["energy.atom"][species] += out_bar[rows].sum()
-    if record is None:
-        for species, rows in pairs.groups:
-            gradients["energy.out"][species] += out_bar[rows] @ invariants[rows]
-        return out_bar[:, None] * w["energy.out"][pairs.species]
-    return perceptron_adjoint(
-        invariants, pairs.species, w, "energy", record, out_bar[:, None], gradients
-    )
 
 
 def atom_dipoles(pairs: PairList, nodes: np.ndarray, w: Weights) -> np.ndarray:

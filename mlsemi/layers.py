@@ -46,7 +46,8 @@ def linear_by_species_adjoint(
 
 def silu(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Sigmoid linear unit x / (1 + exp(-x)) and its derivative."""
-    sigmoid = 1.0 / (1.0 + np.exp(-x))
+    with np.errstate(over="ignore"):  # exp(710) is infinite, and the sigmoid then zero, rightly
+        sigmoid = 1.0 / (1.0 + np.exp(-x))
     value = x * sigmoid
     return value, sigmoid + value * (1.0 - sigmoid)
 

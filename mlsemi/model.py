@@ -18,12 +18,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mlsemi.blocks import BlockedOperator
+from mlsemi.energy import atom_energies, atom_energies_adjoint
 from mlsemi.forms import ModelForm
 from mlsemi.heads import (
     atom_dipoles,
     atom_dipoles_adjoint,
-    atom_energies,
-    atom_energies_adjoint,
     onsite,
     onsite_adjoint,
     two_center,
@@ -82,7 +81,7 @@ class Prediction(NamedTuple):
     hamiltonian : BlockedOperator
         Irreps of H_o, hartree.
     atom_energies : (n_atom,) array
-        Energy per (species-sorted) atom, readout and short-range repulsion, hartree.
+        Energy per (species-sorted) atom without band energy, hartree.
     atom_dipoles : (n_atom, 3) array
         Dipole readout per (species-sorted) atom, components y, z, x, e bohr.
     """
@@ -131,7 +130,7 @@ class Model:
         if self.form.long_range:
             field, field_record = potential(pairs, nodes[:, 0], w)
         bonds, bond_record = part.bonds(pairs, basis, features.envelope, nodes, w)
-        energies, energy_record = atom_energies(pairs, features.invariants, w)
+        energies, energy_record = atom_energies(pairs, basis, features.invariants, w)
         wall, wall_record = repulsion(pairs, self.form.elements)
         operator = BlockedOperator(
             pairs,
@@ -144,7 +143,7 @@ class Model:
     def predict_energies(self, pairs: PairList) -> tuple[np.ndarray, ModelRecord]:
         """The atomic energies of :meth:`predict` alone, without the Hamiltonian."""
         features = self.representation.features(pairs, self.radial, self.weights)
-        energies, record = atom_energies(pairs, features.invariants, self.weights)
+        energies, record = atom_energies(pairs, features.basis, features.invariants, self.weights)
         wall, wall_record = repulsion(pairs, self.form.elements)
         return energies + wall, ModelRecord(features, None, None, record, wall_record)
 
@@ -193,7 +192,14 @@ class Model:
             )
         atom_dipoles_adjoint(pairs, features.nodes, w, atom_dipoles_bar, nodes_bar, gradients)
         invariants_bar = atom_energies_adjoint(
-            pairs, features.invariants, w, record.energy, atom_energies_bar, gradients
+            pairs,
+            features.basis,
+            features.invariants,
+            w,
+            record.energy,
+            atom_energies_bar,
+            gradients,
+            basis_bar if with_positions else None,
         )
         self.representation.features_adjoint(
             pairs, features, w, nodes_bar, invariants_bar, gradients, geometry

@@ -20,6 +20,8 @@ FORMS = {
     "nonlinear": SMALL,
     "nu3": replace(SMALL, nu=3),
     "local": replace(SMALL, message_passing=False, long_range=False),
+    "band": replace(SMALL, energy="band"),
+    "band+readout": replace(SMALL, energy="band+readout"),
     "linear": replace(SMALL, kind="linear", n_channel=2),
     "kernel": replace(SMALL, kind="kernel", n_channel=2, n_sparse=2),
 }

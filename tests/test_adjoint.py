@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from harness import assert_adjoint, derivative
 from molecules import (
+    FORMS,
     LOW_SYMMETRY,
     SMALL,
     distorted,
@@ -108,6 +109,40 @@ def test_each_observable(model, name, kt):
     expected = sum(np.sum(turn * gradients[key]) for key, turn in turns.items())
     assert abs(expected) > 1e-3
     assert found == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("form", ["band", "band+readout"])
+@pytest.mark.parametrize("kt", [0.0, 0.05])
+def test_band_energy(form, kt):
+    """tr(P H), or its free energy, as part of the total energy."""
+    model = random_model(FORMS[form], seed=3)
+    grounds = walk(model, kt=kt)[3]
+    band = [ground.state.band_energy for ground in grounds]
+    np.testing.assert_allclose(
+        band, [np.sum(g.state.closed_density * g.hamiltonian) for g in grounds], rtol=1e-12
+    )
+    bars = [Cotangent(energy=0.7), Cotangent(energy=-1.3)]
+    gradients, positions_bar = reverse(model, *walk(model, kt=kt), bars, with_positions=True)
+
+    def value(model, positions=POSITIONS):
+        first, second = walk(model, positions, kt)[3]
+        return 0.7 * first.energy - 1.3 * second.energy
+
+    rng = np.random.default_rng(8)
+    direction = rng.normal(size=POSITIONS.shape)
+    found = derivative(lambda t: value(model, POSITIONS + t * direction))
+    assert abs(found) > 1e-3
+    assert np.sum(direction * positions_bar) == pytest.approx(found, rel=1e-8)
+    turns = {key: rng.normal(size=model.weights[key].shape) for key in learned(model)}
+
+    def at(t):
+        weights = {key: model.weights[key] + t * turn for key, turn in turns.items()}
+        return value(Model(model.form, dict(model.weights) | weights))
+
+    expected = sum(np.sum(turn * gradients[key]) for key, turn in turns.items())
+    assert derivative(at, 2e-3) == pytest.approx(expected, rel=1e-8)
+    silent = {key: value for key, value in gradients.items() if key.startswith("level")}
+    assert all(np.abs(value).max() > 1e-3 for value in silent.values())
 
 
 def test_cotangents_add_up(model):

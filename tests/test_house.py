@@ -30,7 +30,7 @@ FLOORS = """
     representation.sparse representation.fixed representation
     learning.samples learning.ridge learning.kernels learning.readout learning.cartesian
     learning.operators learning.block_features learning.hamiltonian
-    repulsion blocks heads forms model response_constants monopoles domain committee
+    repulsion blocks heads energy forms model response_constants monopoles domain committee
     parameters
     threads dispersion occupation eigen observables davidson paired_davidson
     response_orbitals tamm_dancoff full_response selection response_method
@@ -42,8 +42,8 @@ FLOORS = """
     training.kohn_sham training.reference_excitations training.reference
     training.campaign training.progress training.contraction training.regression
     training.force_matching training.loss training.ridge training.config training.checkpoint
-    training.excitation_cases training.committee_fit training.fit training.validate
-    training.calibrate
+    training.excitation_cases training.parts training.evaluation training.committee_fit
+    training.release training.fit training.validate training.calibrate
     training.excitation_fit training.commands
     training
     inventory terminal jobs cli_training cli_export cli

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mlsemi.adjoint import Cotangent, reverse
-from mlsemi.ground import GroundState
+from mlsemi.ground import GroundState, ground_state
 from mlsemi.model import Model, ModelRecord, Prediction
 from mlsemi.pairs import PairList
 from mlsemi.structure import Structure
@@ -92,6 +92,11 @@ def energy_gradient(
 ) -> dict[str, np.ndarray]:
     """Gradient of all weights from the cotangents of total energies alone."""
     pairs = PairList.of(structures, model.form.elements, model.form.cutoff)
+    if model.form.band:
+        prediction, record = model.predict(pairs)
+        grounds = [ground_state(model, prediction, k) for k in range(len(structures))]
+        cotangents = [Cotangent(energy=bar) for bar in energies_bar]
+        return reverse(model, pairs, prediction, record, grounds, cotangents)[0]
     _, record = model.predict_energies(pairs)
     atoms_bar = np.empty(pairs.n_atom)
     for index, bar in enumerate(energies_bar):

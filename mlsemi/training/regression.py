@@ -9,6 +9,7 @@ from sklearn.linear_model import Ridge
 
 from mlsemi.blocks import P_LEVEL, irreps_of
 from mlsemi.forms import ModelForm
+from mlsemi.ground import ground_state
 from mlsemi.heads import TWO_CENTER
 from mlsemi.layers import linear_by_species
 from mlsemi.model import Model
@@ -16,11 +17,13 @@ from mlsemi.pairs import PairList
 from mlsemi.representation.bonds import IRREPS, bond_irreps
 from mlsemi.representation.density import atom_features
 from mlsemi.representation.features import features_of
+from mlsemi.repulsion import repulsion
 from mlsemi.so3 import L_MAX, components
 from mlsemi.training.contraction import fixed_representation
 from mlsemi.training.dataset import Reference
 
 RIDGE = 1e-6
+PAIR_RIDGE = 1e-4
 SAMPLE = 100
 """Records that decide scales and principal components of the features."""
 
@@ -49,7 +52,7 @@ def initial_model(form: ModelForm, records: Sequence[Reference], seed: int) -> M
         weights |= fixed_representation(form, some)
     model = Model(form, weights)
     _fit_baseline(model, pairs, records)
-    _fit_atomic_energies(model, records)
+    _fit_atomic_energies(model, pairs, records)
     if form.learned:
         _scale_features(model, some)
     return model
@@ -76,7 +79,8 @@ def _random_weights(form: ModelForm, seed: int) -> dict[str, np.ndarray]:
     for name in ("atom.gate.out", "node.gate.out"):
         weights[name] *= 0.1
     for name in ("atom.gate.bias", "node.gate.bias", "bond.bias", "energy.bias"):
-        weights[name] *= 0.1
+        if name in weights:
+            weights[name] *= 0.1
     weights["bond.scale"][:] = 1.0
     weights["domain.center"][:] = 0.0
     for name in ("domain.spread", "domain.limit"):
@@ -107,12 +111,46 @@ def _fit_baseline(model: Model, pairs: PairList, records: Sequence[Reference]) -
             weights["two_center"][row, :, column] = fit.coef_
 
 
-def _fit_atomic_energies(model: Model, records: Sequence[Reference]) -> None:
+def _fit_atomic_energies(model: Model, pairs: PairList, records: Sequence[Reference]) -> None:
+    """Energies of the atoms, and pair functions where there is no readout, by least squares."""
     counts = np.array(
         [[np.sum(r.structure.numbers == z) for z in model.form.elements] for r in records]
     )
-    energies = np.array([r.energy for r in records])
-    model.weights["energy.atom"][:] = np.linalg.lstsq(counts, energies, rcond=None)[0]
+    wall, _ = repulsion(pairs, model.form.elements)
+    fixed = [wall[pairs.atoms_of(index)].sum() for index in range(len(records))]
+    energies = np.array([r.energy for r in records]) - fixed
+    if model.form.band:
+        energies -= [_band_energy(model, record) for record in records]
+    atoms = np.linalg.lstsq(counts, energies, rcond=None)[0]
+    model.weights["energy.atom"][:] = atoms
+    if "energy.pair" in model.weights:
+        _fit_pair_functions(model, records, energies - counts @ atoms)
+
+
+def _fit_pair_functions(model: Model, records: Sequence[Reference], energies: np.ndarray) -> None:
+    """Ridge regression of what the atoms leave of the energies on sums of radial functions."""
+    n = len(model.form.elements)
+    shape = model.weights["energy.pair"].shape
+    rows = []
+    for record in records:
+        pairs = PairList.of([record.structure], model.form.elements, model.form.cutoff)
+        i, j = pairs.species[pairs.first], pairs.species[pairs.second]
+        sums = np.zeros(shape)
+        np.add.at(
+            sums, np.minimum(i, j) * n + np.maximum(i, j), 0.5 * model.radial(pairs.distance)[0]
+        )
+        rows.append(sums.ravel())
+    fit = Ridge(alpha=PAIR_RIDGE * len(records), fit_intercept=False).fit(np.array(rows), energies)
+    found = fit.coef_.reshape(n, n, -1)
+    upper = np.triu(np.ones((n, n), dtype=bool))[:, :, None]
+    found = np.where(upper, found, found.transpose(1, 0, 2))
+    model.weights["energy.pair"][:] = found.reshape(shape)
+
+
+def _band_energy(model: Model, record: Reference) -> float:
+    """tr(P H) of the start model for one structure, hartree."""
+    pairs = PairList.of([record.structure], model.form.elements, model.form.cutoff)
+    return ground_state(model, model.predict(pairs)[0], 0).state.band_energy
 
 
 def _scale_features(model: Model, pairs: PairList) -> None:
@@ -142,7 +180,8 @@ def _scale_features(model: Model, pairs: PairList) -> None:
         ("energy", features.invariants),
         ("bond", bonds.invariants),
     ):
-        w[f"{name}.in"] /= _rms(x @ w[f"{name}.in"])
+        if f"{name}.in" in w:
+            w[f"{name}.in"] /= _rms(x @ w[f"{name}.in"])
 
 
 def _rms(x: np.ndarray) -> float:

@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 from harness import assert_adjoint, derivative
-from molecules import SMALL, distorted, learned, random_model
+from molecules import FORMS, SMALL, distorted, learned, random_model
 from teacher import lesson
 
 from mlsemi.adjoint import Cotangent
@@ -166,16 +166,18 @@ def test_batch_is_the_sum_of_its_structures():
     assert losses[0] == pytest.approx(direct * HARTREE_EV**2)
 
 
-def test_force_gradient():
+@pytest.mark.parametrize("form", ["nonlinear", "band", "linear"])
+def test_force_gradient(form):
     """The difference of two reverse walks against that of the forces, along all weights."""
     rng = np.random.default_rng(4)
+    student = STUDENT if form == "nonlinear" else random_model(FORMS[form], seed=9)
     bars = [rng.normal(size=(s.n_atom, 3)) for s in STRUCTURES]
-    gradient = force_gradient(STUDENT, STRUCTURES, bars)
-    turns = {name: rng.normal(size=STUDENT.weights[name].shape) for name in learned(STUDENT)}
+    gradient = force_gradient(student, STRUCTURES, bars)
+    turns = {name: rng.normal(size=student.weights[name].shape) for name in learned(student)}
 
     def at(t):
-        moved = {name: STUDENT.weights[name] + t * turn for name, turn in turns.items()}
-        forces = forces_of_model(Model(SMALL, dict(STUDENT.weights) | moved), STRUCTURES)
+        moved = {name: student.weights[name] + t * turn for name, turn in turns.items()}
+        forces = forces_of_model(Model(student.form, dict(student.weights) | moved), STRUCTURES)
         return sum(np.sum(bar * force) for bar, force in zip(bars, forces, strict=True))
 
     walked = sum(np.sum(gradient[name] * turn) for name, turn in turns.items())

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
-from molecules import SMALL
-from teacher import lessons, two_center_teacher
+from molecules import FORMS, SMALL, distorted, random_model
+from teacher import lesson, lessons, two_center_teacher
 
+from mlsemi.ground import ground_state
+from mlsemi.model import Model
 from mlsemi.pairs import PairList
 from mlsemi.training.regression import initial_model
 
@@ -93,3 +95,29 @@ def test_seed_decides_everything(records, student):
         np.testing.assert_array_equal(value, student.weights[name])
         assert value.shape == SMALL.shapes()[name]
     assert np.abs(other.weights["density.0"] - student.weights["density.0"]).max() > 1e-3
+
+
+@pytest.mark.parametrize("form", ["band", "band+readout"])
+def test_band_energies_and_pair_functions_are_taken_out_of_the_start(form):
+    """Atoms, pairs and band energy of a teacher are found by regression: the rest is small."""
+    teacher = random_model(FORMS[form], seed=4)
+    silent = {name: np.zeros_like(value) for name, value in teacher.weights.items()}
+    kept = ("level", "two_center", "energy.atom", "energy.pair")
+    silent |= {name: teacher.weights[name] for name in kept if name in silent}
+    teacher = Model(teacher.form, silent)
+    names = ("H2O", "CH4", "NH3", "H2CO", "CH3OH", "HCN", "C2H4", "HCOOH")
+    some = [
+        lesson(teacher, distorted(name, seed=seed, amplitude=0.05), name)
+        for name in names
+        for seed in range(12)
+    ]
+    student = initial_model(teacher.form, some, seed=0)
+    pairs = PairList.of([r.structure for r in some], SMALL.elements, SMALL.cutoff)
+    prediction, _ = student.predict(pairs)
+    energies = [ground_state(student, prediction, k).energy for k in range(len(some))]
+    error = np.array(energies) - [r.energy for r in some]
+    atoms_alone = np.array([r.energy for r in some])
+    counts = [[np.sum(r.structure.numbers == z) for z in SMALL.elements] for r in some]
+    atoms_alone = atoms_alone - counts @ np.linalg.lstsq(counts, atoms_alone, rcond=None)[0]
+    assert np.std(atoms_alone) > 0.02
+    assert np.std(error) < 0.2 * np.std(atoms_alone)
