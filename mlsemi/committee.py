@@ -143,4 +143,4 @@ def distances(atom_shifts: np.ndarray) -> np.ndarray:
 def committee_inputs(pairs: PairList, invariants: np.ndarray, weights: Weights) -> np.ndarray:
     """(n_atom, 1 + n_invariant) what the members are linear in: one, and the invariants."""
     ones = np.ones((pairs.n_atom, 1))
-    return np.concatenate([ones, standardised(pairs, invariants, weights)], axis=1)
+    return np.concatenate([ones, standardised(pairs.species, invariants, weights)], axis=1)

@@ -17,12 +17,12 @@ def seen(structures):
 @pytest.fixture(scope="module")
 def fitted():
     pairs, invariants = seen(TRAINING)
-    return fit_domain(pairs, invariants, len(SMALL.elements))
+    return fit_domain(pairs.species, invariants, len(SMALL.elements))
 
 
 def test_distance_is_one_on_average(fitted):
     pairs, invariants = seen(TRAINING)
-    distance = feature_distance(pairs, invariants, fitted)
+    distance = feature_distance(pairs.species, invariants, fitted)
     for _, rows in pairs.groups:
         assert np.mean(distance[rows] ** 2) == pytest.approx(1.0, rel=1e-3)
         assert distance[rows].max() * MARGIN == pytest.approx(
@@ -44,7 +44,7 @@ def test_strange_surroundings_are_named_in_the_order_of_the_structure(fitted):
 
 def test_species_without_data_have_no_distance(fitted):
     pairs, invariants = seen(TRAINING[:1])
-    alone = fit_domain(pairs, invariants, len(SMALL.elements))
+    alone = fit_domain(pairs.species, invariants, len(SMALL.elements))
     nitrogen = SMALL.elements.index(7)
     assert np.isinf(alone["domain.spread"][nitrogen]).all()
     assert set(fitted) == set(alone) <= set(SMALL.shapes())

@@ -91,6 +91,9 @@ class TrainConfig:
     frames : int
         Use only the first so many records of each molecule (0: all), so that one with a long
         trajectory does not outweigh the others.
+    split : str
+        What is held out for validation and test: whole molecules (``molecule``), or single
+        geometries (``frame``) where there are few molecules with many frames.
     model, loss, schedule : dict or dataclass
         See :class:`ModelForm`, :class:`LossWeights`, :class:`Schedule`.
     """
@@ -105,9 +108,14 @@ class TrainConfig:
     committee: int = 32
     limit: int = 0
     frames: int = 0
+    split: str = "molecule"
     model: dict[str, Any] = field(default_factory=dict)
     loss: LossWeights = field(default_factory=LossWeights)
     schedule: Schedule = field(default_factory=Schedule)
+
+    def __post_init__(self) -> None:
+        if self.split not in ("molecule", "frame"):
+            raise InputError(f"split = {self.split!r}, need molecule or frame")
 
     @classmethod
     def load(cls, path: Path) -> TrainConfig:

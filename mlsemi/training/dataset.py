@@ -135,8 +135,19 @@ def split_of(molecule: str) -> str:
     Decided by a hash of the connectivity block of the InChIKey alone, so that it never changes
     when a dataset grows and stereoisomers stay together.
     """
-    digest = hashlib.sha256(f"split:{molecule.split('-')[0]}".encode()).digest()
-    bucket = int.from_bytes(digest[:8], "big") % 10
+    return _drawn(f"split:{molecule.split('-')[0]}".encode())
+
+
+def frame_split_of(record: Reference) -> str:
+    """Split of one geometry, in the same shares, whatever its molecule.
+
+    For models of few molecules with many frames each; the geometry decides.
+    """
+    return _drawn(b"split:" + np.ascontiguousarray(record.structure.positions).tobytes())
+
+
+def _drawn(key: bytes) -> str:
+    bucket = int.from_bytes(hashlib.sha256(key).digest()[:8], "big") % 10
     return {0: "validation", 1: "test"}.get(bucket, "train")
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -13,114 +12,22 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from mlsemi.adjoint import reverse
-from mlsemi.domain import fit_domain
-from mlsemi.errors import ParameterError
 from mlsemi.forms import ModelForm
-from mlsemi.ground import ground_state
 from mlsemi.model import Model
-from mlsemi.pairs import PairList
-from mlsemi.parameters import Parameters, checksum_of
+from mlsemi.parameters import Parameters
 from mlsemi.training.checkpoint import TrainState
-from mlsemi.training.committee_fit import with_fitted_committee
 from mlsemi.training.config import Schedule, TrainConfig
 from mlsemi.training.dataset import Reference, ReferenceDataset
-from mlsemi.training.force_matching import force_gradient, forces_of
-from mlsemi.training.loss import Errors, LossWeights, Target, force_loss, structure_loss
+from mlsemi.training.evaluation import batch_loss, evaluate_model, summarise
+from mlsemi.training.loss import Errors, Target
+from mlsemi.training.parts import parts_of
 from mlsemi.training.progress import TrainingDisplay
 from mlsemi.training.regression import initial_model
+from mlsemi.training.release import release
 from mlsemi.training.ridge import ridge
-from mlsemi.units import AU_DEBYE, FORCE_EV_ANGSTROM, HARTREE_EV
 
 CHUNKS = 2
 """A batch is always cut into this many parts, so that results do not depend on threads."""
-
-
-def batch_loss(
-    model: Model,
-    targets: Sequence[Target],
-    weights: LossWeights,
-    with_gradient: bool = True,
-    silent: Collection[int] = (),
-) -> tuple[list[float], list[Errors], dict[str, np.ndarray]]:
-    """Losses and errors of several structures and the gradient of the summed loss.
-
-    Parameters
-    ----------
-    model : Model
-    targets : sequence of Target
-    weights : LossWeights
-    with_gradient : bool
-    silent : collection of int
-        Targets whose forces are left out, by their place in ``targets``.
-
-    Returns
-    -------
-    losses (in eV^2: a.u. times the square of one hartree in eV), errors, gradients of all weights
-    """
-    pairs = PairList.of(
-        [t.record.structure for t in targets], model.form.elements, model.form.cutoff
-    )
-    prediction, record = model.predict(pairs)
-    grounds = [ground_state(model, prediction, index) for index in range(len(targets))]
-    rows = [structure_loss(t, g, weights) for t, g in zip(targets, grounds, strict=True)]
-    losses = [loss * HARTREE_EV**2 for loss, _, _ in rows]
-    errors = [error for _, error, _ in rows]
-    known = [k for k, t in enumerate(targets) if t.record.forces is not None and k not in silent]
-    forces_bar = []
-    if weights.forces and known:
-        found = forces_of(model, pairs, prediction, record, grounds, known)
-        for k, forces in zip(known, found, strict=True):
-            loss, error, bar = force_loss(targets[k], forces, weights)
-            losses[k] += loss * HARTREE_EV**2
-            errors[k] = errors[k]._replace(forces=error)
-            forces_bar.append(bar)
-    if not with_gradient:
-        return losses, errors, {}
-    gradients, _ = reverse(model, pairs, prediction, record, grounds, [bar for _, _, bar in rows])
-    if forces_bar:
-        structures = [targets[k].record.structure for k in known]
-        for name, value in force_gradient(model, structures, forces_bar).items():
-            gradients[name] += value
-    for value in gradients.values():
-        value *= HARTREE_EV**2
-    return losses, errors, gradients
-
-
-def summarise(losses: Sequence[float], errors: Sequence[Errors]) -> dict[str, float]:
-    """Mean absolute errors in eV, e, D (vector length) and eV/angstrom, and the mean loss.
-
-    Those of the forces are absent if nothing had forces.
-    """
-    lumo = np.array([e.lumo for e in errors])
-    known = lumo[np.isfinite(lumo)]
-    row = {
-        "loss": float(np.mean(losses)),
-        "occupied_ev": float(np.abs(np.concatenate([e.occupied for e in errors])).mean())
-        * HARTREE_EV,
-        "homo_ev": float(np.mean([abs(e.homo) for e in errors])) * HARTREE_EV,
-        "lumo_ev": float(np.abs(known).mean()) * HARTREE_EV if known.size else float("nan"),
-        "charges_e": float(np.abs(np.concatenate([e.charges for e in errors])).mean()),
-        "dipole_debye": float(np.mean([np.linalg.norm(e.dipole) for e in errors])) * AU_DEBYE,
-        "energy_ev": float(np.mean([abs(e.energy) for e in errors])) * HARTREE_EV,
-    }
-    forces = [np.abs(e.forces).ravel() for e in errors if e.forces is not None]
-    if forces:
-        row["forces_ev_per_angstrom"] = float(np.concatenate(forces).mean()) * FORCE_EV_ANGSTROM
-    return row
-
-
-def evaluate_model(
-    model: Model, targets: Sequence[Target], weights: LossWeights, batch: int = 8
-) -> dict[str, float]:
-    """Mean errors of a model on many records."""
-    losses: list[float] = []
-    errors: list[Errors] = []
-    for start in range(0, len(targets), batch):
-        part, part_errors, _ = batch_loss(model, targets[start : start + batch], weights, False)
-        losses += part
-        errors += part_errors
-    return summarise(losses, errors)
 
 
 class Trainer:
@@ -201,26 +108,6 @@ def _decays(name: str) -> bool:
     return name not in baseline and not name.endswith("bias")
 
 
-def molecules_limited(records: list[Reference], limit: int, seed: int) -> list[Reference]:
-    """All records of ``limit`` molecules drawn at random (0: everything)."""
-    molecules = sorted({r.molecule for r in records})
-    if not limit or limit >= len(molecules):
-        return records
-    chosen = set(np.random.default_rng(seed).permutation(molecules)[:limit].tolist())
-    return [r for r in records if r.molecule in chosen]
-
-
-def frames_limited(records: list[Reference], frames: int) -> list[Reference]:
-    """The first ``frames`` records of each molecule (0: everything)."""
-    seen: Counter[str] = Counter()
-    out = []
-    for record in records:
-        seen[record.molecule] += 1
-        if not frames or seen[record.molecule] <= frames:
-            out.append(record)
-    return out
-
-
 def train(config_path: Path, resume: bool = True, quiet: bool = False) -> Parameters:
     """Fit a parameter set: initial regression, then indirect training with checkpoints.
 
@@ -246,15 +133,8 @@ def fit(config: TrainConfig, base: Path, resume: bool = True, quiet: bool = Fals
     output = base / config.output
     output.mkdir(parents=True, exist_ok=True)
     dataset = ReferenceDataset.load(*(base / name for name in config.datasets))
-    known = set(config.elements)
-    usable = [r for r in dataset if set(r.structure.symbols) <= known]
-    usable = frames_limited(usable, config.frames)
-    records = molecules_limited(
-        [r for r in usable if r.split == "train"], config.limit, config.seed
-    )
-    validation = [Target(r) for r in usable if r.split == "validation"]
-    if not records or not validation:
-        raise ParameterError("the dataset has no training or no validation molecules")
+    parts = parts_of(dataset, config)
+    validation = [Target(r) for r in parts.validation]
     form = config.form()
     checkpoint = output.with_name(output.name + ".checkpoint.npz")
     stamp = json.dumps(
@@ -264,9 +144,9 @@ def fit(config: TrainConfig, base: Path, resume: bool = True, quiet: bool = Fals
         if resume and checkpoint.exists():
             state = TrainState.load(checkpoint, stamp)
         else:
-            state = TrainState.start(start_model(config, records, pool), config.seed)
+            state = TrainState.start(start_model(config, parts.train, pool), config.seed)
             state.save(checkpoint, stamp)
-        trainer = Trainer(config, form, state, [Target(r) for r in records])
+        trainer = Trainer(config, form, state, [Target(r) for r in parts.train])
         with TrainingDisplay(config.schedule.epochs, len(state.history), quiet) as display:
             while not is_finished(state.history, config.schedule):
                 row = trainer.epoch(pool)
@@ -279,7 +159,7 @@ def fit(config: TrainConfig, base: Path, resume: bool = True, quiet: bool = Fals
                 state.history.append(row | {"epoch": len(state.history) + 1})
                 state.save(checkpoint, stamp)
                 display.update(row)
-        return _finish(config, form, state, dataset, records, output)
+        return release(config, state, dataset, parts, output)
 
 
 def start_model(config: TrainConfig, records: list[Reference], pool: ThreadPoolExecutor) -> Model:
@@ -301,66 +181,3 @@ def is_finished(history: Sequence[dict[str, float]], schedule: Schedule) -> bool
     losses = [row["validation_loss"] for row in history]
     patience = schedule.patience
     return 0 < patience < len(losses) and min(losses[:-patience]) <= min(losses[-patience:])
-
-
-def _domain(model: Model, records: Sequence[Reference]) -> dict[str, np.ndarray]:
-    """Training domain of the finished features."""
-    pairs = PairList.of([r.structure for r in records], model.form.elements, model.form.cutoff)
-    _, record = model.predict(pairs)
-    return fit_domain(pairs, record.features.invariants, len(model.form.elements))
-
-
-def _errors(model: Model, records: list[Reference], weights: LossWeights) -> dict[str, float]:
-    """Counts and mean absolute errors of one split, for the header."""
-    if not records:
-        return {"structures": 0}
-    errors = evaluate_model(model, [Target(r) for r in records], weights)
-    del errors["loss"]
-    return {"structures": len(records)} | {k: round(v, 5) for k, v in errors.items()}
-
-
-def _finish(
-    config: TrainConfig,
-    form: ModelForm,
-    state: TrainState,
-    dataset: ReferenceDataset,
-    records: list[Reference],
-    output: Path,
-) -> Parameters:
-    """Write the parameter set of the best validation epoch, and its learning curve."""
-    from mlsemi.plots import save, training_figure
-
-    best = min(state.history, key=lambda row: row["validation_loss"])
-    validation, test = (
-        [r for r in dataset.split(name) if set(r.structure.symbols) <= set(config.elements)]
-        for name in ("validation", "test")
-    )
-    header: dict[str, object] = {
-        "reference": dataset.provenance,
-        "units": "hartree, bohr",
-        "licence": "MIT",
-        "training": {
-            "molecules": len({r.molecule for r in records}),
-            "structures": len(records),
-            "dataset_checksum": dataset.checksum,
-            "seed": config.seed,
-            "epochs": len(state.history),
-            "best_epoch": best["epoch"],
-            "loss": asdict(config.loss),
-            "schedule": asdict(config.schedule),
-        },
-        "errors": {
-            "train": _errors(Model(form, state.best), records, config.loss),
-            "validation": _errors(Model(form, state.best), validation, config.loss),
-            "test": _errors(Model(form, state.best), test, config.loss),
-        },
-    }
-    weights = state.best | _domain(Model(form, state.best), records)
-    parameters = Parameters(config.name, header, Model(form, weights), checksum_of(weights))
-    if config.committee:
-        parameters = with_fitted_committee(
-            parameters, records, validation, config.committee, config.seed
-        )
-    parameters.save(output)
-    save(training_figure(state.history), output / "training.png")
-    return parameters

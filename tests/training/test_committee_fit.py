@@ -43,7 +43,7 @@ def student():
     model = initial_model(SMALL, TRAIN, seed=3)
     pairs = listed([r.structure for r in TRAIN])
     invariants = model.predict(pairs)[1].features.invariants
-    return Model(SMALL, dict(model.weights) | fit_domain(pairs, invariants, 4))
+    return Model(SMALL, dict(model.weights) | fit_domain(pairs.species, invariants, 4))
 
 
 MODEL = student()

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from molecules import SMALL, distorted, random_model
+from molecules import SMALL, distorted, moved, random_model
 from teacher import lesson, lessons
 
 from mlsemi.errors import ParameterError
@@ -14,16 +14,10 @@ from mlsemi.training import fit as fit_module
 from mlsemi.training.checkpoint import TrainState
 from mlsemi.training.config import Schedule, TrainConfig
 from mlsemi.training.dataset import ReferenceDataset
-from mlsemi.training.fit import (
-    evaluate_model,
-    fit,
-    frames_limited,
-    is_finished,
-    molecules_limited,
-    summarise,
-    train,
-)
+from mlsemi.training.evaluation import evaluate_model, summarise
+from mlsemi.training.fit import fit, is_finished, train
 from mlsemi.training.loss import Errors, LossWeights, Target
+from mlsemi.training.parts import frames_limited, molecules_limited, parts_of
 from mlsemi.training.regression import initial_model
 
 EPOCHS = 4
@@ -297,3 +291,23 @@ def test_few_frames_of_each_molecule():
     assert [r.molecule for r in kept] == ["A", "A", "B", "B"]
     assert kept[3] is records[4]
     assert frames_limited(records, 0) == records
+
+
+def test_frames_can_be_split(dataset):
+    """One molecule with many frames: geometries are held out, each in one part only."""
+    frames = ReferenceDataset(
+        tuple(
+            replace(r, molecule="ONE-X", structure=moved(r.structure, r.structure.positions + k))
+            for r in dataset
+            for k in range(4)
+        )
+    )
+    config = TrainConfig("frames", (), "out")
+    with pytest.raises(ParameterError, match='split = "frame"'):
+        parts_of(frames, config)
+    parts = parts_of(frames, replace(config, split="frame"))
+    assert min(map(len, parts[:2])) > 0
+    found = sorted(id(r) for part in parts for r in part)
+    assert found == sorted(id(r) for r in frames)
+    whole = parts_of(dataset, config)
+    assert {r.molecule for r in whole.train}.isdisjoint(r.molecule for r in whole.validation)

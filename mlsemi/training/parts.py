@@ -1,0 +1,62 @@
+"""Parts of a dataset: which records are trained on, which choose the epoch, which stay unseen."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import NamedTuple
+
+import numpy as np
+
+from mlsemi.errors import ParameterError
+from mlsemi.training.config import TrainConfig
+from mlsemi.training.dataset import Reference, ReferenceDataset, frame_split_of
+
+
+class Parts(NamedTuple):
+    """Records of one training run."""
+
+    train: list[Reference]
+    validation: list[Reference]
+    test: list[Reference]
+
+
+def parts_of(dataset: ReferenceDataset, config: TrainConfig) -> Parts:
+    """Records that a run may use, by split.
+
+    Raises
+    ------
+    ParameterError
+        If there is nothing to train on or to validate with.
+    """
+    known = set(config.elements)
+    usable = [r for r in dataset if set(r.structure.symbols) <= known]
+    usable = frames_limited(usable, config.frames)
+    found: dict[str, list[Reference]] = {name: [] for name in Parts._fields}
+    for record in usable:
+        side = frame_split_of(record) if config.split == "frame" else record.split
+        found[side].append(record)
+    found["train"] = molecules_limited(found["train"], config.limit, config.seed)
+    if not found["train"] or not found["validation"]:
+        hint = "" if config.split == "frame" else '; split = "frame" divides frames instead'
+        raise ParameterError(f"the dataset has no training or no validation molecules{hint}")
+    return Parts(**found)
+
+
+def molecules_limited(records: list[Reference], limit: int, seed: int) -> list[Reference]:
+    """All records of ``limit`` molecules drawn at random (0: everything)."""
+    molecules = sorted({r.molecule for r in records})
+    if not limit or limit >= len(molecules):
+        return records
+    chosen = set(np.random.default_rng(seed).permutation(molecules)[:limit].tolist())
+    return [r for r in records if r.molecule in chosen]
+
+
+def frames_limited(records: list[Reference], frames: int) -> list[Reference]:
+    """The first ``frames`` records of each molecule (0: everything)."""
+    seen: Counter[str] = Counter()
+    out = []
+    for record in records:
+        seen[record.molecule] += 1
+        if not frames or seen[record.molecule] <= frames:
+            out.append(record)
+    return out
