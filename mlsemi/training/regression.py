@@ -24,8 +24,8 @@ from mlsemi.training.dataset import Reference
 
 RIDGE = 1e-6
 PAIR_RIDGE = 1e-4
-SAMPLE = 100
-"""Records that decide scales and principal components of the features."""
+FITTED, SAMPLE = 1000, 100
+"""Most records that decide the baseline, and the scales and components of the features."""
 
 
 def initial_model(form: ModelForm, records: Sequence[Reference], seed: int) -> Model:
@@ -43,10 +43,11 @@ def initial_model(form: ModelForm, records: Sequence[Reference], seed: int) -> M
         Training records.
     seed : int
     """
-    pairs = PairList.of([r.structure for r in records], form.elements, form.cutoff)
-    some = PairList.of(
-        [r.structure for r in records[:SAMPLE]], form.elements, form.cutoff
-    )  # fmt: skip
+    records = thinned(records, FITTED)
+    pairs, some = (
+        PairList.of([r.structure for r in part], form.elements, form.cutoff)
+        for part in (records, thinned(records, SAMPLE))
+    )
     weights = _random_weights(form, seed) if form.learned else _silent_weights(form)
     if not form.learned:
         weights |= fixed_representation(form, some)
@@ -56,6 +57,11 @@ def initial_model(form: ModelForm, records: Sequence[Reference], seed: int) -> M
     if form.learned:
         _scale_features(model, some)
     return model
+
+
+def thinned(records: Sequence[Reference], most: int) -> Sequence[Reference]:
+    """Every k-th record, so that no more than ``most`` are left."""
+    return records[:: -(-len(records) // most)]
 
 
 def _silent_weights(form: ModelForm) -> dict[str, np.ndarray]:
