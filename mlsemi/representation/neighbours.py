@@ -144,7 +144,7 @@ class Neighbours:
         return reverse
 
     def around(self, centers: np.ndarray) -> Neighbours:
-        """Only the pairs whose first atom is one of ``centers``; the atoms stay."""
+        """Only the pairs whose first atom is one of ``centers``; pairs then have no ``reverse``."""
         kept = np.isin(self.first, centers)
         return replace(
             self,
