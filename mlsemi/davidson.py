@@ -15,6 +15,9 @@ from mlsemi.errors import ConvergenceError
 Apply = Callable[[np.ndarray], np.ndarray]
 Precondition = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
+WELL_OUTSIDE, WELL_APART = 0.05, 1e-3
+"""Share of a vector outside the basis, smallest eigenvalue of the overlap of new vectors."""
+
 LOOSE = 1e-3
 """Residual (hartree) below which the extra roots of the block are left alone."""
 
@@ -27,6 +30,7 @@ def lowest_eigenpairs(
     tolerance: float,
     max_iteration: int = 60,
     memory: int | None = None,
+    with_extra: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Lowest eigenpairs by block Davidson with thick restarts.
 
@@ -41,7 +45,8 @@ def lowest_eigenpairs(
     precondition : callable
         (k, n) residuals, (k,) Ritz values -> (k, n) corrections.
     start : (n_block, n) array
-        Guess, n_block >= n_root; rows need not be orthonormal.
+        Guess, n_block >= n_root; rows need not be orthonormal. Vectors and images are kept in its
+        precision.
     n_root : int
         Number of pairs wanted.
     tolerance : float
@@ -49,6 +54,8 @@ def lowest_eigenpairs(
     max_iteration : int
     memory : int, optional
         Bytes for vectors and images; the iteration restarts when they are full.
+    with_extra : bool
+        Return the extra roots too, converged or not.
 
     Returns
     -------
@@ -61,8 +68,10 @@ def lowest_eigenpairs(
     """
     n_block, n = start.shape
     limit = _subspace(n, n_block, memory)
-    basis, image = np.empty((limit, n)), np.empty((limit, n))
-    projected = np.empty((limit, limit))
+    kind = start.dtype
+    basis, image = np.empty((limit, n), kind), np.empty((limit, n), kind)
+    projected = np.empty((limit, limit), kind)
+    n_out = n_block if with_extra else n_root
     every = np.arange(n_block)
     allowed = np.where(every < n_root, tolerance, max(LOOSE, tolerance))
     fresh, size, watched = orthonormal(start, basis[:0]), 0, every
@@ -80,10 +89,10 @@ def lowest_eigenpairs(
             residual, norms = _residuals(basis[:size], image[:size], values, small, watched)
         worst = float(norms[watched < n_root].max())
         if watched.size == n_block and (worst < tolerance or size == n):
-            return values[:n_root], small[:, :n_root].T @ basis[:size]
+            return values[:n_out], small[:, :n_out].T @ basis[:size]
         opened = norms > allowed[watched]
         watched = watched[opened]
-        step = precondition(residual[opened], values[watched])
+        step = precondition(residual[opened], values[watched]).astype(kind, copy=False)
         if size + step.shape[0] > limit:
             basis[:n_block], image[:n_block] = small.T @ basis[:size], small.T @ image[:size]
             projected[:n_block, :n_block], size = np.diag(values), n_block
@@ -124,12 +133,21 @@ def _lowest(lower: np.ndarray, n_block: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def orthonormal(vectors: np.ndarray, basis: np.ndarray) -> np.ndarray:
-    """Orthonormalise ``vectors`` against ``basis`` and each other, dropping dependent ones."""
+    """Orthonormalise ``vectors`` against ``basis`` and each other, dropping dependent ones.
+
+    Once is enough for vectors that lie mostly outside the basis and are well apart; otherwise
+    rounding errors are projected out a second time.
+    """
     for _ in range(2):
+        before = np.linalg.norm(vectors, axis=1)
         vectors = vectors - (vectors @ basis.T) @ basis
         norms = np.linalg.norm(vectors, axis=1)
-        vectors = vectors[norms > 1e-14] / norms[norms > 1e-14, None]
+        outside = norms / np.maximum(before, 1e-300)
+        kept = norms > 1e-14
+        vectors = vectors[kept] / norms[kept, None]
         values, mixing = np.linalg.eigh(vectors @ vectors.T)
-        kept = values > 1e-8
-        vectors = (mixing[:, kept] / np.sqrt(values[kept])).T @ vectors
+        apart = values > (1e-8 if vectors.dtype == np.float64 else 1e-4)
+        vectors = (mixing[:, apart] / np.sqrt(values[apart])).T @ vectors
+        if outside.min(initial=1.0) > WELL_OUTSIDE and values.min(initial=1.0) > WELL_APART:
+            break
     return vectors

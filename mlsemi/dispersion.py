@@ -24,6 +24,9 @@ CUTOFFS = {"disp2": 60.0, "disp3": 30.0, "cn": 30.0, "width2": 5.0, "width3": 5.
 The library's own, but triples end at 30 instead of 40 bohr: beta-carotene changes by 6e-6 hartree.
 """
 
+CHARGE_STEP = 1e-6
+"""D4 scales by 1 / (Z + q) of each atom: where that is 0 (H2 of charge -2), its limit is taken."""
+
 
 class Dispersion(NamedTuple):
     """Energy (hartree) and its gradient (n_atom, 3; hartree / bohr), None if not asked for."""
@@ -59,11 +62,12 @@ def dispersion_of(
     damping = _damping(functional)
     from dftd4.interface import DispersionModel
 
-    model = DispersionModel(
-        structure.numbers, np.array(structure.positions), float(structure.charge)
-    )
-    model.set_realspace_cutoff(**CUTOFFS)
-    result = model.get_dispersion(damping, grad=with_gradient)
+    for charge in (float(structure.charge), structure.charge + CHARGE_STEP):
+        model = DispersionModel(structure.numbers, np.array(structure.positions), charge)
+        model.set_realspace_cutoff(**CUTOFFS)
+        result = model.get_dispersion(damping, grad=with_gradient)
+        if np.isfinite(result.get("gradient", result["energy"])).all():
+            break
     return Dispersion(float(result["energy"]), result.get("gradient"))
 
 

@@ -31,7 +31,7 @@ Multiplicity = Literal["singlet", "triplet"]
 EXCHANGE_FACTOR = {"singlet": 2.0, "triplet": 0.0}
 """s_K of theory eq 9."""
 
-RESIDUAL = 5e-6
+RESIDUAL = 2e-5
 """Default tolerance of |A X - w X|, hartree; the energies are then good to its square."""
 
 

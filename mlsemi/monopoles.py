@@ -142,9 +142,35 @@ def respond(
     -------
     (n_vector, n_occ, n_vir) array.
     """
-    potential = transition_density(occupied, virtual, X)
+    density = transition_density(occupied, virtual, X)
+    return potential_between(between, density, occupied, virtual, factor)
+
+
+def potential_between(
+    between: Interaction,
+    density: np.ndarray,
+    occupied: np.ndarray,
+    virtual: np.ndarray,
+    factor: float,
+) -> np.ndarray:
+    """Potential of transition densities between any occupied and virtual orbitals.
+
+    Parameters
+    ----------
+    between : Interaction
+    density : (n_orbital, n_vector, n_orbital) array
+        Overwritten, if double; single precision is kept but for the potential itself.
+    occupied, virtual : (n_orbital, n_occ), (n_orbital, n_vir) arrays
+    factor : float
+        s_K of theory eq 9.
+
+    Returns
+    -------
+    (n_vector, n_occ, n_vir) array.
+    """
+    potential = density.astype(np.float64, copy=False)
     to_potential(between, potential, factor)
-    return _between_orbitals(potential, occupied, virtual)
+    return _between_orbitals(potential.astype(density.dtype, copy=False), occupied, virtual)
 
 
 def respond_swapped(

@@ -3,8 +3,9 @@
 The matrix is diagonalised among selected configurations only. One product with the full matrix
 tells what each of the others would lower each root by, e_uk = (A X_k)_u^2 / (A_uu - w_k)
 (Huron, Malrieu, Rancurel, J. Chem. Phys. 58, 5745 (1973); for simplified Tamm-Dancoff Grimme,
-J. Chem. Phys. 138, 244104 (2013)). Those that lower all roots together by
-more than a threshold join; what the rest lowers each root by is added to its energy and stated.
+J. Chem. Phys. 138, 244104 (2013)). Those that lower all roots together by more than a threshold
+join; what the rest lowers each root by is added to its energy and stated. All products are in
+single precision: its errors are far below those of the selection.
 """
 
 from __future__ import annotations
@@ -12,21 +13,30 @@ from __future__ import annotations
 import numpy as np
 
 from mlsemi.davidson import lowest_eigenpairs
-from mlsemi.monopoles import respond
-from mlsemi.tamm_dancoff import MEMORY, ModelInverse, Solution, TammDancoff
+from mlsemi.monopoles import potential_between, respond, transition_density
+from mlsemi.tamm_dancoff import MEMORY, ModelInverse, SinglePrecision, Solution, TammDancoff
 
 FIRST, FIRST_MINIMUM = 20, 400
 """Configurations to begin with, per root and at least."""
 
-STORED = 2500
+STORED = 800
 """Up to so many selected configurations their matrix is built; above, only products with it."""
 
 CLOSEST = 1e-3
-"""Configurations whose diagonal lies less than this above a root (hartree) are always taken."""
+"""Smallest A_uu - w (hartree) in the denominators."""
+
+FEW = 0.02
+"""The selection ends when less than this share of configurations would join."""
+
+RESIDUAL = 1e-4
+"""Tolerance of the iteration, hartree: the energies are good to 1e-6."""
+
+BATCH = 4
+"""Roots that are multiplied with the full matrix at a time: their vectors are long."""
 
 
 class Selected:
-    """A Tamm-Dancoff problem among configurations that lower a root by more than a threshold.
+    """A Tamm-Dancoff problem among configurations that lower the roots by more than a threshold.
 
     Parameters
     ----------
@@ -37,6 +47,7 @@ class Selected:
 
     def __init__(self, problem: TammDancoff, threshold: float) -> None:
         self.problem, self.threshold = problem, threshold
+        self.single = SinglePrecision(problem)
 
     def solve(self, n_root: int, tolerance: float) -> Solution:
         """Lowest ``n_root`` roots; energies include what is left out, to second order."""
@@ -47,13 +58,14 @@ class Selected:
         first = max(FIRST * n_root, FIRST_MINIMUM)
         chosen = problem.lowest_configurations(min(first, problem.n_configuration))
         while True:
-            energies, vectors = self._among(chosen, n_root, tolerance)
-            coupling, each = self._left_out(chosen, energies, vectors)
+            active = _Active(self.single, chosen)
+            energies, vectors = self._among(active, n_root, max(tolerance, RESIDUAL))
+            coupling, each = self._left_out(active, energies, vectors)
             # whole families join, and roots count together: degenerate ones stay degenerate
             families = problem.families[each > self.threshold]
-            if not families.size:
-                break
             joining = np.flatnonzero(np.isin(problem.families, families))
+            if joining.size <= FEW * chosen.size:
+                break
             chosen = np.union1d(chosen, joining)
         # roots that are close mix through what is left out
         corrected, mixing = np.linalg.eigh(np.diag(energies) - coupling)
@@ -62,7 +74,7 @@ class Selected:
         return Solution(corrected, X, None, np.einsum("lk,lm,mk->k", mixing, coupling, mixing))
 
     def _left_out(
-        self, chosen: np.ndarray, energies: np.ndarray, vectors: np.ndarray
+        self, active: _Active, energies: np.ndarray, vectors: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """What the configurations that are not chosen do to second order.
 
@@ -71,53 +83,64 @@ class Selected:
         (n_root, n_root) symmetric array, sum_u (A X_k)_u (A X_l)_u of the mean of
         1 / (A_uu - w_k) and 1 / (A_uu - w_l), and (n_configuration,) array of sums of e_uk.
         """
-        problem = self.problem
-        images = np.zeros((energies.size, problem.n_configuration))
-        images[:, chosen] = vectors
-        for k in range(energies.size):  # one by one: the vectors are long
-            images[k] = problem.apply(images[k : k + 1])[0]
-        images[:, chosen] = 0.0
-        distance = np.maximum(problem.diagonal[None, :] - energies[:, None], CLOSEST)
-        weighted = images / distance
-        coupling = images @ weighted.T
-        return 0.5 * (coupling + coupling.T), np.einsum("ku,ku->u", images, weighted)
+        problem, single = self.problem, self.single
+        images = np.empty((energies.size, problem.n_configuration), np.float32)
+        for k in range(0, energies.size, BATCH):
+            density = transition_density(
+                active.occupied, active.virtual, active.square(vectors[k : k + BATCH])
+            )
+            image = potential_between(
+                problem.between, density, single.occupied, single.virtual, problem.factor
+            )
+            images[k : k + BATCH] = image.reshape(len(image), -1)
+        images[:, active.chosen] = 0.0
+        coupling = np.empty((energies.size, energies.size))
+        each = np.zeros(problem.n_configuration)
+        for k, energy in enumerate(energies):
+            weighted = images[k] / np.maximum(problem.diagonal - energy, CLOSEST)
+            coupling[k] = images @ weighted.astype(np.float32)
+            each += images[k] * weighted
+        return 0.5 * (coupling + coupling.T), each
 
     def _among(
-        self, chosen: np.ndarray, n_root: int, tolerance: float
+        self, active: _Active, n_root: int, tolerance: float
     ) -> tuple[np.ndarray, np.ndarray]:
         """Lowest roots among the chosen configurations: energies, vectors as rows."""
-        problem = self.problem
+        problem, chosen = self.problem, active.chosen
         if chosen.size <= STORED:
             values, vectors = problem.model(chosen, n_root)
             return values, vectors.T
         n_block = n_root + max(4, n_root // 5)
-        lowest = chosen[np.argsort(problem.diagonal[chosen], kind="stable")[: 8 * n_block]]
-        values, vectors = problem.model(np.sort(lowest), lowest.size)
-        place = np.searchsorted(chosen, np.sort(lowest))
-        start = np.zeros((n_block, chosen.size))
+        lowest = np.argsort(problem.diagonal[chosen], kind="stable")[: 8 * n_block]
+        place = np.sort(lowest)
+        values, vectors = problem.model(chosen[place], place.size)
+        start = np.zeros((n_block, chosen.size), np.float32)
         start[:, place] = vectors[:, :n_block].T
         inverse = ModelInverse(problem.diagonal[chosen], place, values, vectors)
-        product = _Product(problem, chosen)
-        return lowest_eigenpairs(product, inverse, start, n_root, tolerance, memory=MEMORY)
+        return lowest_eigenpairs(active.apply, inverse, start, n_root, tolerance, memory=MEMORY)
 
 
-class _Product:
-    """A x among chosen configurations, by way of the orbitals that take part in them."""
+class _Active:
+    """Chosen configurations, and the orbitals that take part in them."""
 
-    def __init__(self, problem: TammDancoff, chosen: np.ndarray) -> None:
+    def __init__(self, single: SinglePrecision, chosen: np.ndarray) -> None:
+        problem = single.problem
         occupied, i = np.unique(chosen // problem.n_vir, return_inverse=True)
         virtual, a = np.unique(chosen % problem.n_vir, return_inverse=True)
-        self.shape = occupied.size, virtual.size
-        self.flat = i * virtual.size + a
-        self.between, self.factor = problem.between, problem.factor
-        self.occupied = np.ascontiguousarray(problem.occupied[:, occupied])
-        self.virtual = np.ascontiguousarray(problem.virtual[:, virtual])
-        self.gaps = problem.gaps[chosen]
+        self.chosen, self.problem = chosen, problem
+        self.shape, self.flat = (occupied.size, virtual.size), i * virtual.size + a
+        self.occupied = np.ascontiguousarray(single.occupied[:, occupied])
+        self.virtual = np.ascontiguousarray(single.virtual[:, virtual])
+        self.gaps = single.gaps[chosen]
 
-    def __call__(self, vectors: np.ndarray) -> np.ndarray:
-        """A x for the rows of ``vectors``."""
-        X = np.zeros((len(vectors), self.shape[0] * self.shape[1]))
+    def square(self, vectors: np.ndarray) -> np.ndarray:
+        """(k, n_occ, n_vir) amplitudes of the active orbitals, single precision."""
+        X = np.zeros((len(vectors), self.shape[0] * self.shape[1]), np.float32)
         X[:, self.flat] = vectors
-        square = X.reshape(-1, *self.shape)
-        image = respond(self.between, self.occupied, self.virtual, square, self.factor)
+        return X.reshape(-1, *self.shape)
+
+    def apply(self, vectors: np.ndarray) -> np.ndarray:
+        """A x among the chosen configurations, for the rows of ``vectors``."""
+        between, factor = self.problem.between, self.problem.factor
+        image = respond(between, self.occupied, self.virtual, self.square(vectors), factor)
         return image.reshape(len(vectors), -1)[:, self.flat] + self.gaps * vectors

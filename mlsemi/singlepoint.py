@@ -235,14 +235,14 @@ def _excited(
     if not wanted:
         return out
     x, basis, positions = frame.inverse_root, frame.basis, frame.structure.positions
-    operators = [
+    dipole, velocity, angular = (
         np.stack([x @ component @ x for component in integrals])
         for integrals in (
             dipole_integrals(basis, positions),
             velocity_integrals(basis, positions),
             angular_integrals(basis, positions, np.zeros(3)),
         )
-    ]
+    )
     between = build_interaction(
         frame.structure.numbers, positions, basis.orbital_atom, basis.orbital_l, constants
     )
@@ -255,5 +255,6 @@ def _excited(
             max_energy if multiplicity == "singlet" and not number else None,
             method=method,
         )
-        out[f"{multiplicity}s"] = intensities(states, state, *operators, frame.structure.center)
+        center = frame.structure.center
+        out[f"{multiplicity}s"] = intensities(states, state, dipole, velocity, angular, center)
     return out

@@ -30,6 +30,9 @@ DENSE_SHARE, DENSE_SHARE_LIMIT = 0.2, 4000
 MODEL_SIZE, MODEL_MINIMUM = 4, 120
 """Configurations of the model space, per root and at least."""
 
+SINGLE_ABOVE, SINGLE_RESIDUAL = 3000, 1e-4
+"""Above so many configurations an iteration begins in single precision, to this residual."""
+
 MEMORY = 2_000_000_000
 """Bytes that the vectors of an iteration and their images may take."""
 
@@ -59,7 +62,8 @@ class Solution(NamedTuple):
 
     def first(self, n_root: int) -> Solution:
         """The lowest ``n_root`` roots."""
-        return Solution(*(None if part is None else part[:n_root] for part in self))
+        rest = (None if part is None else part[:n_root] for part in self[2:])
+        return Solution(self.energies[:n_root], self.excitations[:n_root], *rest)
 
 
 Solve = Callable[[int, float], Solution]
@@ -117,6 +121,14 @@ class TammDancoff:
             values, vectors = self.model(np.arange(self.n_configuration), n_root)
             return Solution(values, np.ascontiguousarray(vectors.T))
         start, precondition = self.beginning(n_root)
+        if self.n_configuration > SINGLE_ABOVE:
+            # most of the way in single precision: half the time for products and vectors
+            half = SinglePrecision(self)
+            _, start = lowest_eigenpairs(
+                half.apply, precondition, start.astype(np.float32), n_root,
+                max(SINGLE_RESIDUAL, tolerance), memory=MEMORY, with_extra=True,
+            )  # fmt: skip
+            start = start.astype(np.float64)
         return Solution(
             *lowest_eigenpairs(self.apply, precondition, start, n_root, tolerance, memory=MEMORY)
         )
@@ -171,6 +183,23 @@ class TammDancoff:
         total = np.cumsum(np.bincount(self.families, minlength=lowest.size)[order])
         taken = order[: int(np.searchsorted(total, n_most)) + 1]
         return np.flatnonzero(np.isin(self.families, taken))
+
+
+class SinglePrecision:
+    """Products with the matrix of a problem in single precision."""
+
+    def __init__(self, problem: TammDancoff) -> None:
+        self.problem = problem
+        self.occupied, self.virtual, self.gaps = (
+            a.astype(np.float32) for a in (problem.occupied, problem.virtual, problem.gaps)
+        )
+
+    def apply(self, vectors: np.ndarray) -> np.ndarray:
+        """A x for the rows of ``vectors``, single precision."""
+        problem = self.problem
+        X = vectors.reshape(-1, problem.n_occ, problem.n_vir)
+        image = respond(problem.between, self.occupied, self.virtual, X, problem.factor)
+        return image.reshape(vectors.shape) + self.gaps * vectors
 
 
 def _families(occupied: np.ndarray, virtual: np.ndarray) -> np.ndarray:

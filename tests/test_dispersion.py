@@ -67,6 +67,16 @@ def test_equivariant():
     assert_equivariant(observe, STRUCTURE, atol=1e-12)
 
 
+def test_charge_that_empties_an_atom_of_its_nuclear_charge():
+    """D4's charge scaling divides by Z + q; H2 of charge -2 once had forces that are no numbers."""
+    x = [[0.8217701239287258, -1.3812797174167781, -2.7541588563828316],
+         [-2.9008341868288254, 1.879621435201635, 2.47653346366633]]  # fmt: skip
+    found = dispersion_of(Structure([1, 1], np.array(x), -2), "b3lyp", with_gradient=True)
+    beside = dispersion_of(Structure([1, 1], np.array(x) + 1e-5 * np.eye(2, 3), -2), "b3lyp", True)
+    assert np.abs(found.gradient).max() > 1e-3
+    np.testing.assert_allclose(found.gradient, beside.gradient, atol=1e-6)
+
+
 def test_functional_of_a_header(trained):
     assert trained.functional == "b3lyp"
     for header in ({}, {"reference": {"method": "x"}}, {"reference": "x"}, {"reference": {}}):

@@ -233,6 +233,19 @@ def test_scikit_learn_form(kind):
         assert search.best_score_ > 0.5
 
 
+def test_elements_get_weights_of_their_own():
+    """y = sum over atoms of w[species] . x is linear only with the species apart."""
+    rng = np.random.default_rng(0)
+    species, start = rng.integers(0, 2, 80), 4 * np.arange(21)
+    x, weights = {Irrep(1, 1): rng.normal(size=(80, 3, 5))}, rng.normal(size=(2, 5))
+    y = np.einsum("amq,aq->am", x[Irrep(1, 1)], weights[species]).reshape(20, 4, 3).sum(axis=1)
+    model = SymmetryRidge(l=1)
+    apart, together = structure_records(x, start, species), structure_records(x, start)
+    assert model.fit(apart, y).score(apart, y) > 1.0 - 1e-8
+    np.testing.assert_allclose(model.coef_[:, 0], weights.ravel(), atol=1e-5)
+    assert model.fit(together, y).score(together, y) < 0.9
+
+
 def test_wrong_shapes_say_so():
     x = samples(1)
     with pytest.raises(InputError, match="no features of symmetry 2"):

@@ -9,7 +9,12 @@ from mlsemi.threads import limited
 
 
 def numbers():
-    return {lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"}
+    """Threads of the libraries of NumPy and SciPy, the only ones a calculation calls."""
+    return {
+        lib["num_threads"]
+        for lib in threadpool_info()
+        if lib["user_api"] == "blas" and any(n in lib["filepath"] for n in ("numpy", "scipy"))
+    }
 
 
 def test_limit_is_set_and_taken_back():

@@ -41,7 +41,9 @@ def records(tensors: Tensors) -> np.ndarray:
     return out
 
 
-def structure_records(tensors: Tensors, start: Sequence[int] | np.ndarray) -> np.ndarray:
+def structure_records(
+    tensors: Tensors, start: Sequence[int] | np.ndarray, species: np.ndarray | None = None
+) -> np.ndarray:
     """Record array with one sample per structure from features of atoms.
 
     Parameters
@@ -50,6 +52,8 @@ def structure_records(tensors: Tensors, start: Sequence[int] | np.ndarray) -> np
         Atoms of all structures, one structure after the other.
     start : (n_structure + 1,) ints
         First atom of each structure.
+    species : (n_atom,) int array, optional
+        Gives the atoms of every element columns of their own, hence weights of their own.
 
     Returns
     -------
@@ -61,9 +65,19 @@ def structure_records(tensors: Tensors, start: Sequence[int] | np.ndarray) -> np
     place = np.arange(start[-1]) - start[structure]
     padded = {}
     for irrep, value in tensors.items():
-        padded[irrep] = np.zeros((sizes.size, sizes.max(), *value.shape[1:]))
-        padded[irrep][structure, place] = value
+        own = value if species is None else _apart(value, species)
+        padded[irrep] = np.zeros((sizes.size, sizes.max(), *own.shape[1:]))
+        padded[irrep][structure, place] = own
     return records(padded)
+
+
+def _apart(value: np.ndarray, species: np.ndarray) -> np.ndarray:
+    """(n_atom, 2l+1, n_species * n_feature): features in the columns of the atom's species."""
+    width = value.shape[2]
+    out = np.zeros((*value.shape[:2], (species.max() + 1) * width))
+    columns = species[:, None] * width + np.arange(width)
+    np.put_along_axis(out, np.broadcast_to(columns[:, None], value.shape), value, axis=2)
+    return out
 
 
 def block_of(x: np.ndarray, irrep: Irrep) -> np.ndarray:

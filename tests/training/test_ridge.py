@@ -52,7 +52,7 @@ def test_normal_equations_are_solved(form):
     """At the minimum the gradient of the squares balances that of the penalty."""
     start = initial_model(form, RECORDS, seed=0)
     penalty = 1e-2
-    model = ridge(start, TARGETS, LOSS, steps=80, penalty=penalty)
+    model = ridge(start, TARGETS, LOSS, steps=160, penalty=penalty)
     names, w0 = flat(start)
     _, w = flat(model)
     gradient = residual_gradient(model, TARGETS, LOSS)
