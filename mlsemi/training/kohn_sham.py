@@ -28,7 +28,10 @@ AUXILIARY_BLOCK = 120
 
 COARSE_GRID = 0
 COARSE_CONVERGENCE = (1e-4, 1e-6)
-"""Energy convergence on the coarse grid before and after its correction, hartree."""
+"""Energy convergence on the coarse grid before and after its first correction, hartree."""
+
+MOST_CORRECTIONS = 4
+"""Further corrections before the fine grid is used in every iteration."""
 
 
 class StoredOrbitals(NumInt):  # type: ignore[misc]
@@ -38,11 +41,17 @@ class StoredOrbitals(NumInt):  # type: ignore[misc]
     ----------
     correction : (n_function, n_function) array, optional
         Fixed matrix added to every potential, and its expectation value to every energy.
+
+    Attributes
+    ----------
+    potential : (n_function, n_function) array
+        The last potential, without the correction.
     """
 
     def __init__(self, correction: np.ndarray | None = None) -> None:
         super().__init__()
         self.correction = correction
+        self.potential = np.empty((0, 0))
         self._points: np.ndarray | None = None
         self._blocks: list[tuple[np.ndarray, np.ndarray]] = []
 
@@ -57,9 +66,10 @@ class StoredOrbitals(NumInt):  # type: ignore[misc]
             result = super().nr_rks(mol, grids, xc_code, dms, relativity, hermi, **options)
         else:
             result = self._potential(mol, grids, xc_code, occupied_of(dms))
+        electrons, energy, potential = result
+        self.potential = potential.copy()  # PySCF adds to what it is given
         if self.correction is None:
             return result
-        electrons, energy, potential = result
         return electrons, energy + np.vdot(self.correction, dms), potential + self.correction
 
     def _potential(
@@ -88,8 +98,10 @@ class StoredOrbitals(NumInt):  # type: ignore[misc]
 def converge(solver: dft.rks.RKS, grid: int, convergence: float) -> None:
     """Run the SCF of ``solver`` on the grid of level ``grid``.
 
-    The potential of the coarse grid at its own density is corrected once by the difference to
-    the fine grid, V_fine[D] - V_coarse[D]; few iterations are then left for the fine grid.
+    Iterations use a coarse grid whose potential is corrected by the difference to the fine grid at
+    the density reached so far, V_fine[D] - V_coarse[D]. The density is converged on the fine grid
+    when its occupied-virtual gradient there is as small as PySCF asks for, the square root of the
+    energy convergence; three evaluations on the fine grid are then usually enough.
 
     Parameters
     ----------
@@ -103,21 +115,27 @@ def converge(solver: dft.rks.RKS, grid: int, convergence: float) -> None:
     coarse, fine = dft.Grids(solver.mol), dft.Grids(solver.mol)
     coarse.level, fine.level = COARSE_GRID, grid
     fine.build(with_non0tab=True)
-    solver._numint, integrator = StoredOrbitals(), StoredOrbitals()
-    solver.grids, solver.conv_check = coarse, False
-    for tolerance in COARSE_CONVERGENCE:
-        solver.conv_tol = tolerance
-        density = solver.make_rdm1() if solver.mo_coeff is not None else None
-        if density is not None:
-            potentials = [
-                numint.nr_rks(solver.mol, points, solver.xc, density)[2]
-                for numint, points in ((integrator, fine), (solver._numint, coarse))
-            ]
-            solver._numint.correction = potentials[0] - potentials[1]
+    on_coarse, on_fine = StoredOrbitals(), StoredOrbitals()
+    solver.conv_check, density = False, None
+    for tolerance in (*COARSE_CONVERGENCE, *MOST_CORRECTIONS * (convergence,)):
+        solver._numint, solver.grids, solver.conv_tol = on_coarse, coarse, tolerance
         solver.kernel(dm0=density)
-    solver._numint, solver.grids = integrator, fine
-    solver.conv_tol, solver.conv_check = convergence, True
-    solver.kernel(dm0=solver.make_rdm1())
+        density = solver.make_rdm1()
+        solver._numint, solver.grids, solver.conv_tol = on_fine, fine, convergence
+        potential = solver.get_veff(dm=density)
+        fock = solver.get_fock(dm=density, vhf=potential)
+        gradient = solver.get_grad(solver.mo_coeff, solver.mo_occ, fock)
+        if np.linalg.norm(gradient) < np.sqrt(convergence):
+            solver.e_tot = solver.energy_tot(density, vhf=potential)
+            solver.mo_energy, solver.mo_coeff = solver.eig(fock, solver.get_ovlp())
+            solver.mo_occ = solver.get_occ(solver.mo_energy, solver.mo_coeff)
+            solver.converged = True
+            return
+        on_coarse.correction = None
+        on_coarse.nr_rks(solver.mol, coarse, solver.xc, density)
+        on_coarse.correction = on_fine.potential - on_coarse.potential
+    solver.conv_check = True
+    solver.kernel(dm0=density)
 
 
 def converge_on_gpu(solver: dft.rks.RKS, grid: int, convergence: float) -> dft.rks.RKS:
