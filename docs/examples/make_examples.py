@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from ase.build import molecule
+
 from mlsemi.training.geometries import embed, relax, seed_of, thermal_frame
 
 SEED = 1
@@ -14,6 +16,8 @@ MOLECULES = {
     "R-methyloxirane": "C[C@@H]1CO1",
     "beta-carotene": "CC1=C(C(CCC1)(C)C)/C=C/C(=C/C=C/C(=C/C=C/C=C(/C=C/C=C(/C=C/C2=C(CCCC2(C)C)C)"
     "\\C)\\C)/C)/C",
+    "indigo": "O=C1/C(=C2/C(=O)c3ccccc3N2)Nc2ccccc12",
+    "porphin": "C1=CC2=CC3=CC=C(N3)C=C4C=CC(=N4)C=C5C=CC(=CC1=N2)N5",
 }
 COLUMNS = "Properties=species:S:1:pos:R:3"
 HERE = Path(__file__).parent
@@ -42,3 +46,6 @@ for name, smiles in MOLECULES.items():
         snapshots = [thermal_frame(relaxed, charge, 300.0, s) for s in seeds]
         notes = [f'charge=0 made="GFN2-xTB Langevin dynamics, 300 K, seed {s}"' for s in seeds]
         write(HERE / "formaldehyde-300K.xyz", snapshots, notes)
+
+cage = relax(molecule("C60"), 0, fmax=0.01)
+write(HERE / "C60.xyz", [cage], ['charge=0 made="ase.build.molecule, relaxed with GFN2-xTB"'])

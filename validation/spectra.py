@@ -1,0 +1,97 @@
+"""Spectra of five chromophores beside measured band positions.
+
+    python validation/spectra.py --parameters organic-1
+
+The figures are those of `mlsemi spectrum NAME.xyz --max-ev E --axis ev --plot NAME.png`; a band is
+a maximum of the curve (Gaussians of 0.3 eV) of at least 3 % of the highest one, counted from low
+energies. Symmetry-forbidden transitions that are seen through vibrations are compared with the
+lowest singlet. Geometries: GFN2-xTB. Measured positions are maxima, with the shift of the solvent
+in them where no vapour was measured:
+
+- indigo: 610 nm in ethanol (H. Zollinger, Color Chemistry, VCH 1991);
+- beta-carotene: 450 nm in hexane (G. Britton, FASEB J. 9, 1551 (1995));
+- C60: 328 and 256 nm in hexane, lowest singlet about 1.9 eV (V. S. Pavlovich, E. M. Shpilevsky,
+  J. Appl. Spectrosc. 77, 335 (2010); S. Leach et al., Chem. Phys. 160, 451 (1992));
+- porphin: 1.98, 2.42 and 3.33 eV in the vapour (L. Edwards, D. H. Dolphin, M. Gouterman, A. D.
+  Adler, J. Mol. Spectrosc. 38, 16 (1971));
+- p-nitroaniline: 4.24 eV, gas phase (S. Millefiori, G. Favini, A. Millefiori, D. Grasso,
+  Spectrochim. Acta A 33, 21 (1977)).
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import argparse
+
+import numpy as np
+import report
+from rich.progress import track
+from scipy.signal import find_peaks
+
+from mlsemi import singlepoint
+from mlsemi.formats import read_structures
+from mlsemi.jobs import plot_spectrum
+from mlsemi.parameters import Parameters
+from mlsemi.result import Result
+from mlsemi.spectrum import spectrum
+from mlsemi.units import EV_NM, HARTREE_EV
+
+DOCS = report.HERE.parent / "docs"
+WIDTH_EV, LEAST = 0.3, 0.03
+MEASURED = {
+    "indigo": (4.5, {"first band": EV_NM / 610.0}),
+    "beta-carotene": (4.5, {"first band": EV_NM / 450.0}),
+    "C60": (5.2, {"lowest": 1.9, "first band": EV_NM / 328.0, "second band": EV_NM / 256.0}),
+    "porphin": (4.0, {"lowest": 1.98, "second": 2.42, "highest band": 3.33}),
+    "p-nitroaniline": (6.0, {"first band": 4.24}),
+}
+"""Highest energy of the calculation and what was measured, eV."""
+
+
+def found(result: Result) -> dict[str, float]:
+    """What the names of ``MEASURED`` mean in a calculated spectrum, eV."""
+    states = result.singlets
+    assert states is not None
+    curve = spectrum(states, WIDTH_EV)
+    peaks = find_peaks(curve.extinction, height=LEAST * curve.extinction.max())[0]
+    bands = curve.energies_ev[peaks]
+    energies = HARTREE_EV * states.energies
+    names = dict(zip(("first band", "second band", "third band"), bands, strict=False))
+    names["highest band"] = float(curve.energies_ev[np.argmax(curve.extinction)])
+    return names | {"lowest": float(energies[0]), "second": float(energies[1])}
+
+
+def main() -> None:
+    """Compute, write docs/images/*.png, spectra.md and spectra.json."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--parameters", default="organic-1")
+    options = parser.parse_args()
+    parameters = Parameters.load(options.parameters)
+    rows, data = [], {}
+    for name, (highest, bands) in track(MEASURED.items(), "molecules", transient=True):
+        structure = read_structures(DOCS / "examples" / f"{name}.xyz")[0]
+        result = singlepoint(structure, parameters=parameters, max_energy=highest / HARTREE_EV)
+        assert result.singlets is not None
+        curve = spectrum(result.singlets, WIDTH_EV)
+        plot_spectrum(curve, DOCS / "images" / f"{name}.png", "ev", False, name)
+        ours = found(result)
+        for kind, measured in bands.items():
+            value = ours.get(kind, float("nan"))
+            rows.append([name, kind, f"{measured:.2f}", f"{value:.2f}", f"{value - measured:+.2f}"])
+            data[f"{name}, {kind}"] = {"measured_ev": measured, "found_ev": value}
+    errors = [abs(row["found_ev"] - row["measured_ev"]) for row in data.values()]
+    sections = [
+        __doc__.split("\n\n", 2)[2].strip(),
+        report.table(["molecule", "transition", "measured / eV", "mlsemi / eV", "error"], rows),
+        f"Mean absolute difference {np.nanmean(errors):.2f} eV.",
+        *(f"![{name}](../docs/images/{name}.png)" for name in MEASURED),
+    ]
+    used = {"name": parameters.name, "checksum": parameters.checksum}
+    report.write("spectra", "Spectra of five chromophores", sections, {"parameters": used} | data)
+
+
+if __name__ == "__main__":
+    main()
