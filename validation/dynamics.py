@@ -1,6 +1,6 @@
 """Energy conservation, stability at 500 K, and geometries that make no sense.
 
-    python validation/dynamics.py --parameters organic-0 --nve-ps 10 --langevin-ps 100 \
+    python validation/dynamics.py --parameters organic-1 --nve-ps 10 --langevin-ps 100 \
         --molecules 20 --perturbed 10000 --dataset parameters/reference/organic.h5
 
 Time step 0.5 fs. Constant energy: five molecules are relaxed, thermalised for 0.5 ps at 300 K and
@@ -204,7 +204,7 @@ def nve_molecules() -> dict[str, Atoms]:
 def main() -> None:
     """Run, write dynamics.md and dynamics.json."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--parameters", default="organic-0")
+    parser.add_argument("--parameters", default="organic-1")
     reference = report.HERE.parent / "parameters" / "reference"
     parser.add_argument("--dataset", type=Path, default=reference / "organic.h5")
     parser.add_argument("--nve-ps", type=float, default=10.0)

@@ -1,6 +1,6 @@
 """Harmonic frequencies, bond lengths and angles at the minima of ten held-out molecules.
 
-    python validation/frequencies.py --parameters organic-0
+    python validation/frequencies.py --parameters organic-1
 
 Reference: B3LYP/def2-TZVP by PySCF, kept in minima.json with its provenance (`minima.py`). The
 model relaxes the reference geometry to 0.001 eV / angstrom and its Hessian is a central difference
@@ -109,7 +109,7 @@ def summary(name: str, rows: dict[str, dict[str, object]], entries: dict) -> lis
 def main() -> None:
     """Compare, write frequencies.md and frequencies.json."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--parameters", default="organic-0")
+    parser.add_argument("--parameters", default="organic-1")
     options = parser.parse_args()
     parameters = Parameters.load(options.parameters)
     reference = json.loads((report.HERE / "minima.json").read_text())
