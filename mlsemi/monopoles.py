@@ -20,6 +20,9 @@ from mlsemi.kernels import response
 from mlsemi.response_constants import Scalars
 from mlsemi.structure import read_only
 
+DIAGONAL_BYTES = 200_000_000
+"""Transition charges held at once for the diagonal: those of all configurations do not fit."""
+
 
 @dataclass(frozen=True, eq=False)
 class Interaction:
@@ -306,9 +309,14 @@ def diagonal(
     out = -(q_ii.T @ (between.gamma_j @ q_aa))
     if factor:
         ends = (*starts[1:], occupied.shape[0])
-        parts = [occupied[s:e].T @ virtual[s:e] for s, e in zip(starts, ends, strict=True)]
-        q_ia = np.array(parts).reshape(between.n_atom, -1)
-        out += factor * np.einsum("Ax,Ax->x", q_ia, between.gamma_k @ q_ia).reshape(out.shape)
+        n_vir = virtual.shape[1]
+        step = max(1, DIAGONAL_BYTES // (8 * between.n_atom * n_vir))
+        for first in range(0, occupied.shape[1], step):
+            some = occupied[:, first : first + step]
+            parts = [some[s:e].T @ virtual[s:e] for s, e in zip(starts, ends, strict=True)]
+            q_ia = np.array(parts).reshape(between.n_atom, -1)
+            exchange = np.einsum("Ax,Ax->x", q_ia, between.gamma_k @ q_ia)
+            out[first : first + step] += factor * exchange.reshape(-1, n_vir)
     return out
 
 

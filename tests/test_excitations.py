@@ -5,7 +5,7 @@ import pytest
 from huckel import distorted, huckel, named
 from scipy.spatial.transform import Rotation
 
-from mlsemi import tamm_dancoff
+from mlsemi import monopoles, tamm_dancoff
 from mlsemi.eigen import ElectronicState, solve
 from mlsemi.errors import ConvergenceError, InputError, ParameterError
 from mlsemi.excitations import build_interaction, excite, excite_with
@@ -136,6 +136,17 @@ def test_davidson_finds_the_dense_roots(pyridine, monkeypatch, multiplicity):
     np.testing.assert_allclose(overlap, 1.0, atol=1e-6)
     tight = excite_with(pyridine.state, between, 15, multiplicity, tolerance=1e-9)
     np.testing.assert_allclose(tight.energies, dense.energies[:15], atol=1e-13)
+
+
+@pytest.mark.parametrize("factor", [0.0, 2.0])
+def test_diagonal_in_parts(pyridine, monkeypatch, factor):
+    """One occupied orbital at a time gives the same numbers as all at once."""
+    state, between = pyridine.state, pyridine.interaction()
+    orbitals = state.orbitals[:, : state.n_occupied], state.orbitals[:, state.n_occupied :]
+    whole = monopoles.diagonal(between, *orbitals, factor)
+    monkeypatch.setattr(monopoles, "DIAGONAL_BYTES", 1)
+    np.testing.assert_allclose(monopoles.diagonal(between, *orbitals, factor), whole, atol=1e-14)
+    assert np.abs(whole).min() > 1e-3
 
 
 def test_more_roots_leave_the_lower_ones_where_they_are(monkeypatch):
