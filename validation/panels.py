@@ -9,6 +9,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from mlsemi.plots import CYCLE, STYLE
 
@@ -53,6 +54,7 @@ def figure_of(panels: Sequence[Panel], columns: int = 2) -> Figure:
                 axes.axhline(y, color=color, ls=":", lw=1.0, label=name)
             if "x" in panel.logarithmic:
                 axes.set_xscale("log")
+                axes.xaxis.set_minor_formatter(NullFormatter())  # labels would overlap
             if "y" in panel.logarithmic:
                 axes.set_yscale("log")
             axes.set_xlabel(panel.xlabel)
