@@ -11,8 +11,8 @@ Theory Comput. 16, 3720 (2020) (HNO); P.-F. Loos, M. Boggio-Pasqua, A. Blondel, 
 D. Jacquemin, J. Chem. Theory Comput. 21, 8010 (2025) (larger ones, cyclopentadiene, tetrazine).
 Doubly excited states are not counted (octatetraene: the bright state). The estimates are used for
 measuring: the constants were fitted to calculations of this project (CAM-B3LYP, full Tamm-Dancoff),
-whose triplets were shifted by 0.17 eV, the one number that comes from estimates like these. Geometries here are relaxed with
-GFN2-xTB (the most stable of a few conformers), those of the papers with CC3: a few hundredths of
+whose triplets were shifted by 0.17 eV, the one number that comes from estimates like these.
+Geometries here are relaxed with GFN2-xTB (the most stable of a few conformers), those of the papers with CC3: a few hundredths of
 an eV are due to that. "published constants" are those of plain sTDA for a hybrid with 20 % of
 exact exchange, on the same orbitals. The column CAM-B3LYP is the reference level itself, its
 lowest state whose transition density lies in the valence space, for molecules that were computed;
