@@ -3,20 +3,21 @@
     python validation/excitations.py --parameters organic-1
 
 Lowest valence singlet and triplet of small molecules, vertical, against the theoretical best
-estimates (aug-cc-pVTZ) of the QUEST papers: P.-F. Loos, A. Scemama, A. Blondel, Y. Garniron,
-M. Caffarel, D. Jacquemin, J. Chem. Theory Comput. 14, 4360 (2018) (one to three heavy atoms);
-P.-F. Loos, F. Lipparini, M. Boggio-Pasqua, A. Scemama, D. Jacquemin, J. Chem. Theory Comput. 16,
-1711 (2020) (four to six); P.-F. Loos, A. Scemama, M. Boggio-Pasqua, D. Jacquemin, J. Chem.
-Theory Comput. 16, 3720 (2020) (HNO); P.-F. Loos, M. Boggio-Pasqua, A. Blondel, F. Lipparini,
-D. Jacquemin, J. Chem. Theory Comput. 21, 8010 (2025) (larger ones, cyclopentadiene, tetrazine).
-Doubly excited states are not counted (octatetraene: the bright state). The estimates are used for
-measuring: the constants were fitted to calculations of this project (CAM-B3LYP, full Tamm-Dancoff),
-whose triplets were shifted by 0.17 eV, the one number that comes from estimates like these.
-Geometries here are relaxed with GFN2-xTB (the most stable of a few conformers), those of the papers with CC3: a few hundredths of
-an eV are due to that. "published constants" are those of plain sTDA for a hybrid with 20 % of
-exact exchange, on the same orbitals. The column CAM-B3LYP is the reference level itself, its
-lowest state whose transition density lies in the valence space, for molecules that were computed;
-those marked * were also in the fit (the others were not, or are test molecules of the split).
+estimates (aug-cc-pVTZ) of the QUEST papers: P.-F. Loos, A. Scemama, A. Blondel, Y. Garniron, M.
+Caffarel, D. Jacquemin, J. Chem. Theory Comput. 14, 4360 (2018) (one to three heavy atoms); P.-F.
+Loos, F. Lipparini, M. Boggio-Pasqua, A. Scemama, D. Jacquemin, J. Chem. Theory Comput. 16, 1711
+(2020) (four to six); P.-F. Loos, A. Scemama, M. Boggio-Pasqua, D. Jacquemin, J. Chem. Theory
+Comput. 16, 3720 (2020) (HNO); P.-F. Loos, M. Boggio-Pasqua, A. Blondel, F. Lipparini, D. Jacquemin,
+J. Chem. Theory Comput. 21, 8010 (2025) (larger ones, cyclopentadiene, tetrazine). Doubly excited
+states are not counted (octatetraene: the bright state). The estimates are used for measuring: the
+constants were fitted to calculations of this project (CAM-B3LYP, full Tamm-Dancoff), whose triplets
+were shifted by 0.17 eV, the one number that comes from estimates like these. Geometries here are
+relaxed with GFN2-xTB (the most stable of a few conformers), those of the papers with CC3: a few
+hundredths of an eV are due to that. "published constants" are those of plain sTDA for a hybrid with
+20 % of exact exchange, on the same orbitals. The column CAM-B3LYP is the reference level itself,
+its lowest state whose transition density lies in the valence space, for molecules that were
+computed; those marked * were also in the fit (the others were not, or are test molecules of the
+split).
 """
 
 from __future__ import annotations
