@@ -13,6 +13,9 @@ from matplotlib.ticker import NullFormatter
 
 from mlsemi.plots import CYCLE, STYLE
 
+MOST_MARKS = 8
+"""Up to so many points of a curve are named on a logarithmic axis."""
+
 
 class Panel(NamedTuple):
     """One pair of axes.
@@ -55,6 +58,10 @@ def figure_of(panels: Sequence[Panel], columns: int = 2) -> Figure:
             if "x" in panel.logarithmic:
                 axes.set_xscale("log")
                 axes.xaxis.set_minor_formatter(NullFormatter())  # labels would overlap
+                marks = np.asarray(next(iter(panel.curves.values()))[0])
+                marks = marks[np.append(np.diff(np.log(marks)) > 0.2, True)]
+                if marks.size <= MOST_MARKS:
+                    axes.set_xticks(marks, [f"{x:g}" for x in marks])
             if "y" in panel.logarithmic:
                 axes.set_yscale("log")
             axes.set_xlabel(panel.xlabel)
