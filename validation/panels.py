@@ -59,8 +59,8 @@ def figure_of(panels: Sequence[Panel], columns: int = 2) -> Figure:
                 axes.set_xscale("log")
                 axes.xaxis.set_minor_formatter(NullFormatter())  # labels would overlap
                 marks = np.asarray(next(iter(panel.curves.values()))[0])
-                marks = marks[np.append(np.diff(np.log(marks)) > 0.2, True)]
                 if marks.size <= MOST_MARKS:
+                    marks = marks[np.append(np.diff(np.log(marks)) > 0.2, True)]
                     axes.set_xticks(marks, [f"{x:g}" for x in marks])
             if "y" in panel.logarithmic:
                 axes.set_yscale("log")
