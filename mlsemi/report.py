@@ -230,8 +230,6 @@ def _states(name: str, states: Sequence[Record], n_occupied: int) -> Table:
     table = _table(f"\n{name.capitalize()}", *columns)
     for column in table.columns[-2:]:
         column.justify = "left"
-    for column in table.columns[:-1]:
-        column.min_width = len(str(column.header))
     for index, state in enumerate(states, start=1):
         energy = f"{state['energy_ev']:.3f}{_plus_minus(state.get('uncertainty_ev'), 2)}"
         row = [f"{'S' if singlet else 'T'}{index}", energy]
@@ -251,6 +249,8 @@ def _states(name: str, states: Sequence[Record], n_occupied: int) -> Table:
             )
         )
         table.add_row(*row)
+    for column in table.columns[:-1]:  # only contributions may be cut
+        column.min_width = max(len(str(cell)) for cell in (column.header, *column.cells))
     return table
 
 
