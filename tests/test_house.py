@@ -29,7 +29,8 @@ FLOORS = """
     representation.degenerate representation.power representation.potentials
     representation.sparse representation.fixed representation
     learning.samples learning.ridge learning.kernels learning.readout learning.cartesian
-    learning.operators learning.block_features learning.hamiltonian
+    learning.operators learning.block_features learning.invariant_products
+    learning.hamiltonian
     repulsion blocks heads energy forms model response_constants monopoles domain committee
     parameters
     threads dispersion occupation eigen observables davidson paired_davidson
@@ -41,7 +42,8 @@ FLOORS = """
     training.projection training.dataset training.geometries training.workers
     training.kohn_sham training.reference_excitations training.reference
     training.campaign training.progress training.contraction training.regression
-    training.force_matching training.loss training.ridge training.config training.checkpoint
+    training.force_matching training.loss training.ridge training.config training.optimizer
+    training.checkpoint
     training.excitation_cases training.parts training.evaluation training.committee_fit
     training.release training.fit training.validate training.calibrate
     training.excitation_fit training.commands

@@ -13,6 +13,7 @@ from mlsemi.errors import InputError
 from mlsemi.integrals import overlap
 from mlsemi.learning.block_features import BlockFeatures
 from mlsemi.learning.hamiltonian import OperatorRegressor, levels
+from mlsemi.learning.invariant_products import InvariantProducts
 from mlsemi.learning.operators import OperatorLayout
 from mlsemi.learning.ridge import SymmetryRidge
 from mlsemi.structure import Structure
@@ -170,3 +171,34 @@ def test_levels_with_a_metric():
     matrix = root @ np.diag(energies) @ root.T
     np.testing.assert_allclose(levels([matrix], [metric])[0], energies, atol=1e-12)
     np.testing.assert_allclose(levels([np.diag(energies)])[0], energies, atol=1e-14)
+
+
+def test_products_with_invariants_are_a_nonlinear_model():
+    """A feature times an invariant is what a linear model lacks."""
+    rng = np.random.default_rng(0)
+    features, invariants = rng.normal(size=(200, 3, 4)), rng.normal(size=(200, 1, 3))
+    target = features[:, :, 0] * invariants[:, :, 1]
+    products = InvariantProducts().fit((features, invariants))
+    lifted = products.transform((features, invariants))
+    assert lifted.shape == (200, 3, 4 + 4 * 3)
+    ridge = SymmetryRidge(l=1, alpha=1e-12)
+    assert ridge.fit(lifted, target).score(lifted, target) > 1.0 - 1e-9
+    assert ridge.fit(features, target).score(features, target) < 0.1
+
+
+def test_products_with_invariants_stay_equivariant():
+    layout = OperatorLayout(MINIMAL)
+    train = frames("HCOOH", 20)
+    features = BlockFeatures(layout, nu=1, cutoff=7.0, n_radial=4, l_density=2).fit(train)
+    model = OperatorRegressor(layout, products=InvariantProducts(6, 5))
+    model.fit(features.transform(train), overlaps(train))
+    assert_equivariant(
+        lambda s: {"matrix": ("orbital_pair", model.predict(features.transform([s]))[0])},
+        distorted("HCOOH", seed=9),
+    )
+
+
+def test_products_of_few_samples_and_of_zeros():
+    zeros, few = np.zeros((3, 3, 5)), np.random.default_rng(0).normal(size=(3, 1, 4))
+    products = InvariantProducts(7, 7).fit((zeros, few))
+    assert np.array_equal(products.transform((zeros, few)), zeros)

@@ -1,24 +1,27 @@
 """Ethanol, thermal frames: learning curve of the full Fock matrix and of its projection.
 
-    python validation/ethanol.py [--frames 300] [--nu 2]
+    python validation/ethanol.py [--frames 300] [--keep 100]
 
 PBE/def2-SVP with density fitting (PySCF), the level of the published data set of ethanol Fock
 matrices (Schuett et al., Nat. Commun. 10, 5024 (2019)); frames of GFN2-xTB Langevin dynamics at
 500 K. Targets are the full 72 x 72 Fock matrix in the atomic-orbital basis, as it is, and the
-18 x 18 projected valence Hamiltonian. Every irrep of every block is a linear model (ridge);
-contractions of features are fitted to training frames, alpha by cross-validation inside the
-training frames. Levels of the full matrix use the exact overlap. Frames are cached in
-`runs/frames`; a run that is stopped goes on where it was.
+18 x 18 projected valence Hamiltonian. Every irrep of every block is a ridge regression, once on
+features of order nu = 2 and once with their products with invariants of the same atom or pair
+added (equation L7 of docs/learning.md). Contractions and principal components are fitted to
+training frames, alpha by cross-validation inside the training frames. Levels of the full matrix
+use the exact overlap. Frames are cached in `runs/frames`; a run that is stopped goes on where it
+was.
 """
 
 from __future__ import annotations
 
 import os
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "2")
 
 import argparse
 from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 import report
@@ -27,12 +30,15 @@ from thermal_frames import Frames, frames_of
 
 from mlsemi.learning.block_features import BlockFeatures
 from mlsemi.learning.hamiltonian import OperatorRegressor, levels
+from mlsemi.learning.invariant_products import InvariantProducts
 from mlsemi.learning.operators import OperatorLayout
+from mlsemi.learning.ridge import SymmetryRidgeCV
 from mlsemi.plots import save
 from mlsemi.training.reference import Level
 from mlsemi.units import HARTREE_EV
 
 SIZES = (25, 50, 100, 200, 400, 800)
+MODELS = {"linear": None, "products": InvariantProducts()}
 N_OCCUPIED = 13
 N_TEST = 100
 MEV = 1000.0 * HARTREE_EV
@@ -57,29 +63,34 @@ def errors_of(
     }
 
 
-def curve(
+def curves(
     layout: OperatorLayout,
     frames: Frames,
     matrices: np.ndarray,
     overlaps: np.ndarray | None,
-    options: dict[str, int],
-) -> dict[int, dict[str, float]]:
-    """Errors on the test frames for every number of training frames."""
+    n_keep: int,
+) -> dict[str, dict[int, dict[str, float]]]:
+    """Errors on the test frames for every model and number of training frames."""
     n_test = min(N_TEST, len(matrices) // 3)
     order = np.random.default_rng(0).permutation(len(matrices))
     train, test = order[:-n_test], order[-n_test:]
     structures = frames.structures
-    features = BlockFeatures(layout, cutoff=12.0, n_radial=8, l_density=4, **options)
+    features = BlockFeatures(
+        layout, nu=2, cutoff=12.0, n_radial=8, l_density=4, n_keep=n_keep, n_product=10 * n_keep
+    )
     features.fit([structures[i] for i in train[: SIZES[0]]])
     x = features.transform(structures)
     n_occupied = N_OCCUPIED if overlaps is not None else structures[0].n_electron // 2
-    out = {}
-    for size in [n for n in SIZES if n <= train.size]:
+    metric = None if overlaps is None else overlaps[test]
+    out: dict[str, dict[int, dict[str, float]]] = {name: {} for name in MODELS}
+    for name, size in product(MODELS, [n for n in SIZES if n <= train.size]):
         rows = train[:size]
-        model = OperatorRegressor(layout).fit([x[i] for i in rows], matrices[rows])
+        model = OperatorRegressor(layout, SymmetryRidgeCV(n_fold=3), MODELS[name])
+        model.fit([x[i] for i in rows], matrices[rows])
         predicted = model.predict([x[i] for i in test])
-        metric = None if overlaps is None else overlaps[test]
-        out[size] = errors_of(predicted, matrices[test], metric, n_occupied)
+        out[name][size] = errors_of(predicted, matrices[test], metric, n_occupied)
+        mae = out[name][size]["elements_mae_mev"]
+        print(f"{name}, {size} frames: {mae:.2f} meV per element", flush=True)
     return out
 
 
@@ -87,30 +98,30 @@ def main() -> None:
     """Compute, write ethanol.md, .json and .png."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--frames", type=int, default=300)
-    parser.add_argument("--nu", type=int, default=2)
-    parser.add_argument("--keep", type=int, default=100)
+    parser.add_argument("--keep", type=int, default=100, help="features per irrep and order")
     arguments = parser.parse_args()
     frames = frames_of("CCO", arguments.frames, Level("pbe", "def2-svp"), 500.0, name="ethanol")
     numbers = frames.structures[0].numbers
     shells = dict(zip(numbers.tolist(), frames.shells, strict=True))
-    minimal = {1: (0,), 6: (0, 1), 8: (0, 1)}
-    options = {"nu": arguments.nu, "n_keep": arguments.keep, "n_product": 1000}
-    curves = {
-        "full Fock matrix": curve(
-            OperatorLayout(shells), frames, frames.fock, frames.overlap, options
-        ),
-        "projected": curve(OperatorLayout(minimal), frames, frames.projected(), None, options),
+    targets = {
+        "full Fock matrix": (OperatorLayout(shells), frames.fock, frames.overlap),
+        "projected": (OperatorLayout({1: (0,), 6: (0, 1), 8: (0, 1)}), frames.projected(), None),
+    }
+    found = {
+        f"{target}, {model}": errors
+        for target, (layout, matrices, overlaps) in targets.items()
+        for model, errors in curves(layout, frames, matrices, overlaps, arguments.keep).items()
     }
     keys = ("elements_mae_mev", "occupied_mae_mev", "occupied_rmse_mev", "lumo_mae_mev")
     rows = [
         [name, size, *(f"{errors[key]:.2f}" for key in keys)]
-        for name, by in curves.items()
+        for name, by in found.items()
         for size, errors in by.items()
     ]
     sections = [
         " ".join(__doc__.split("\n\n", 2)[2].split()),
-        f"Errors on {min(N_TEST, arguments.frames // 3)} test frames; features of order "
-        f"nu = {arguments.nu}. Occupied levels of the full matrix include the core.",
+        f"Errors on {min(N_TEST, arguments.frames // 3)} test frames. Occupied levels of the full "
+        "matrix include the core.",
         report.table(
             [
                 "target",
@@ -132,7 +143,7 @@ def main() -> None:
         Panel(
             "training frames",
             f"{title} MAE / meV",
-            {n: (list(by), [e[key] for e in by.values()], "o-") for n, by in curves.items()},
+            {n: (list(by), [e[key] for e in by.values()], "o-") for n, by in found.items()},
             lines=lines,
         )
         for key, title, lines in (
@@ -145,7 +156,7 @@ def main() -> None:
         "ethanol",
         "Ethanol: learning curves of the Fock matrix",
         sections,
-        {"frames": arguments.frames, **options, "errors": curves},
+        {"frames": arguments.frames, "keep": arguments.keep, "errors": found},
     )
 
 

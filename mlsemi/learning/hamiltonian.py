@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from mlsemi.elements import symbol
 from mlsemi.errors import InputError
 from mlsemi.learning.block_features import MoleculeBlocks
+from mlsemi.learning.invariant_products import InvariantProducts
 from mlsemi.learning.operators import BlockKey, OperatorLayout
 from mlsemi.learning.ridge import SymmetryRidgeCV
 from mlsemi.representation.tensors import SCALAR
@@ -30,16 +31,24 @@ class OperatorRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     estimator : estimator of one irrep, optional
         Copied for each key with its ``l`` and ``sigma``; blocks of one atom get a constant where
         they are scalars. Ridge regression with a cross-validated alpha per target by default.
+    products : InvariantProducts, optional
+        Copied for each key; multiplies its features by its invariants before the regression.
     """
 
-    def __init__(self, layout: OperatorLayout, estimator: BaseEstimator | None = None) -> None:
+    def __init__(
+        self,
+        layout: OperatorLayout,
+        estimator: BaseEstimator | None = None,
+        products: InvariantProducts | None = None,
+    ) -> None:
         self.layout = layout
         self.estimator = estimator
+        self.products = products
 
     def fit(self, X: Sequence[MoleculeBlocks], y: Sequence[np.ndarray]) -> OperatorRegressor:
         """Fit to the features X and matrices y of molecules."""
         base = SymmetryRidgeCV() if self.estimator is None else self.estimator
-        features: dict[BlockKey, list[np.ndarray]] = {}
+        rows_of: dict[BlockKey, list[int]] = {}
         targets: dict[BlockKey, list[np.ndarray]] = {}
         for rows in _same_atoms(X):
             numbers = X[rows[0]].numbers
@@ -47,14 +56,21 @@ class OperatorRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             for key in X[rows[0]].features:
                 target = blocks[key]
                 targets.setdefault(key, []).append(target.reshape(-1, *target.shape[2:]))
-                features.setdefault(key, []).extend(X[i].features[key] for i in rows)
+                rows_of.setdefault(key, []).extend(rows)
         self.estimators_ = {}
-        for key, parts in features.items():
-            if not sum(map(len, parts)):
+        self.products_: dict[BlockKey, InvariantProducts] = {}
+        for key, rows in rows_of.items():
+            molecules = [X[i] for i in rows]
+            features = _stacked(molecules, key)
+            if not len(features):
                 continue
+            if self.products is not None:
+                both = features, _stacked(molecules, key.invariant)
+                self.products_[key] = clone(self.products).fit(both)
+                features = self.products_[key].transform(both)
             constant = key.kind == "atom" and key.irrep == SCALAR
             model = clone(base).set_params(l=key.l, sigma=key.sigma, intercept=constant)
-            self.estimators_[key] = model.fit(np.concatenate(parts), np.concatenate(targets[key]))
+            self.estimators_[key] = model.fit(features, np.concatenate(targets[key]))
         return self
 
     def predict(self, X: Sequence[MoleculeBlocks]) -> list[np.ndarray]:
@@ -73,15 +89,19 @@ class OperatorRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         out: list[np.ndarray] = [np.empty(0)] * len(X)
         for rows in _same_atoms(X):
             numbers = X[rows[0]].numbers
+            molecules = [X[i] for i in rows]
             irreps = {}
-            for key in X[rows[0]].features:
-                parts = [X[i].features[key] for i in rows]
-                if not parts[0].shape[0]:
+            for key in molecules[0].features:
+                features = _stacked(molecules, key)
+                if not len(features):
                     continue
                 if key not in self.estimators_:
                     pair = f"{symbol(key.first)} and {symbol(key.second)}"
                     raise InputError(f"no training molecule has {pair} together")
-                flat = self.estimators_[key].predict(np.concatenate(parts))
+                if key in self.products_:
+                    both = features, _stacked(molecules, key.invariant)
+                    features = self.products_[key].transform(both)
+                flat = self.estimators_[key].predict(features)
                 irreps[key] = flat.reshape(len(rows), -1, *flat.shape[1:])
             for row, matrix in zip(rows, self.layout.assemble(numbers, irreps), strict=True):
                 out[row] = matrix
@@ -104,6 +124,11 @@ class OperatorRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         """
         rest = [a - b for a, b in zip(self.predict(X), y, strict=True)]
         return -float(np.sqrt(sum(np.sum(r**2) for r in rest) / sum(r.size for r in rest)))
+
+
+def _stacked(molecules: Sequence[MoleculeBlocks], key: BlockKey) -> np.ndarray:
+    """Features of one key of all molecules, one after the other."""
+    return np.concatenate([molecule.features[key] for molecule in molecules])
 
 
 def _same_atoms(molecules: Sequence[MoleculeBlocks]) -> Iterator[list[int]]:

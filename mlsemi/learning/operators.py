@@ -59,6 +59,11 @@ class BlockKey(NamedTuple):
         """Symmetry of features and targets."""
         return Irrep(self.l, self.sigma)
 
+    @property
+    def invariant(self) -> BlockKey:
+        """Key of the invariants of the same atoms."""
+        return self._replace(kind="even" if self.kind == "odd" else self.kind, l=0, sigma=1)
+
 
 class Column(NamedTuple):
     """One target of a key: shell a of the first atom, b of the second, coupled to lambda."""

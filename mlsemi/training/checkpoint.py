@@ -13,8 +13,9 @@ import numpy as np
 from mlsemi.errors import ParameterError
 from mlsemi.model import Model
 from mlsemi.outputs import complete_or_absent
+from mlsemi.training.optimizer import Moments
 
-_GROUPS = ("weights", "averaged", "first", "second", "best")
+_GROUPS = ("weights", "averaged", "best", "moments")
 
 
 @dataclass
@@ -23,9 +24,8 @@ class TrainState:
 
     weights: dict[str, np.ndarray]
     averaged: dict[str, np.ndarray]
-    first: dict[str, np.ndarray]
-    second: dict[str, np.ndarray]
     best: dict[str, np.ndarray]
+    moments: Moments
     step: int
     history: list[dict[str, float]]
     rng: dict[str, Any]
@@ -34,10 +34,9 @@ class TrainState:
     def start(cls, model: Model, seed: int) -> TrainState:
         """State before the first step."""
         w = {k: np.array(v) for k, v in model.weights.items()}
-        zeros = {k: np.zeros_like(v) for k, v in w.items()}
-        copies = [{k: v.copy() for k, v in d.items()} for d in (w, w, zeros, zeros, w)]
+        copies = [{k: v.copy() for k, v in w.items()} for _ in range(3)]
         rng = np.random.default_rng(seed).bit_generator.state
-        return cls(**dict(zip(_GROUPS, copies, strict=True)), step=0, history=[], rng=dict(rng))
+        return cls(*copies, moments={}, step=0, history=[], rng=dict(rng))
 
     def save(self, path: Path, stamp: str) -> None:
         """Write the checkpoint; it appears complete or not at all."""

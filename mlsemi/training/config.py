@@ -16,7 +16,7 @@ from mlsemi.training.loss import LossWeights
 
 @dataclass(frozen=True)
 class Schedule:
-    """Adam with warm-up, a flat part and a cosine decay; averaged weights.
+    """SOAP with warm-up, a flat part and a cosine decay; averaged weights.
 
     Attributes
     ----------
@@ -26,7 +26,8 @@ class Schedule:
     flat : float
         Part of all steps before the decay begins.
     beta1, beta2, clip, average : float
-        Adam moments, gradient-norm limit, decay of the exponential moving average of weights.
+        Decay of the moments, gradient-norm limit, decay of the moving average
+        of weights.
     weight_decay : float
         Decoupled decay of the corrections' weights (Loshchilov and Hutter 2019); the physics
         baseline, biases and scales are not decayed.

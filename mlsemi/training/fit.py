@@ -20,6 +20,7 @@ from mlsemi.training.config import Schedule, TrainConfig
 from mlsemi.training.dataset import Reference, ReferenceDataset
 from mlsemi.training.evaluation import batch_loss, evaluate_model, summarise
 from mlsemi.training.loss import Errors, Target
+from mlsemi.training.optimizer import direction
 from mlsemi.training.parts import parts_of
 from mlsemi.training.progress import TrainingDisplay
 from mlsemi.training.regression import initial_model
@@ -80,26 +81,21 @@ class Trainer:
         return [x for r in results for x in r[0]], [x for r in results for x in r[1]]
 
     def _update(self, gradient: dict[str, Any]) -> None:
-        """Adam (Kingma and Ba 2014) with a gradient-norm limit, and averaged weights."""
+        """One step of the optimizer with a gradient-norm limit, and averaged weights."""
         s, schedule = self.state, self.config.schedule
         norm = np.sqrt(sum(float(np.vdot(g, g)) for g in gradient.values()))
         shrink = min(1.0, schedule.clip / (norm + 1e-30))
         rate = schedule.rate(s.step, schedule.epochs * self.n_batch)
         s.step += 1
-        b1, b2 = schedule.beta1, schedule.beta2
         average = min(schedule.average, s.step / (s.step + 10.0))
         for name, g in gradient.items():
             if not self.form.trained(name):
                 continue
             if self.config.only and not name.startswith(self.config.only):
                 continue
-            g = g * shrink
-            s.first[name] = b1 * s.first[name] + (1 - b1) * g
-            s.second[name] = b2 * s.second[name] + (1 - b2) * g * g
-            moment = s.first[name] / (1 - b1**s.step)
-            spread = np.sqrt(s.second[name] / (1 - b2**s.step)) + 1e-10
+            step = direction(s.moments, name, shrink * g, s.step, schedule.beta1, schedule.beta2)
             decay = 1.0 - rate * schedule.weight_decay * _decays(name)
-            s.weights[name] = decay * s.weights[name] - rate * moment / spread
+            s.weights[name] = decay * s.weights[name] - rate * step
             s.averaged[name] = average * s.averaged[name] + (1 - average) * s.weights[name]
 
 
