@@ -34,9 +34,9 @@ class TrainState:
     def start(cls, model: Model, seed: int) -> TrainState:
         """State before the first step."""
         w = {k: np.array(v) for k, v in model.weights.items()}
-        copies = [{k: v.copy() for k, v in w.items()} for _ in range(3)]
+        averaged, best = ({k: v.copy() for k, v in w.items()} for _ in range(2))
         rng = np.random.default_rng(seed).bit_generator.state
-        return cls(*copies, moments={}, step=0, history=[], rng=dict(rng))
+        return cls(w, averaged, best, moments={}, step=0, history=[], rng=dict(rng))
 
     def save(self, path: Path, stamp: str) -> None:
         """Write the checkpoint; it appears complete or not at all."""

@@ -23,8 +23,8 @@ TINY = 1e-10
 """Added to the root of the second moment."""
 
 Moments = dict[str, np.ndarray]
-"""``name:first``, ``name:second`` of every weight; ``name:left``, ``name:left_axes`` and the same of
-``right`` of matrices."""
+"""``name:first`` and ``name:second`` of every weight; of matrices also ``name:left``,
+``name:left_axes``, ``name:right``, ``name:right_axes``."""
 
 
 def direction(
