@@ -21,7 +21,7 @@ from mlsemi.learning.kernels import (
     equivariant_kernel,
 )
 from mlsemi.learning.readout import NeuralReadout, readout, readout_adjoint
-from mlsemi.learning.ridge import SymmetryRidge, SymmetryRidgeCV
+from mlsemi.learning.ridge import SymmetryRidge, SymmetryRidgeCV, SymmetryRidgeHoldout
 from mlsemi.learning.samples import records, structure_records
 from mlsemi.representation.tensors import Irrep
 
@@ -29,6 +29,7 @@ N, P, Q = 24, 5, 7
 ALL = (
     SymmetryRidge,
     SymmetryRidgeCV,
+    SymmetryRidgeHoldout,
     EquivariantKernelRidge,
     SparseKernelRidge,
     NeuralReadout,
@@ -76,7 +77,8 @@ def test_predictions_turn_with_the_sample(kind, l, n_atom):
 
 
 @pytest.mark.parametrize(
-    ("kind", "n"), [(SymmetryRidge, 4), (SymmetryRidge, 40), (SymmetryRidgeCV, 40)]
+    ("kind", "n"),
+    [(SymmetryRidge, 4), (SymmetryRidge, 40), (SymmetryRidgeCV, 40), (SymmetryRidgeHoldout, 40)],
 )
 def test_ridge_is_exact_where_the_target_is_linear(kind, n):
     """Both more features than samples (of all exact weights the smallest) and fewer."""
@@ -115,13 +117,25 @@ def test_constant_of_a_scalar_only():
             )
 
 
-def test_alpha_is_chosen_for_each_target():
+@pytest.mark.parametrize("kind", [SymmetryRidgeCV, SymmetryRidgeHoldout])
+def test_alpha_is_chosen_for_each_target(kind):
     """One target is linear, the other noise: no regularisation, and as much as there is."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(40, 1, 30))
     y = np.stack([x[:, 0] @ rng.normal(size=30), rng.normal(size=40)], axis=1)[:, None]
     alphas = (1e-10, 1e2)
-    assert SymmetryRidgeCV(alphas=alphas).fit(x, y).alpha_.tolist() == list(alphas)
+    assert kind(alphas=alphas).fit(x, y).alpha_.tolist() == list(alphas)
+
+
+@pytest.mark.parametrize("intercept", [False, True])
+def test_held_out_ridge_has_the_weights_of_ridge(intercept):
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(40, 1, 6)), 2.0 + rng.normal(size=(40, 1, 2))
+    model = SymmetryRidgeHoldout(alphas=(1e-3, 0.1, 10.0), intercept=intercept).fit(x, y)
+    for target, alpha in enumerate(model.alpha_):
+        plain = SymmetryRidge(alpha=alpha, intercept=intercept).fit(x, y)
+        np.testing.assert_allclose(model.coef_[:, target], plain.coef_[:, target], rtol=1e-8)
+        np.testing.assert_allclose(model.predict(x)[..., target], plain.predict(x)[..., target])
 
 
 def test_cross_validation_errors_are_those_of_refitting():
