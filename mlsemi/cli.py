@@ -266,36 +266,44 @@ app.command()(cli_training.validate)
 
 @app.command()
 def info(
-    name: Annotated[
-        str | None, typer.Argument(metavar="[PARAMETERS|DATASET.h5]", help="What to describe.")
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[PARAMETERS|DATASET.h5...]",
+            help="What to describe; several datasets are counted together.",
+        ),
     ] = None,
     plot: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="Histograms of a dataset.")
+        Path | None, typer.Option(metavar="PATH", help="Histograms of the datasets.")
     ] = None,
 ) -> None:
-    """Installed parameter sets, one of them in full, or a dataset.
+    """Installed parameter sets, one of them in full, or datasets.
 
     \b
     mlsemi info
     mlsemi info organic-1
     mlsemi info molecules.h5 --plot distributions.png
+    mlsemi info parameters/reference/*.h5
     """  # noqa: D301 (click reads the backspace: do not rewrap)
     from mlsemi import inventory
 
     console = terminal.console()
-    is_dataset = name is not None and name.endswith((".h5", ".hdf5"))
+    names = names or []
+    datasets = [Path(name) for name in names if name.endswith((".h5", ".hdf5"))]
+    if len(names) > 1 and len(datasets) < len(names):
+        raise typer.BadParameter("one parameter set, or any number of datasets (.h5)")
     if plot is not None:
-        if not is_dataset:
+        if not datasets:
             raise typer.BadParameter("--plot needs a dataset (.h5)")
         from mlsemi.plots import check_format
 
         check_format(plot)
-    if name is None:
+    if not names:
         inventory.print_available(console)
-    elif is_dataset:
-        inventory.print_dataset(console, Path(name), plot)
+    elif datasets:
+        inventory.print_datasets(console, datasets, plot)
     else:
-        inventory.print_parameters(console, name)
+        inventory.print_parameters(console, names[0])
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,25 +65,25 @@ def print_parameters(console: Console, name: str) -> None:
     _print_mapping(console, {**parameters.header, **known, "checksum": parameters.checksum})
 
 
-def print_dataset(console: Console, path: Path, plot: Path | None = None) -> None:
-    """Print counts, distributions and provenance of a dataset.
+def print_datasets(console: Console, paths: Sequence[Path], plot: Path | None = None) -> None:
+    """Print counts, distributions and provenance of datasets, taken together.
 
     Parameters
     ----------
     console : rich.console.Console
-    path : Path
+    paths : sequence of Path
     plot : Path, optional
         Where to save histograms.
 
     Raises
     ------
     ParameterError
-        If the file is not a dataset or is corrupted.
+        If a file is not a dataset or is corrupted.
     """
     from mlsemi.plots import distribution_figure, save
     from mlsemi.training.dataset import SPLITS, ReferenceDataset
 
-    dataset = ReferenceDataset.load(path)
+    dataset = ReferenceDataset.load(*paths)
     elements = Counter(symbol for record in dataset for symbol in set(record.structure.symbols))
     table = Table("split", "molecules", "records", box=None, pad_edge=False)
     for name in (*SPLITS, "all"):
@@ -95,7 +95,7 @@ def print_dataset(console: Console, path: Path, plot: Path | None = None) -> Non
         "records with full excitations": "singlet_energies",
         "records with ris excitations": "ris_energies",
     }
-    summary = {
+    summary: dict[str, Any] = {
         "records with element": ", ".join(f"{s} {n}" for s, n in elements.most_common()),
         "atoms": sum(record.structure.n_atom for record in dataset),
         **{
@@ -110,7 +110,9 @@ def print_dataset(console: Console, path: Path, plot: Path | None = None) -> Non
     console.print()
     console.print(ranges)
     console.print()
-    _print_mapping(console, {**summary, "checksum": dataset.checksum, **dataset.provenance})
+    if len(paths) == 1:
+        summary |= {"checksum": dataset.checksum, **dataset.provenance}
+    _print_mapping(console, summary)
     if plot is not None:
         save(distribution_figure(quantities), plot)
 

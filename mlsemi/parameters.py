@@ -90,7 +90,7 @@ class Parameters:
     checksum: str
     committee: Committee | None = None
 
-    @property
+    @cached_property
     def elements(self) -> tuple[str, ...]:
         """Chemical symbols the set was trained for."""
         return tuple(symbol(z) for z in self.model.form.elements)

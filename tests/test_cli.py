@@ -315,7 +315,11 @@ def test_info_of_a_dataset(cli):
     assert "heavy atoms" in shown
     assert "teacher" in shown
     assert "dipole / D" in Path("two.svg").read_text()
+    both = cli("info", "two.h5", "two.h5").stdout
+    assert "records with element" in both
+    assert "checksum" not in both
     assert cli("info", "--plot", "two.svg").exit_code == 2
+    assert cli("info", "two.h5", "organic-1").exit_code == 2
 
 
 def test_default_parameters_agree():
