@@ -1,6 +1,6 @@
 """Fit the constants of the excited states of a parameter set and write them into its header.
 
-    python parameters/calibrate_excitations.py organic-0
+    python parameters/calibrate_excitations.py organic-1
 
 Run it again after every training: the constants make up for what the orbitals and a monopole
 interaction miss on average, so they belong to one set of weights. The reference is

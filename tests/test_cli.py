@@ -148,7 +148,7 @@ def test_unwritable_output_is_found_before_the_work(cli, arguments, monkeypatch)
         ("reference", "molecules.smi"),
         ("reference", "-o", "out.h5"),
         ("train",),
-        ("validate", "organic-0"),
+        ("validate", "organic-1"),
     ],
 )
 def test_wrong_usage_exits_with_2(cli, arguments, tiny):

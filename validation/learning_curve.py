@@ -2,7 +2,7 @@
 
     python validation/learning_curve.py parameters/reference/organic.h5 [--epochs 60]
 
-Every model is trained with the settings of ``parameters/organic-0.toml`` on a random subset of the
+Every model is trained with the settings of ``parameters/organic-1.toml`` on a random subset of the
 training molecules; validation molecules choose the epoch, test molecules give the errors.
 """
 
@@ -21,7 +21,7 @@ from mlsemi.training.dataset import ReferenceDataset
 from mlsemi.training.fit import fit, summarise
 from mlsemi.training.validate import errors_of, select
 
-CONFIG = report.HERE.parent / "parameters" / "organic-0.toml"
+CONFIG = report.HERE.parent / "parameters" / "organic-1.toml"
 
 
 def main() -> None:

@@ -56,9 +56,7 @@ COVERED = 0.6827
 INSIDE = 0.999
 """Share of the training atoms that lie inside the training domain.
 
-With organic-0, 5 % of the validation molecules and 14 % of 220 small, strange ones have an atom
-outside; their occupied levels are wrong by 1.8 and 1.5 times as much as those of the others
-(``validation/uncertainty.md``).
+How much larger errors are outside: ``validation/uncertainty.md``.
 """
 
 N_STATES = 12

@@ -42,16 +42,16 @@ class Schedule:
     """
 
     epochs: int = 100
-    batch: int = 8
-    learning_rate: float = 3e-3
+    batch: int = 16
+    learning_rate: float = 1.4e-2
     final_fraction: float = 0.01
     warmup_steps: int = 50
-    flat: float = 0.3
+    flat: float = 0.0
     beta1: float = 0.9
-    beta2: float = 0.99
+    beta2: float = 0.95
     clip: float = 1.0
     average: float = 0.99
-    weight_decay: float = 0.5
+    weight_decay: float = 0.1
     ridge_steps: int = 0
     ridge_penalty: float = 1e-6
     patience: int = 0
