@@ -3,10 +3,11 @@
     python validation/uncertainty.py --parameters organic-1
 
 Test structures of all training files. Occupied levels count once per molecule (mean of errors and
-mean of uncertainties), charges once per atom. First four panels: mean absolute error in ten
-bins of equal number, sorted by the uncertainty; on the line the mean error of a normal
-distribution of that width. Last: share of the errors inside central intervals of that distribution. The rank correlation
-is Spearman's; the last table separates structures with an atom outside the training domain.
+mean of uncertainties), charges once per atom. First four panels: mean absolute error in ten bins of
+equal number, sorted by the uncertainty; on the line the mean error of a normal distribution of that
+width. Last: share of the errors inside central intervals of that distribution. The rank
+correlation is Spearman's; the last table separates structures with an atom outside the training
+domain.
 """
 
 from __future__ import annotations
