@@ -3,7 +3,8 @@
     x_imq -> x_imq,  z_imr s_ik                                                              (L7)
 
 with z the leading principal components of the features x and s those of the invariants of the same
-atom or pair, about their mean, all of unit variance. A product of features of order nu with
+atom or pair, about their mean; both keep their relative sizes, which tells a regularised model that
+the large ones matter most. A product of features of order nu with
 invariants of order nu' is one of order nu + nu', so a linear model on the result reaches twice the
 order at a cost that does not depend on it (the leading, polynomial terms of the nonlinear models of
 Nigam, Willatt, Ceriotti, J. Chem. Phys. 156, 014115 (2022)).
@@ -18,8 +19,8 @@ from sklearn.utils.validation import check_is_fitted
 NEGLIGIBLE = 1e-13
 """Principal components below this fraction of the largest variance are noise."""
 
-WEIGHT = 0.01
-"""Size of the products against the features, before each is fitted: a prior for smoothness."""
+WEIGHT = 0.1
+"""Size of the products against the features: a prior for smoothness."""
 
 
 class InvariantProducts(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -49,9 +50,9 @@ class InvariantProducts(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         features, invariants = X
         self.scale_ = 1.0 / (np.sqrt(np.mean(np.sum(features**2, axis=(1, 2)))) or 1.0)
-        self.components_ = whitening(features, self.n_feature)
+        self.components_ = principal_map(features, self.n_feature)
         self.mean_ = invariants.mean(axis=0)
-        self.invariant_components_ = whitening(invariants - self.mean_, self.n_invariant)
+        self.invariant_components_ = principal_map(invariants - self.mean_, self.n_invariant)
         return self
 
     def transform(self, X: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
@@ -64,8 +65,8 @@ class InvariantProducts(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return np.concatenate([self.scale_ * features, WEIGHT * products], axis=2)
 
 
-def whitening(x: np.ndarray, n_keep: int) -> np.ndarray:
-    """(q, n) map of (n_sample, m, q) features to principal components of unit variance.
+def principal_map(x: np.ndarray, n_keep: int) -> np.ndarray:
+    """(q, n) map of (n_sample, m, q) features to principal components of unit size together.
 
     Parameters
     ----------
@@ -77,4 +78,4 @@ def whitening(x: np.ndarray, n_keep: int) -> np.ndarray:
     values, vectors = np.linalg.eigh(flat.T @ flat / max(len(x), 1))
     leading = np.argsort(-values, kind="stable")[:n_keep]
     kept = leading[values[leading] > NEGLIGIBLE * values[leading[0]]]
-    return vectors[:, kept] / np.sqrt(values[kept])
+    return vectors[:, kept] / np.sqrt(np.sum(values[kept]))
