@@ -62,14 +62,14 @@ class TrainState:
             with open(path, "rb") as stream, np.load(stream) as data:
                 arrays = {name: data[name] for name in data.files}
             meta = json.loads(str(arrays.pop("meta")))
+            groups: dict[str, dict[str, np.ndarray]] = {group: {} for group in _GROUPS}
+            for name, value in arrays.items():
+                group, _, weight = name.partition("/")
+                groups[group][weight] = value
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             raise ParameterError(f"{path}: damaged checkpoint; use --fresh") from None
         if meta["stamp"] != stamp:
             raise ParameterError(
                 f"{path}: checkpoint of another configuration or dataset; use --fresh"
             )
-        groups: dict[str, dict[str, np.ndarray]] = {group: {} for group in _GROUPS}
-        for name, value in arrays.items():
-            group, _, weight = name.partition("/")
-            groups[group][weight] = value
         return cls(**groups, step=meta["step"], history=meta["history"], rng=meta["rng"])
