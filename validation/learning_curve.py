@@ -1,15 +1,21 @@
 """Held-out errors against the number of training molecules (log-log), one model per size.
 
-    python validation/learning_curve.py parameters/reference/organic.h5 [--epochs 60]
+    python validation/learning_curve.py [--epochs 60]
 
-Every model is trained with the settings of ``parameters/organic-1.toml`` on a random subset of the
-training molecules; validation molecules choose the epoch, test molecules give the errors.
+Every model is trained with the settings of ``parameters/organic-1.toml``, forces left out, on a
+random subset of its training molecules; validation molecules choose the epoch, test molecules give
+the errors.
 """
 
 from __future__ import annotations
 
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import argparse
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,22 +33,23 @@ CONFIG = report.HERE.parent / "parameters" / "organic-1.toml"
 def main() -> None:
     """Train at several sizes, print the table, save the figure."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("dataset", type=Path)
     parser.add_argument("--epochs", type=int, default=60)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[50, 100, 200, 400])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[100, 200, 400, 800])
     arguments = parser.parse_args()
     base = TrainConfig.load(CONFIG)
-    test = select(ReferenceDataset.load(arguments.dataset), "test", base.elements)
+    paths = tuple(str((CONFIG.parent / name).resolve()) for name in base.datasets)
+    base = replace(base, schedule=replace(base.schedule, force_share=0.0))
+    test = select(ReferenceDataset.load(*paths), "test", base.elements)
     rows = {}
     for size in arguments.sizes:
         with tempfile.TemporaryDirectory() as folder:
             config = base.with_changes(
-                datasets=(str(arguments.dataset.resolve()),),
+                datasets=paths,
                 output=folder,
                 limit=size,
                 epochs=arguments.epochs,
             )
-            parameters = fit(config, Path(folder), resume=False)
+            parameters = fit(config, Path(folder), resume=False, quiet=True)
         rows[size] = summarise([0.0], errors_of(parameters.model, test))
         print(size, {key: round(value, 4) for key, value in rows[size].items()}, flush=True)
     sizes = np.array(arguments.sizes)
