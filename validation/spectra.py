@@ -45,7 +45,7 @@ MEASURED = {
     "indigo": (4.5, {"first bright": EV_NM / 610.0}),
     "beta-carotene": (4.5, {"first bright": EV_NM / 450.0}),
     "C60": (
-        6.3,
+        6.8,
         {"lowest": 1.9} | dict(zip(BRIGHT, EV_NM / np.array([328, 256, 211]), strict=True)),
     ),
     "porphin": (4.0, {"lowest": 1.98, "second": 2.42, "brightest": 3.33}),
