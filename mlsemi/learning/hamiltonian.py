@@ -61,16 +61,15 @@ class OperatorRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.products_: dict[BlockKey, InvariantProducts] = {}
         for key, rows in rows_of.items():
             molecules = [X[i] for i in rows]
-            features = _stacked(molecules, key)
-            if not len(features):
+            if not any(len(molecule.features[key]) for molecule in molecules):
                 continue
             if self.products is not None:
-                both = features, _stacked(molecules, key.invariant)
-                self.products_[key] = clone(self.products).fit(both)
-                features = self.products_[key].transform(both)
+                self.products_[key] = clone(self.products).fit(_with_invariants(molecules, key))
             constant = key.kind == "atom" and key.irrep == SCALAR
             model = clone(base).set_params(l=key.l, sigma=key.sigma, intercept=constant)
-            self.estimators_[key] = model.fit(features, np.concatenate(targets[key]))
+            self.estimators_[key] = model.fit(
+                self._features(molecules, key), np.concatenate(targets[key])
+            )
         return self
 
     def predict(self, X: Sequence[MoleculeBlocks]) -> list[np.ndarray]:
@@ -92,20 +91,22 @@ class OperatorRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             molecules = [X[i] for i in rows]
             irreps = {}
             for key in molecules[0].features:
-                features = _stacked(molecules, key)
-                if not len(features):
+                if not len(molecules[0].features[key]):
                     continue
                 if key not in self.estimators_:
                     pair = f"{symbol(key.first)} and {symbol(key.second)}"
                     raise InputError(f"no training molecule has {pair} together")
-                if key in self.products_:
-                    both = features, _stacked(molecules, key.invariant)
-                    features = self.products_[key].transform(both)
-                flat = self.estimators_[key].predict(features)
+                flat = self.estimators_[key].predict(self._features(molecules, key))
                 irreps[key] = flat.reshape(len(rows), -1, *flat.shape[1:])
             for row, matrix in zip(rows, self.layout.assemble(numbers, irreps), strict=True):
                 out[row] = matrix
         return out
+
+    def _features(self, molecules: Sequence[MoleculeBlocks], key: BlockKey) -> np.ndarray:
+        """What the estimator of a key sees."""
+        if self.products is None:
+            return _stacked(molecules, key)
+        return self.products_[key].transform(_with_invariants(molecules, key))
 
     def score(
         self,
@@ -129,6 +130,13 @@ class OperatorRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 def _stacked(molecules: Sequence[MoleculeBlocks], key: BlockKey) -> np.ndarray:
     """Features of one key of all molecules, one after the other."""
     return np.concatenate([molecule.features[key] for molecule in molecules])
+
+
+def _with_invariants(
+    molecules: Sequence[MoleculeBlocks], key: BlockKey
+) -> tuple[np.ndarray, np.ndarray]:
+    """Features of one key and invariants of the same atoms."""
+    return _stacked(molecules, key), _stacked(molecules, key.invariant)
 
 
 def _same_atoms(molecules: Sequence[MoleculeBlocks]) -> Iterator[list[int]]:

@@ -4,10 +4,10 @@
 
 with z the leading principal components of the features x and s those of the invariants of the same
 atom or pair, about their mean; both keep their relative sizes, which tells a regularised model that
-the large ones matter most. A product of features of order nu with
-invariants of order nu' is one of order nu + nu', so a linear model on the result reaches twice the
-order at a cost that does not depend on it (the leading, polynomial terms of the nonlinear models of
-Nigam, Willatt, Ceriotti, J. Chem. Phys. 156, 014115 (2022)).
+the large ones matter most. A product of features of order nu with invariants of order nu' is one of
+order nu + nu', so a linear model on the result reaches twice the order at a cost that does not
+depend on it (the leading, polynomial terms of the nonlinear models of Nigam, Willatt, Ceriotti,
+J. Chem. Phys. 156, 014115 (2022)).
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-NEGLIGIBLE = 1e-13
-"""Principal components below this fraction of the largest variance are noise."""
+from mlsemi.representation.selection import covariance, principal_maps
+from mlsemi.representation.tensors import SCALAR
 
 WEIGHT = 0.1
 """Size of the products against the features: a prior for smoothness."""
@@ -50,9 +50,9 @@ class InvariantProducts(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         features, invariants = X
         self.scale_ = 1.0 / (np.sqrt(np.mean(np.sum(features**2, axis=(1, 2)))) or 1.0)
-        self.components_ = principal_map(features, self.n_feature)
+        self.components_ = _leading(features, self.n_feature)
         self.mean_ = invariants.mean(axis=0)
-        self.invariant_components_ = principal_map(invariants - self.mean_, self.n_invariant)
+        self.invariant_components_ = _leading(invariants - self.mean_, self.n_invariant)
         return self
 
     def transform(self, X: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
@@ -65,17 +65,7 @@ class InvariantProducts(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return np.concatenate([self.scale_ * features, WEIGHT * products], axis=2)
 
 
-def principal_map(x: np.ndarray, n_keep: int) -> np.ndarray:
-    """(q, n) map of (n_sample, m, q) features to principal components of unit size together.
-
-    Parameters
-    ----------
-    x : (n_sample, m, q) array
-    n_keep : int
-        Most components.
-    """
-    flat = x.reshape(-1, x.shape[2])
-    values, vectors = np.linalg.eigh(flat.T @ flat / max(len(x), 1))
-    leading = np.argsort(-values, kind="stable")[:n_keep]
-    kept = leading[values[leading] > NEGLIGIBLE * values[leading[0]]]
-    return vectors[:, kept] / np.sqrt(np.sum(values[kept]))
+def _leading(x: np.ndarray, n_keep: int) -> np.ndarray:
+    """(q, n) map to leading principal components; none where nothing varies."""
+    maps = principal_maps({SCALAR: covariance(x)}, n_keep)  # one set: its label is of no account
+    return maps.get(SCALAR, np.zeros((x.shape[2], 0)))

@@ -130,13 +130,16 @@ class SymmetryRidge(SymmetryRegressor):
         return self
 
     def _solve(self, rows: np.ndarray, y: np.ndarray, alpha: float | np.ndarray) -> None:
-        self.mean_ = rows.mean(axis=(0, 1)) if self.intercept else np.zeros(rows.shape[2])
-        x = (rows - self.mean_).reshape(-1, rows.shape[2])
-        flat = y.reshape(-1, y.shape[2])
+        x, flat = self._centred(rows), y.reshape(-1, y.shape[2])
         if x.shape[0] < x.shape[1]:
             self.coef_ = x.T @ GramPath.of(x @ x.T, flat, x.shape[1]).solve(alpha)
         else:
             self.coef_ = GramPath.of(x.T @ x, x.T @ flat, x.shape[1]).solve(alpha)
+
+    def _centred(self, rows: np.ndarray) -> np.ndarray:
+        """(n_sample (2l+1), n_feature) features about the mean that a constant takes care of."""
+        self.mean_ = rows.mean(axis=(0, 1)) if self.intercept else np.zeros(rows.shape[2])
+        return (rows - self.mean_).reshape(-1, rows.shape[2])
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Predictions in the shape of the fitted y."""
@@ -186,9 +189,7 @@ class SymmetryRidgeCV(SymmetryRidge):
     def _errors(self, rows: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Held-out squared error (n_alpha, n_target)."""
         m = rows.shape[1]
-        center = rows.mean(axis=(0, 1)) if self.intercept else 0.0
-        x = (rows - center).reshape(-1, rows.shape[2])
-        flat = y.reshape(-1, y.shape[2])
+        x, flat = self._centred(rows), y.reshape(-1, y.shape[2])
         dual = x.shape[0] < x.shape[1]
         gram = x @ x.T if dual else x.T @ x
         right = flat if dual else x.T @ flat
@@ -243,9 +244,7 @@ class SymmetryRidgeHoldout(SymmetryRidge):
     def fit(self, X: np.ndarray, y: np.ndarray) -> SymmetryRidgeHoldout:
         """Fit to blocks X (n_sample, 2l+1, n_feature), or records, and y (n_sample, 2l+1)."""
         rows, targets = summed(X, self.irrep), self._targets(y)
-        self.mean_ = rows.mean(axis=(0, 1)) if self.intercept else np.zeros(rows.shape[2])
-        x = (rows - self.mean_).reshape(-1, rows.shape[2])
-        flat = targets.reshape(-1, targets.shape[2])
+        x, flat = self._centred(rows), targets.reshape(-1, targets.shape[2])
         n_seen = rows.shape[1] * min(len(rows) - 1, round((1.0 - self.share) * len(rows)))
         seen, held = slice(0, n_seen), slice(n_seen, None)
         gram, right = x[seen].T @ x[seen], x[seen].T @ flat[seen]

@@ -43,6 +43,8 @@ def principal_maps(covariances: Tensors, n_keep: int) -> dict[Irrep, np.ndarray]
         chosen = np.flatnonzero(values > NEGLIGIBLE * total)[::-1][:n_keep]
         if chosen.size:
             kept[irrep] = values[chosen], vectors[:, chosen]
+    if not kept:
+        return {}
     scale = 1.0 / np.sqrt(sum(float(values.sum()) for values, _ in kept.values()))
     return {irrep: np.ascontiguousarray(scale * u) for irrep, (_, u) in kept.items()}
 

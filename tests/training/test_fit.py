@@ -37,6 +37,8 @@ epochs = {EPOCHS}
 batch = 4
 warmup_steps = 2
 learning_rate = 0.01
+flat = 0.3
+beta2 = 0.99
 force_share = 0.6
 """
 
@@ -231,10 +233,13 @@ def test_forces_are_learnt_and_recorded(uninterrupted, dataset, tmp_path):
     assert fitted.header["training"]["loss"]["forces"] == 1.0
     assert fitted.header["training"]["schedule"]["force_share"] == 0.6
     assert fitted.header["errors"]["train"]["forces_ev_per_angstrom"] > 0.0
+    rows = last_state(uninterrupted[0]).history
+    name = "forces_ev_per_angstrom"
+    assert rows[-1][f"validation_{name}"] < rows[0][f"validation_{name}"]
     bare = ReferenceDataset(tuple(replace(r, forces=None) for r in dataset), dataset.provenance)
     without = train(place(tmp_path / "bare", bare), quiet=True)
     assert "forces_ev_per_angstrom" not in without.header["errors"]["train"]
-    name = "forces_ev_per_angstrom"
+    assert without.checksum != fitted.checksum
     with_forces, blind = (
         evaluate_model(p.model, [Target(r) for r in dataset], LossWeights())[name]
         for p in (fitted, without)
