@@ -24,8 +24,8 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import report
+from gfn2 import gfn2
 from rich.progress import track
-from tblite.interface import Calculator
 
 from mlsemi import singlepoint
 from mlsemi.parameters import Parameters
@@ -99,12 +99,7 @@ def of_model(record: Reference, parameters: Parameters) -> Sample:
 
 def of_gfn2(record: Reference) -> Sample:
     """GFN2-xTB orbital energies (its basis is the valence minimal one) and dipole."""
-    structure = record.structure
-    calculator = Calculator(
-        "GFN2-xTB", structure.numbers, structure.positions, float(structure.charge)
-    )
-    calculator.set("verbosity", 0)
-    result = calculator.singlepoint()
+    result = gfn2(record.structure)
     levels = of_orbitals(result.get("orbital-energies"), record.n_occupied)
     return levels | {"dipole": result.get("dipole") * AU_DEBYE}
 

@@ -21,10 +21,10 @@ from collections.abc import Sequence
 import numpy as np
 import report
 from ase import units
+from gfn2 import gfn2
+from held_out import test_records
 from panels import Panel, figure_of
 from rich.progress import track
-from tblite.interface import Calculator
-from uncertainty import test_records
 
 from mlsemi import singlepoint
 from mlsemi.parameters import Parameters
@@ -33,6 +33,7 @@ from mlsemi.training.dataset import Reference
 from mlsemi.units import FORCE_EV_ANGSTROM, HARTREE_EV
 
 KCAL_MOL = HARTREE_EV * units.mol / units.kcal
+N_WORST = 8
 SIZES = {"1 to 3 heavy atoms": (0, 3), "4 to 5": (4, 5), "6 and more": (6, 99)}
 Answer = tuple[float, np.ndarray]
 """Energy and forces (n_atom, 3), atomic units."""
@@ -47,10 +48,7 @@ def of_model(record: Reference, parameters: Parameters) -> Answer:
 
 def of_gfn2(record: Reference) -> Answer:
     """GFN2-xTB by tblite."""
-    structure = record.structure
-    calculator = Calculator("GFN2-xTB", structure.numbers, structure.positions)
-    calculator.set("verbosity", 0)
-    result = calculator.singlepoint()
+    result = gfn2(record.structure)
     return float(result.get("energy")), -result.get("gradient")
 
 
@@ -95,6 +93,11 @@ def main() -> None:
         found[label] = {m: force_error(some, [a[k] for k in chosen]) for m, a in methods.items()}
         molecules = len({r.molecule for r in some})
         rows.append([label, len(some), molecules, *(f"{v:.3f}" for v in found[label].values())])
+    single = sorted(
+        ((force_error([r], [a]), r.label) for r, a in zip(records, methods[name], strict=True)),
+        reverse=True,
+    )
+    worst = [[f"`{label}`", f"{error:.2f}"] for error, label in single[:N_WORST]]
     energies, curves = [], {}
     for method, answers in methods.items():
         reference, predicted = relative_energies(records, answers)
@@ -132,6 +135,7 @@ def main() -> None:
                 ],
                 rows,
             ),
+            report.table([f"worst structures of {name}", "MAE / (eV/angstrom)"], worst),
             report.table(
                 ["relative energies", "frames", "MAE / (kcal/mol)", "spread / (kcal/mol)"], energies
             ),

@@ -16,18 +16,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import argparse
 import tempfile
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import report
+from held_out import FOLDER, recipe, test_records
 
 from mlsemi.plots import learning_curve_figure, save
-from mlsemi.training.config import TrainConfig
-from mlsemi.training.dataset import ReferenceDataset
 from mlsemi.training.fit import fit, summarise
-from mlsemi.training.validate import errors_of, select
-
-CONFIG = report.HERE.parent / "parameters" / "organic-1.toml"
+from mlsemi.training.validate import errors_of
 
 
 def main() -> None:
@@ -36,20 +32,18 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--sizes", type=int, nargs="+", default=[100, 200, 400, 800])
     arguments = parser.parse_args()
-    base = TrainConfig.load(CONFIG)
-    paths = tuple(str((CONFIG.parent / name).resolve()) for name in base.datasets)
+    base = recipe("organic-1")
     base = replace(base, schedule=replace(base.schedule, force_share=0.0))
-    test = select(ReferenceDataset.load(*paths), "test", base.elements)
+    test = list(test_records("organic-1"))
     rows = {}
     for size in arguments.sizes:
         with tempfile.TemporaryDirectory() as folder:
             config = base.with_changes(
-                datasets=paths,
                 output=folder,
                 limit=size,
                 epochs=arguments.epochs,
             )
-            parameters = fit(config, Path(folder), resume=False, quiet=True)
+            parameters = fit(config, FOLDER, resume=False, quiet=True)
         rows[size] = summarise([0.0], errors_of(parameters.model, test))
         print(size, {key: round(value, 4) for key, value in rows[size].items()}, flush=True)
     sizes = np.array(arguments.sizes)

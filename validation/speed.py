@@ -23,8 +23,8 @@ import numpy as np
 import report
 import scipy.linalg
 from ase.build import molecule
+from gfn2 import gfn2
 from rich.progress import track
-from tblite.interface import Calculator
 from threadpoolctl import threadpool_limits
 
 from mlsemi import singlepoint
@@ -46,15 +46,6 @@ def structures() -> dict[str, Structure]:
         "C60": Structure.from_ase(molecule("C60")),
         "beta-carotene": read_structures(EXAMPLES / "beta-carotene.xyz")[0],
     }
-
-
-def gfn2(structure: Structure) -> None:
-    """Energy and gradient from scratch."""
-    calculator = Calculator(
-        "GFN2-xTB", structure.numbers, structure.positions, float(structure.charge)
-    )
-    calculator.set("verbosity", 0)
-    calculator.singlepoint()
 
 
 def medians(

@@ -22,6 +22,7 @@ from collections import defaultdict
 import numpy as np
 import report
 from accuracy import of_reference
+from held_out import test_records
 from panels import Panel, figure_of
 from rich.progress import track
 from scipy.stats import norm, spearmanr
@@ -29,21 +30,13 @@ from scipy.stats import norm, spearmanr
 from mlsemi import singlepoint
 from mlsemi.parameters import Parameters
 from mlsemi.plots import save
-from mlsemi.training.config import TrainConfig
-from mlsemi.training.dataset import Reference, ReferenceDataset
+from mlsemi.training.dataset import Reference
 from mlsemi.units import HARTREE_EV
 
 N_BIN = 10
 UNITS = {"occupied": "eV", "HOMO": "eV", "LUMO": "eV", "charges": "e"}
 SHARES = np.linspace(0.05, 0.95, 19)
 Pairs = dict[str, list[tuple[float, float]]]
-
-
-def test_records(name: str) -> list[Reference]:
-    """What the recipe of a parameter set holds out for testing."""
-    folder = report.HERE.parent / "parameters"
-    config = TrainConfig.load(folder / f"{name}.toml")
-    return ReferenceDataset.load(*(folder / file for file in config.datasets)).split("test")
 
 
 def pairs_of(record: Reference, parameters: Parameters) -> tuple[Pairs, bool]:
@@ -67,10 +60,10 @@ def pairs_of(record: Reference, parameters: Parameters) -> tuple[Pairs, bool]:
     return out, any("outside" in text for text in result.warnings)
 
 
-def binned(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean uncertainty and mean error of bins of equal number."""
+def binned(values: np.ndarray, n_bin: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean uncertainty and mean error of bins of equal number, sorted by the uncertainty."""
     order = np.argsort(values[:, 0], kind="stable")
-    parts = np.array_split(values[order], N_BIN)
+    parts = np.array_split(values[order], n_bin)
     return (
         np.array([part[:, 0].mean() for part in parts]),
         np.array([part[:, 1].mean() for part in parts]),
@@ -94,12 +87,10 @@ def main() -> None:
     coverage = {}
     for quantity, unit in UNITS.items():
         values = np.array(found[quantity])
-        spread, error = binned(values)
+        spread, error = binned(values, N_BIN)
         rank = float(spearmanr(values[:, 0], values[:, 1]).statistic)
         inside = float(np.mean(values[:, 1] < values[:, 0]))
-        third = len(values) // 3
-        order = np.argsort(values[:, 0], kind="stable")
-        low, high = (float(values[rows_, 1].mean()) for rows_ in (order[:third], order[-third:]))
+        low, _, high = binned(values, 3)[1].tolist()
         summary[quantity] = {"rank": rank, "inside": inside, "low": low, "high": high}
         rows.append(
             [quantity, len(values), f"{rank:.2f}", f"{inside:.2f}", f"{low:.4f}", f"{high:.4f}"]

@@ -1,0 +1,20 @@
+"""What the recipe of a released parameter set holds out for testing."""
+
+from __future__ import annotations
+
+import report
+
+from mlsemi.training.config import TrainConfig
+from mlsemi.training.dataset import ReferenceDataset
+
+FOLDER = report.HERE.parent / "parameters"
+
+
+def recipe(name: str) -> TrainConfig:
+    """Configuration a parameter set was trained with; its file names are relative to FOLDER."""
+    return TrainConfig.load(FOLDER / f"{name}.toml")
+
+
+def test_records(name: str) -> ReferenceDataset:
+    """Test structures of all its datasets."""
+    return ReferenceDataset.load(*(FOLDER / file for file in recipe(name).datasets)).split("test")
