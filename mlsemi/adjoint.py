@@ -1,7 +1,7 @@
 """The reverse walk, mirror of ``singlepoint``: cotangents of observables -> weights, positions.
 
 One walk, two customers: training asks for the gradient of the weights, forces for that of the
-positions.
+positions, and neither pays for the other.
 
     energy, dipole, charges -> density, energies -> H_o -> irreps -> features -> weights, positions
 """
@@ -60,6 +60,7 @@ def reverse(
     grounds: Sequence[GroundState],
     cotangents: Sequence[Cotangent],
     with_positions: bool = False,
+    with_weights: bool = True,
 ) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
     """Gradients of a loss of the observables of every structure of a pair list.
 
@@ -75,11 +76,13 @@ def reverse(
         One per structure.
     with_positions : bool
         Walk on to the positions.
+    with_weights : bool
+        Collect the gradients of the weights.
 
     Returns
     -------
-    Gradients of all weights, and dL/d positions (n_atom, 3) in the order of the concatenated
-    structures, or None.
+    Gradients of all weights (an empty mapping without ``with_weights``), and dL/d positions
+    (n_atom, 3) in the order of the concatenated structures, or None.
     """
     matrices_bar = []
     atom_energies_bar = np.zeros(pairs.n_atom)
@@ -113,8 +116,10 @@ def reverse(
         atom_energies_bar,
         atom_dipoles_bar,
         with_positions,
+        with_weights,
     )
-    gradients["dipole.sp"] += sp_bar
+    if with_weights:
+        gradients["dipole.sp"] += sp_bar
     return gradients, None if walked is None else walked + np.concatenate(direct)
 
 

@@ -14,12 +14,21 @@ from ase.calculators.calculator import Calculator, ReadError, all_changes
 from ase.io.jsonio import read_json, write_json
 
 from mlsemi.errors import InputError, StateWarning
+from mlsemi.ground import GroundState
 from mlsemi.parameters import DEFAULT, Parameters
+from mlsemi.potential import needs_orbitals, potential_energy
 from mlsemi.result import Result
 from mlsemi.singlepoint import check_temperature, singlepoint
 from mlsemi.structure import Structure
 from mlsemi.surface import KNOWN, SurfacePoint, excited_surface
 from mlsemi.units import BOHR_ANGSTROM, FORCE_EV_ANGSTROM, HARTREE_EV
+
+SURFACE = frozenset({"energy", "free_energy", "forces"})
+"""Properties of the energy surface alone."""
+
+Evaluated = tuple[float, np.ndarray | None, Result | GroundState | None]
+"""Energy, forces if asked for, and what holds the charges and the dipole if orbitals were needed.
+"""
 
 
 @dataclass(frozen=True)
@@ -169,7 +178,10 @@ class MLSemi(Calculator):
         properties: Sequence[str] = ("energy",),
         system_changes: Sequence[str] = tuple(all_changes),
     ) -> None:
-        """Fill ``results``; forces only when asked for.
+        """Fill ``results`` with what is asked for and what comes with it.
+
+        The energy surface of the ground state alone may need none, which halves the time of a step
+        of dynamics; a property asked for later is computed then.
 
         Parameters
         ----------
@@ -181,14 +193,21 @@ class MLSemi(Calculator):
         """
         super().calculate(atoms, properties, system_changes)
         structure = self._structure(self.atoms)
-        compute = self._excited if self.parameters["state"] else self._ground
-        energy, forces, charges, dipole = compute(structure, "forces" in properties)
-        self.results = {
-            "energy": energy * HARTREE_EV,
-            "free_energy": energy * HARTREE_EV,
-            "charges": np.array(charges),
-            "dipole": dipole * BOHR_ANGSTROM,
-        }
+        if system_changes:
+            self.results = {}
+        if self.parameters["state"]:
+            compute = self._excited
+        elif SURFACE.issuperset(properties) and not self._needs_orbitals():
+            compute = self._potential
+        else:
+            compute = self._ground
+        energy, forces, ground = compute(structure, "forces" in properties)
+        self.results |= {"energy": energy * HARTREE_EV, "free_energy": energy * HARTREE_EV}
+        if ground is not None:
+            self.results |= {
+                "charges": np.array(ground.charges),
+                "dipole": ground.dipole * BOHR_ANGSTROM,
+            }
         if forces is not None:
             self.results["forces"] = forces * FORCE_EV_ANGSTROM
 
@@ -272,17 +291,27 @@ class MLSemi(Calculator):
     def _point(self, structure: Structure, **requests: Any) -> Result:
         return singlepoint(structure, parameters=self.parameter_set, **self._settings(), **requests)
 
-    def _ground(
-        self, structure: Structure, forces: bool
-    ) -> tuple[float, np.ndarray | None, np.ndarray, np.ndarray]:
-        """Energy, forces, charges and dipole of the ground state."""
-        result = self._point(structure, forces=forces)
-        return result.energy, result.forces, result.charges, result.dipole
+    def _needs_orbitals(self) -> bool:
+        return needs_orbitals(self.parameter_set, self.parameters["electronic_temperature"])
 
-    def _excited(
-        self, structure: Structure, forces: bool
-    ) -> tuple[float, np.ndarray | None, np.ndarray, np.ndarray]:
-        """Energy and forces of the followed state, charges and dipole of the ground state."""
+    def _potential(self, structure: Structure, forces: bool) -> Evaluated:
+        """Energy and forces of the ground state without its orbitals."""
+        found = potential_energy(
+            structure,
+            self.parameter_set,
+            forces=forces,
+            dispersion=self.parameters["dispersion"],
+            threads=self.parameters["threads"],
+        )
+        return found.energy, found.forces, None
+
+    def _ground(self, structure: Structure, forces: bool) -> Evaluated:
+        """Energy and forces of the ground state, and all the rest of it."""
+        result = self._point(structure, forces=forces)
+        return result.energy, result.forces, result
+
+    def _excited(self, structure: Structure, forces: bool) -> Evaluated:
+        """Energy and forces of the followed state, and the ground state below."""
         before = self.surface if self.parameters["follow"] else None
         point = excited_surface(
             structure,
@@ -296,7 +325,7 @@ class MLSemi(Calculator):
             self._report(before, point)
         self.surface = point
         self.evaluations += 1
-        return point.energy, point.forces, point.ground.charges, point.ground.dipole
+        return point.energy, point.forces, point.ground
 
     def _report(self, before: SurfacePoint, point: SurfacePoint) -> None:
         """Note a change of the state's number, its loss, or its fall below the ground state."""

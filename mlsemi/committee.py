@@ -107,17 +107,16 @@ class Committee:
         """
         return shifts_of(committee_inputs(pairs, invariants, weights), pairs.species, self.shifts)
 
-    def outside(self, pairs: PairList, invariants: np.ndarray, weights: Weights) -> np.ndarray:
+    def outside(self, pairs: PairList, atom_shifts: np.ndarray) -> np.ndarray:
         """Atoms of a one-structure pair list (in its order) that lie outside the training domain.
 
         Parameters
         ----------
         pairs : PairList
-        invariants : (n_atom, n_invariant) array
-        weights : mapping
-            ``domain.center``, ``domain.spread``.
+        atom_shifts : (n_atom, 3, n_member) array
+            Result of :meth:`atom_shifts`.
         """
-        distance = distances(self.atom_shifts(pairs, invariants, weights))
+        distance = distances(atom_shifts)
         return np.flatnonzero((distance > self.limit[pairs.species])[pairs.atom])
 
 

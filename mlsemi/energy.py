@@ -55,17 +55,19 @@ def atom_energies_adjoint(
     basis_bar: np.ndarray | None,
 ) -> np.ndarray:
     """Adjoint of :func:`atom_energies`: invariants_bar; adds to ``gradients`` and ``basis_bar``."""
-    for species, rows in pairs.groups:
-        gradients["energy.atom"][species] += out_bar[rows].sum()
+    if gradients is not None:
+        for species, rows in pairs.groups:
+            gradients["energy.atom"][species] += out_bar[rows].sum()
     if "energy.pair" in w:
-        _pair_adjoint(pairs, basis, w["energy.pair"], out_bar, gradients["energy.pair"], basis_bar)
+        _pair_adjoint(pairs, basis, w["energy.pair"], out_bar, gradients, basis_bar)
         return np.zeros_like(invariants)
     if record is not None:
         return perceptron_adjoint(
             invariants, pairs.species, w, "energy", record, out_bar[:, None], gradients
         )
-    for species, rows in pairs.groups:
-        gradients["energy.out"][species] += out_bar[rows] @ invariants[rows]
+    if gradients is not None:
+        for species, rows in pairs.groups:
+            gradients["energy.out"][species] += out_bar[rows] @ invariants[rows]
     return out_bar[:, None] * w["energy.out"][pairs.species]
 
 
@@ -74,13 +76,14 @@ def _pair_adjoint(
     basis: np.ndarray,
     coefficients: np.ndarray,
     out_bar: np.ndarray,
-    coefficients_bar: np.ndarray,
+    gradients: Gradients,
     basis_bar: np.ndarray | None,
 ) -> None:
     label = pairs.pair_species
     halves_bar = 0.5 * out_bar[pairs.first]
-    for row in np.unique(label):
-        chosen = label == row
-        coefficients_bar[row] += halves_bar[chosen] @ basis[chosen]
+    if gradients is not None:
+        for row in np.unique(label):
+            chosen = label == row
+            gradients["energy.pair"][row] += halves_bar[chosen] @ basis[chosen]
     if basis_bar is not None:
         basis_bar += halves_bar[:, None] * coefficients[label]

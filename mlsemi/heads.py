@@ -47,14 +47,14 @@ def onsite_adjoint(
     for column, (l, span) in enumerate(parts):
         bar = out_bar[:, span]
         nodes_bar[:, components(l)] += bar[:, :, None] * head[:, None, :, column]
-        per_atom = np.einsum("im,imk->ik", bar, nodes[:, components(l)])
+        if gradients is not None:
+            per_atom = np.einsum("im,imk->ik", bar, nodes[:, components(l)])
+            for species, rows in pairs.groups:
+                gradients["onsite"][species, :, column] += per_atom[rows].sum(axis=0)
+    if gradients is not None:
         for species, rows in pairs.groups:
-            gradients["onsite"][species, :, column] += per_atom[rows].sum(axis=0)
-    for species, rows in pairs.groups:
-        gradients["level"][species] += (
-            out_bar[rows, 0].sum(),
-            P_LEVEL * out_bar[rows, 4].sum(),
-        )
+            levels_bar = out_bar[rows, 0].sum(), P_LEVEL * out_bar[rows, 4].sum()
+            gradients["level"][species] += levels_bar
     return -(out_bar[:, 0] + P_LEVEL * out_bar[:, 4])
 
 
@@ -85,9 +85,10 @@ def two_center_adjoint(
         ],
         axis=1,
     )
-    for row in np.unique(label):
-        chosen = label == row
-        gradients["two_center"][row] += basis[chosen].T @ values_bar[chosen]
+    if gradients is not None:
+        for row in np.unique(label):
+            chosen = label == row
+            gradients["two_center"][row] += basis[chosen].T @ values_bar[chosen]
     if geometry is not None:
         chosen_coefficients = coefficients[label]
         geometry[0][:] += np.einsum("pc,pnc->pn", values_bar, chosen_coefficients)
@@ -112,6 +113,7 @@ def atom_dipoles_adjoint(
 ) -> None:
     """Adjoint of :func:`atom_dipoles`; adds to ``nodes_bar`` and ``gradients``."""
     nodes_bar[:, components(1)] += out_bar[:, :, None] * w["dipole.atom"][pairs.species][:, None]
-    per_atom = np.einsum("im,imk->ik", out_bar, nodes[:, components(1)])
-    for species, rows in pairs.groups:
-        gradients["dipole.atom"][species] += per_atom[rows].sum(axis=0)
+    if gradients is not None:
+        per_atom = np.einsum("im,imk->ik", out_bar, nodes[:, components(1)])
+        for species, rows in pairs.groups:
+            gradients["dipole.atom"][species] += per_atom[rows].sum(axis=0)

@@ -1,7 +1,8 @@
 """Learned maps that commute with rotations: linear maps by species, perceptrons on invariants.
 
 Each map is followed by its adjoint, which returns the cotangent of its input and adds those of
-its weights to the dictionary of gradients under the given names.
+its weights to the dictionary of gradients under the given names. Where there are no gradients to
+add to (None), the weights are constants: forces ask for the cotangents of the inputs alone.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Mapping, MutableMapping, Sequence
 import numpy as np
 
 Weights = Mapping[str, np.ndarray]
-Gradients = MutableMapping[str, np.ndarray]
+Gradients = MutableMapping[str, np.ndarray] | None
 Groups = Sequence[tuple[int, slice]]
 
 
@@ -33,13 +34,18 @@ def linear_by_species(x: np.ndarray, weights: np.ndarray, groups: Groups) -> np.
 
 
 def linear_by_species_adjoint(
-    x: np.ndarray, weights: np.ndarray, groups: Groups, out_bar: np.ndarray, weights_bar: np.ndarray
+    x: np.ndarray,
+    weights: np.ndarray,
+    groups: Groups,
+    out_bar: np.ndarray,
+    weights_bar: np.ndarray | None,
 ) -> np.ndarray:
     """Adjoint of :func:`linear_by_species`: x_bar; adds to ``weights_bar``."""
     x_bar = np.empty_like(x)
     for species, rows in groups:
         flat = out_bar[rows].reshape(-1, out_bar.shape[2])
-        weights_bar[species] += x[rows].reshape(-1, x.shape[2]).T @ flat
+        if weights_bar is not None:
+            weights_bar[species] += x[rows].reshape(-1, x.shape[2]).T @ flat
         x_bar[rows] = (flat @ weights[species].T).reshape(x[rows].shape)
     return x_bar
 
@@ -86,10 +92,11 @@ def perceptron_adjoint(
 ) -> np.ndarray:
     """Adjoint of :func:`perceptron`: x_bar; adds to ``gradients``."""
     hidden, slope = record
-    gradients[f"{name}.out"] += hidden.T @ out_bar
     inner_bar = (out_bar @ weights[f"{name}.out"].T) * slope
-    gradients[f"{name}.in"] += x.T @ inner_bar
-    bias = gradients[f"{name}.bias"]
-    for row in np.unique(label):
-        bias[row] += inner_bar[label == row].sum(axis=0)
+    if gradients is not None:
+        gradients[f"{name}.out"] += hidden.T @ out_bar
+        gradients[f"{name}.in"] += x.T @ inner_bar
+        bias = gradients[f"{name}.bias"]
+        for row in np.unique(label):
+            bias[row] += inner_bar[label == row].sum(axis=0)
     return inner_bar @ weights[f"{name}.in"].T

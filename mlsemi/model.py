@@ -28,7 +28,7 @@ from mlsemi.heads import (
     two_center,
     two_center_adjoint,
 )
-from mlsemi.layers import Weights
+from mlsemi.layers import Gradients, Weights
 from mlsemi.pairs import PairList
 from mlsemi.radial import RadialBasis
 from mlsemi.representation import bonds as learned_bonds
@@ -155,6 +155,7 @@ class Model:
         atom_energies_bar: np.ndarray,
         atom_dipoles_bar: np.ndarray,
         with_positions: bool = False,
+        with_weights: bool = True,
     ) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
         """Adjoint of :meth:`predict`.
 
@@ -169,14 +170,16 @@ class Model:
         atom_dipoles_bar : (n_atom, 3) array
         with_positions : bool
             Walk on to the positions as well.
+        with_weights : bool
+            Collect the gradients of the weights.
 
         Returns
         -------
-        Gradients of all weights, zero for those that are never trained, and dL/d positions
-        (n_atom, 3) or None.
+        Gradients of all weights, zero for those that are never trained (an empty mapping without
+        ``with_weights``), and dL/d positions (n_atom, 3) or None.
         """
         w, features = self.weights, record.features
-        gradients = {name: np.zeros_like(value) for name, value in w.items()}
+        gradients = {n: np.zeros_like(value) for n, value in w.items()} if with_weights else None
         basis_bar = np.zeros_like(features.basis)
         sphere_bar = np.zeros_like(pairs.sphere)
         envelope_bar = np.zeros_like(features.envelope)
@@ -208,7 +211,7 @@ class Model:
             distance_bar = self.radial.adjoint(pairs.distance, basis_bar, envelope_bar)
             repulsion_adjoint(pairs, record.repulsion, atom_energies_bar, distance_bar)
             positions_bar += pairs.adjoint(distance_bar, sphere_bar)
-        return gradients, positions_bar
+        return gradients or {}, positions_bar
 
     def _hamiltonian_adjoint(
         self,
@@ -216,7 +219,7 @@ class Model:
         record: ModelRecord,
         atoms_bar: np.ndarray,
         bonds_bar: np.ndarray,
-        gradients: dict[str, np.ndarray],
+        gradients: Gradients,
         geometry: tuple[np.ndarray, np.ndarray, np.ndarray] | None,
         positions_bar: np.ndarray | None,
     ) -> np.ndarray:

@@ -154,15 +154,27 @@ class Parameters:
         entry = {"calibration": plain, "checksum": committee.checksum, **provenance}
         return replace(self, header=self.header | {"committee": entry}, committee=committee)
 
+    def atom_shifts(self, pairs: PairList, features: AnyFeatures) -> np.ndarray | None:
+        """Shifts of every member of the committee (:class:`Committee`), None without one."""
+        if self.committee is None:
+            return None
+        return self.committee.atom_shifts(pairs, features.invariants, self.model.weights)
+
     def warnings(
-        self, structure: Structure, pairs: PairList, features: AnyFeatures
+        self,
+        structure: Structure,
+        pairs: PairList,
+        features: AnyFeatures,
+        atom_shifts: np.ndarray | None,
     ) -> tuple[str, ...]:
         """What a user should know about a result outside the training domain."""
         out = []
         if structure.charge:
             out.append("the parameters were trained on neutral molecules only")
-        known = self.committee.outside if self.committee is not None else outside
-        strange = known(pairs, features.invariants, self.model.weights)
+        if self.committee is not None and atom_shifts is not None:
+            strange = self.committee.outside(pairs, atom_shifts)
+        else:
+            strange = outside(pairs, features.invariants, self.model.weights)
         if strange.size:
             named = ", ".join(f"{a} ({structure.symbols[a]})" for a in strange[:5].tolist())
             more = f" and {strange.size - 5} more" if strange.size > 5 else ""

@@ -25,7 +25,8 @@ from mlsemi.formats import iter_frames
 from mlsemi.ground import GroundState, ground_state
 from mlsemi.integrals import angular_integrals, dipole_integrals, velocity_integrals
 from mlsemi.intensities import intensities
-from mlsemi.model import AnyFeatures, Model, ModelRecord, Prediction
+from mlsemi.memory import keep_freed_memory
+from mlsemi.model import Model, ModelRecord, Prediction
 from mlsemi.pairs import PairList
 from mlsemi.parameters import DEFAULT, Parameters
 from mlsemi.response_constants import ExcitationParameters
@@ -115,6 +116,7 @@ def singlepoint(
         If the parameter set is missing or corrupted.
     """
     check_temperature(electronic_temperature)
+    keep_freed_memory()
     clock = Clock()
     with clock.step("total"), limited(threads):
         chosen = parameters if isinstance(parameters, Parameters) else Parameters.load(parameters)
@@ -135,7 +137,8 @@ def singlepoint(
         with clock.step("excitations"):
             asked = {"singlet": singlets, "triplet": triplets}
             states = _excited(frame, ground.state, chosen.excitation, asked, max_energy, method)
-    notes = chosen.warnings(structure, pairs, record.features) + _doubts(asked, states)
+    shifts = chosen.atom_shifts(pairs, record.features)
+    notes = chosen.warnings(structure, pairs, record.features, shifts) + _doubts(asked, states)
     if dispersion and not chosen.functional:
         notes += ("no dispersion: the parameters do not name the functional they were trained on",)
     return Result(
@@ -150,22 +153,20 @@ def singlepoint(
         forces=None if gradient is None else -(gradient + d4.gradient),
         singlets=states.get("singlets"),
         triplets=states.get("triplets"),
-        uncertainty=uncertainty_of(chosen, pairs, record.features, ground.state),
+        uncertainty=_uncertainty(chosen, pairs, shifts, ground.state),
         warnings=notes,
         timings=clock.timings,
     )
 
 
-def uncertainty_of(
-    parameters: Parameters, pairs: PairList, features: AnyFeatures, state: ElectronicState
+def _uncertainty(
+    parameters: Parameters, pairs: PairList, shifts: np.ndarray | None, state: ElectronicState
 ) -> Uncertainty | None:
     """Spread of the committee for the only structure of a pair list, if there is a committee."""
-    committee = parameters.committee
-    if committee is None:
+    if parameters.committee is None or shifts is None:
         return None
-    shifts = committee.atom_shifts(pairs, features.invariants, parameters.model.weights)
     rows = pairs.atoms_of(0)
-    return Uncertainty(pairs.structures[0], state, shifts[rows], committee.calibration)
+    return Uncertainty(pairs.structures[0], state, shifts[rows], parameters.committee.calibration)
 
 
 def check_temperature(kelvin: float) -> None:
@@ -213,7 +214,14 @@ def _gradient(
     from mlsemi.adjoint import Cotangent, reverse
 
     _, positions_bar = reverse(
-        model, pairs, prediction, record, [ground], [Cotangent(energy=1.0)], with_positions=True
+        model,
+        pairs,
+        prediction,
+        record,
+        [ground],
+        [Cotangent(energy=1.0)],
+        with_positions=True,
+        with_weights=False,
     )
     assert positions_bar is not None
     return positions_bar

@@ -18,6 +18,7 @@ from mlsemi.dispersion import dispersion_of
 from mlsemi.errors import InputError
 from mlsemi.excitations import ExcitedStates, build_interaction, excite_adjoint, excite_with
 from mlsemi.ground import GroundState, ground_state
+from mlsemi.memory import keep_freed_memory
 from mlsemi.pairs import PairList
 from mlsemi.parameters import Parameters
 from mlsemi.structure import Structure
@@ -169,6 +170,7 @@ def excited_surface(
     ConvergenceError
         If the excitations do not converge.
     """
+    keep_freed_memory()
     parameters.check(structure)
     model, basis = parameters.model, Basis.of(structure)
     with limited(threads):
@@ -195,7 +197,14 @@ def excited_surface(
             bar = excite_adjoint(states, ground.state, between, partners / partners.sum())
             cotangent = Cotangent(hamiltonian=bar.hamiltonian, energy=1.0)
             _, walked = reverse(
-                model, pairs, prediction, record, [ground], [cotangent], with_positions=True
+                model,
+                pairs,
+                prediction,
+                record,
+                [ground],
+                [cotangent],
+                with_positions=True,
+                with_weights=False,
             )
             assert walked is not None
             gradient = walked + bar.positions + d4.gradient

@@ -8,9 +8,10 @@ setting per Python thread and needs no such care.
 
 from __future__ import annotations
 
+import importlib
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 
 from threadpoolctl import LibController, ThreadpoolController
@@ -18,7 +19,12 @@ from threadpoolctl import LibController, ThreadpoolController
 
 @cache
 def _libraries(user_api: str) -> ThreadpoolController:
-    """Thread pools of the libraries loaded so far; scanned once, which takes milliseconds."""
+    """Thread pools of the libraries in the process; scanned once, which takes milliseconds.
+
+    The dispersion library brings an OpenMP of its own, so it must be there before the scan.
+    """
+    with suppress(ImportError):
+        importlib.import_module("dftd4.interface")
     return ThreadpoolController().select(user_api=user_api)
 
 

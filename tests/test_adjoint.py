@@ -169,8 +169,18 @@ def test_weights_alone_are_the_same(model):
     with_positions, _ = reverse(model, *parts, bars, with_positions=True)
     alone, nothing = reverse(model, *parts, bars)
     assert nothing is None
+    assert set(alone) == set(model.weights)
     for name, value in alone.items():
         np.testing.assert_array_equal(value, with_positions[name])
+
+
+def test_positions_alone_are_the_same(model):
+    parts = walk(model)
+    bars = [Cotangent(**{n: np.ones_like(read(g, n)) for n in OBSERVABLES}) for g in parts[3]]
+    _, with_weights = reverse(model, *parts, bars, with_positions=True)
+    nothing, alone = reverse(model, *parts, bars, with_positions=True, with_weights=False)
+    assert not nothing
+    np.testing.assert_array_equal(alone, with_weights)
 
 
 @pytest.fixture(scope="module")

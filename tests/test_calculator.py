@@ -116,27 +116,35 @@ def test_dispersion_and_temperature_reach_the_energy(tiny, atoms):
 
 @pytest.fixture
 def computed(monkeypatch):
-    """Forces asked for in each single point that is really computed."""
+    """What is really computed: with or without orbitals, with or without forces."""
     calls = []
-    original = calculator.singlepoint
 
-    def counted(structure, **requests):
-        calls.append(requests.get("forces", False))
-        return original(structure, **requests)
+    def count(name):
+        original = getattr(calculator, name)
 
-    monkeypatch.setattr(calculator, "singlepoint", counted)
+        def counted(*given, **requests):
+            calls.append((name, requests.get("forces", False)))
+            return original(*given, **requests)
+
+        monkeypatch.setattr(calculator, name, counted)
+
+    count("singlepoint")
+    count("potential_energy")
     return calls
 
 
 def test_computes_only_what_is_asked_and_new(tiny, atoms, computed):
     atoms.calc = mlsemi.MLSemi(tiny)
-    atoms.get_potential_energy()
     atoms.get_dipole_moment()
-    assert computed == [False]
+    atoms.get_charges()
+    atoms.get_potential_energy()
+    expected = [("singlepoint", False)]
+    assert computed == expected
     atoms.get_forces()
     atoms.get_charges()
     atoms.get_potential_energy()
-    assert computed == [False, True]
+    expected += [("potential_energy", True)]
+    assert computed == expected
     assert not atoms.calc.calculation_required(atoms, ["energy", "forces"])
     atoms.set_cell([9.0, 9.0, 9.0])
     atoms.pbc = True
@@ -145,7 +153,11 @@ def test_computes_only_what_is_asked_and_new(tiny, atoms, computed):
     atoms.positions[0, 0] += 0.01
     assert atoms.calc.calculation_required(atoms, ["energy"])
     atoms.get_forces()
-    assert computed == [False, True, True]
+    expected += [("potential_energy", True)]
+    assert computed == expected
+    atoms.get_dipole_moment()
+    atoms.get_forces()
+    assert computed == [*expected, ("singlepoint", False)]
 
 
 def test_results_of_old_settings_are_forgotten(tiny, atoms, computed):

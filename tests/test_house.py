@@ -33,11 +33,11 @@ FLOORS = """
     learning.hamiltonian
     repulsion blocks heads energy forms model response_constants monopoles domain committee
     parameters
-    threads dispersion occupation eigen observables davidson paired_davidson
+    threads memory dispersion occupation eigen observables davidson paired_davidson
     response_orbitals tamm_dancoff full_response selection response_method
     excitations intensities transitions spectrum
     uncertainty excited_record ensemble
-    ground result singlepoint adjoint surface calculator
+    ground result singlepoint adjoint potential surface calculator
     plots report molden volumes exports
     training.projection training.dataset training.geometries training.workers
     training.kohn_sham training.reference_excitations training.reference

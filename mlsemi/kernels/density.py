@@ -65,22 +65,20 @@ def messages_adjoint(first, second, sphere, weights, nodes, table, coefficient, 
     sphere_bar = np.zeros_like(sphere)
     weights_bar = np.zeros_like(weights)
     nodes_bar = np.zeros_like(nodes)
-    work = np.empty(n_channel)
+    product = np.empty(n_channel)
     for p in range(first.size):
         i, j = first[p], second[p]
         for e in range(coefficient.size):
-            y = sphere[p, table[e, 0]]
-            q = table[e, 3]
-            a = table[e, 1]
-            o = table[e, 2]
+            m, a, o, q = table[e, 0], table[e, 1], table[e, 2], table[e, 3]
             c = coefficient[e]
-            for k in range(n_channel):
-                b = c * out_bar[i, o, k]
-                weights_bar[p, q, k] += b * y * nodes[j, a, k]
-                nodes_bar[j, a, k] += b * y * weights[p, q, k]
-                work[k] = b * weights[p, q, k] * nodes[j, a, k]
+            y = c * sphere[p, m]
             total = 0.0
             for k in range(n_channel):
-                total += work[k]
-            sphere_bar[p, table[e, 0]] += total
+                product[k] = out_bar[i, o, k] * nodes[j, a, k]
+                total += weights[p, q, k] * product[k]
+            for k in range(n_channel):
+                weights_bar[p, q, k] += y * product[k]
+            for k in range(n_channel):
+                nodes_bar[j, a, k] += y * weights[p, q, k] * out_bar[i, o, k]
+            sphere_bar[p, m] += c * total
     return sphere_bar, weights_bar, nodes_bar

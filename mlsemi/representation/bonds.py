@@ -119,7 +119,8 @@ def bond_irreps_adjoint(
         TABLE.coefficient,
         irreps_bar * envelope[:, None],
     )
-    gradients["bond.scale"] += scale_bar.reshape(gradients["bond.scale"].shape)
+    if gradients is not None:
+        gradients["bond.scale"] += scale_bar.reshape(gradients["bond.scale"].shape)
     invariants_bar = perceptron_adjoint(
         record.invariants,
         label,

@@ -145,9 +145,10 @@ def atom_features_adjoint(
     expansion_bar = np.empty_like(record.expansion)
     for l in range(L_MAX + 1):
         rows = components(l)
-        flat = record.expansion[:, rows].reshape(-1, record.expansion.shape[2])
-        flat_bar = rho1_bar[:, rows].reshape(-1, rho1_bar.shape[2])
-        gradients[f"density.{l}"] += flat.T @ flat_bar
+        if gradients is not None:
+            flat = record.expansion[:, rows].reshape(-1, record.expansion.shape[2])
+            flat_bar = rho1_bar[:, rows].reshape(-1, rho1_bar.shape[2])
+            gradients[f"density.{l}"] += flat.T @ flat_bar
         if geometry is not None:
             expansion_bar[:, rows] = rho1_bar[:, rows] @ weights[f"density.{l}"].T
     if geometry is not None:

@@ -281,7 +281,8 @@ def bond_irreps_adjoint(
     inputs_bar = np.empty_like(inputs)
     for row in np.unique(label):
         chosen = label == row
-        gradients["bond.out"][row] += inputs[chosen].T @ raw_bar[chosen]
+        if gradients is not None:
+            gradients["bond.out"][row] += inputs[chosen].T @ raw_bar[chosen]
         if geometry is not None:
             inputs_bar[chosen] = raw_bar[chosen] @ weights["bond.out"][row].T
     nodes_bar = np.zeros_like(nodes)

@@ -43,7 +43,7 @@ def mixed_adjoint(
     gradients: Gradients,
 ) -> list[np.ndarray]:
     """Adjoint of :func:`mixed`: stacked_bar, one array per degree; adds to ``gradients``."""
-    if f"{name}.bias" in weights:
+    if gradients is not None and f"{name}.bias" in weights:
         for species, rows in pairs.groups:
             gradients[f"{name}.bias"][species] += out_bar[rows, 0].sum(axis=0)
     return [
@@ -52,7 +52,7 @@ def mixed_adjoint(
             weights[f"{name}.{l}"],
             pairs.groups,
             out_bar[:, components(l)],
-            gradients[f"{name}.{l}"],
+            None if gradients is None else gradients[f"{name}.{l}"],
         )
         for l, x in enumerate(stacked)
     ]

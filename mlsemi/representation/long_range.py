@@ -91,6 +91,7 @@ def potential_adjoint(
                 strength.sum(axis=1)[:, None] * x - strength @ x
             )
         start += structure.n_atom
-    for species, group in pairs.groups:
-        gradients["charge"][species] += raw_bar[group] @ scalars[group]
+    if gradients is not None:
+        for species, group in pairs.groups:
+            gradients["charge"][species] += raw_bar[group] @ scalars[group]
     return raw_bar[:, None] * weights["charge"][pairs.species]

@@ -159,7 +159,8 @@ def message_features_adjoint(
         np.ascontiguousarray(both_bar[:, :, n_channel:]),
     )
     flat_bar = radial_bar.reshape(-1, len(PATHS) * n_channel)
-    gradients["message.radial"] += basis.T @ flat_bar
+    if gradients is not None:
+        gradients["message.radial"] += basis.T @ flat_bar
     if geometry is not None:
         geometry[0][:] += flat_bar @ weights["message.radial"].T
         geometry[1][:] += sphere_bar

@@ -13,6 +13,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from mlsemi.forms import ModelForm
+from mlsemi.memory import keep_freed_memory
 from mlsemi.model import Model
 from mlsemi.parameters import Parameters
 from mlsemi.training.checkpoint import TrainState
@@ -136,6 +137,7 @@ def fit(config: TrainConfig, base: Path, resume: bool = True, quiet: bool = Fals
     stamp = json.dumps(
         [asdict(replace(config, threads=1)), dataset.checksum], sort_keys=True, default=list
     )
+    keep_freed_memory()
     with threadpool_limits(1), ThreadPoolExecutor(config.threads) as pool:
         if resume and checkpoint.exists():
             state = TrainState.load(checkpoint, stamp)

@@ -49,7 +49,16 @@ def forces_of(
         Which structures.
     """
     bars = [Cotangent(energy=float(index in chosen)) for index in range(len(grounds))]
-    _, gradient = reverse(model, pairs, prediction, record, grounds, bars, with_positions=True)
+    _, gradient = reverse(
+        model,
+        pairs,
+        prediction,
+        record,
+        grounds,
+        bars,
+        with_positions=True,
+        with_weights=False,
+    )
     assert gradient is not None
     ends = np.cumsum([structure.n_atom for structure in pairs.structures])
     parts = np.split(-gradient, ends[:-1])

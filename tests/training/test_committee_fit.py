@@ -151,7 +151,7 @@ def test_domain_holds_the_training_atoms_and_not_strange_ones():
     def outside(structure):
         pairs = listed([structure])
         invariants = MODEL.predict(pairs)[1].features.invariants
-        return committee.outside(pairs, invariants, MODEL.weights)
+        return committee.outside(pairs, committee.atom_shifts(pairs, invariants, MODEL.weights))
 
     n_atom = sum(r.structure.n_atom for r in TRAIN)
     assert sum(outside(r.structure).size for r in TRAIN) <= 0.1 * n_atom

@@ -1,0 +1,79 @@
+"""The ground-state energy surface alone: what molecular dynamics asks for, step after step.
+
+A total energy that is read off the features (:mod:`mlsemi.energy`) needs no orbitals, so neither
+the Hamiltonian nor its eigenvectors are computed; energy and forces are those of ``singlepoint``.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from mlsemi.dispersion import dispersion_of
+from mlsemi.memory import keep_freed_memory
+from mlsemi.pairs import PairList
+from mlsemi.parameters import Parameters
+from mlsemi.structure import Structure
+from mlsemi.threads import limited
+
+
+class PotentialEnergy(NamedTuple):
+    """Energy with dispersion (hartree) and forces (n_atom, 3; hartree / bohr) or None."""
+
+    energy: float
+    forces: np.ndarray | None
+
+
+def needs_orbitals(parameters: Parameters, electronic_temperature: float) -> bool:
+    """Whether the energy depends on the orbitals: by its band part, or by occupations."""
+    return parameters.model.form.band or electronic_temperature > 0.0
+
+
+def potential_energy(
+    structure: Structure,
+    parameters: Parameters,
+    *,
+    forces: bool = True,
+    dispersion: bool = True,
+    threads: int = 1,
+) -> PotentialEnergy:
+    """Energy and forces of the closed-shell ground state, without its orbitals.
+
+    Parameters
+    ----------
+    structure : Structure
+    parameters : Parameters
+        One whose energy does not depend on orbitals: :func:`needs_orbitals`.
+    forces : bool
+    dispersion : bool
+        Add the D4 dispersion of the functional the parameters were trained on.
+    threads : int
+        Threads of the linear-algebra libraries.
+
+    Raises
+    ------
+    InputError
+        If the structure holds an element without parameters or an odd number of electrons.
+    """
+    keep_freed_memory()
+    parameters.check(structure)
+    model = parameters.model
+    with limited(threads):
+        pairs = PairList.of([structure], model.form.elements, model.form.cutoff)
+        energies, record = model.predict_energies(pairs)
+        d4 = dispersion_of(structure, parameters.functional if dispersion else None, forces)
+        energy = float(energies[pairs.atoms_of(0)].sum()) + d4.energy
+        if not forces:
+            return PotentialEnergy(energy, None)
+        _, walked = model.adjoint(
+            pairs,
+            record,
+            None,
+            np.ones(pairs.n_atom),
+            np.zeros((pairs.n_atom, 3)),
+            with_positions=True,
+            with_weights=False,
+        )
+        assert walked is not None
+        return PotentialEnergy(energy, -(walked + d4.gradient))
