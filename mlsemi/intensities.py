@@ -6,16 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from mlsemi.eigen import ElectronicState
 from mlsemi.excitations import ExcitedStates
 
 
 def intensities(
     states: ExcitedStates,
-    state: ElectronicState,
-    dipole_o: np.ndarray,
-    velocity_o: np.ndarray,
-    angular_o: np.ndarray,
+    orbitals: np.ndarray,
+    dipole: np.ndarray,
+    velocity: np.ndarray,
+    angular: np.ndarray,
     origin: np.ndarray,
 ) -> ExcitedStates:
     """Add transition dipoles, oscillator and rotatory strengths.
@@ -35,10 +34,11 @@ def intensities(
     Parameters
     ----------
     states : ExcitedStates
-    state : ElectronicState
-    dipole_o, velocity_o, angular_o : (3, n_orbital, n_orbital) arrays
-        <m|r|n>, <m|d/dr|n>, <m|r x d/dr|n> about the origin of the coordinates, in the Loewdin
-        frame, atomic units.
+    orbitals : (n_orbital, n_orbital) array
+        Columns, in the frame of the operators.
+    dipole, velocity, angular : (3, n_orbital, n_orbital) arrays
+        <m|r|n>, <m|d/dr|n>, <m|r x d/dr|n> about the origin of the coordinates, between atomic or
+        Loewdin orbitals, atomic units.
     origin : (3,) array
         Of the angular momentum in the length form of R, bohr.
 
@@ -58,29 +58,29 @@ def intensities(
         )
     X, Y = states.amplitudes, states.deexcitations
     symmetric, antisymmetric = (X, X) if Y is None else (X + Y, X - Y)
-    dipole, velocity, angular = (
-        _transition_moments(vectors, state, operator)
+    r, v, l = (
+        _transition_moments(vectors, orbitals, operator)
         for vectors, operator in (
-            (symmetric, dipole_o),
-            (antisymmetric, velocity_o),
-            (antisymmetric, angular_o),
+            (symmetric, dipole),
+            (antisymmetric, velocity),
+            (antisymmetric, angular),
         )
     )
-    local = angular - np.cross(origin, velocity)
+    local = l - np.cross(origin, v)
     return replace(
         states,
-        transition_dipoles=dipole,
-        oscillator_strengths=2.0 / 3.0 * states.energies * (dipole**2).sum(axis=1),
-        velocity_strengths=2.0 / 3.0 * (velocity**2).sum(axis=1) / states.energies,
-        rotatory_strengths=0.5 * (velocity * local).sum(axis=1) / states.energies,
-        rotatory_lengths=0.5 * (dipole * local).sum(axis=1),
+        transition_dipoles=r,
+        oscillator_strengths=2.0 / 3.0 * states.energies * (r**2).sum(axis=1),
+        velocity_strengths=2.0 / 3.0 * (v**2).sum(axis=1) / states.energies,
+        rotatory_strengths=0.5 * (v * local).sum(axis=1) / states.energies,
+        rotatory_lengths=0.5 * (r * local).sum(axis=1),
     )
 
 
 def _transition_moments(
-    vectors: np.ndarray, state: ElectronicState, operator: np.ndarray
+    vectors: np.ndarray, orbitals: np.ndarray, operator: np.ndarray
 ) -> np.ndarray:
     """(n_state, 3) moments sqrt(2) sum_ia X_ia <i|O|a>."""
-    n = state.n_occupied
-    between = state.orbitals[:, :n].T @ operator @ state.orbitals[:, n:]
+    n = vectors.shape[1]
+    between = orbitals[:, :n].T @ operator @ orbitals[:, n:]
     return np.sqrt(2.0) * np.tensordot(vectors, between, axes=((1, 2), (1, 2)))

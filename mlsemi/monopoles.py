@@ -20,8 +20,8 @@ from mlsemi.kernels import response
 from mlsemi.response_constants import Scalars
 from mlsemi.structure import read_only
 
-DIAGONAL_BYTES = 200_000_000
-"""Transition charges held at once for the diagonal: those of all configurations do not fit."""
+DIAGONAL_BYTES = 20_000_000
+"""Transition charges held at once for the diagonal: about what a cache holds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +162,7 @@ def potential_between(
     ----------
     between : Interaction
     density : (n_orbital, n_vector, n_orbital) array
-        Overwritten, if double; single precision is kept but for the potential itself.
+        Overwritten; its precision is kept.
     occupied, virtual : (n_orbital, n_occ), (n_orbital, n_vir) arrays
     factor : float
         s_K of theory eq 9.
@@ -171,9 +171,8 @@ def potential_between(
     -------
     (n_vector, n_occ, n_vir) array.
     """
-    potential = density.astype(np.float64, copy=False)
-    to_potential(between, potential, factor)
-    return _between_orbitals(potential.astype(density.dtype, copy=False), occupied, virtual)
+    to_potential(between, density, factor)
+    return _between_orbitals(density, occupied, virtual)
 
 
 def respond_swapped(
@@ -302,20 +301,25 @@ def _contract(
 def diagonal(
     between: Interaction, occupied: np.ndarray, virtual: np.ndarray, factor: float
 ) -> np.ndarray:
-    """Monopole part of factor (ia|ia) - (ii|aa), (n_occ, n_vir), hartree."""
+    """Monopole part of factor (ia|ia) - (ii|aa), (n_occ, n_vir), hartree.
+
+    Computed in the precision of the orbitals.
+    """
+    kind = occupied.dtype
+    gamma_j, gamma_k = between.gamma_j.astype(kind), between.gamma_k.astype(kind)
     starts = _atom_starts(between)
     q_ii = np.add.reduceat(occupied**2, starts, axis=0)
     q_aa = np.add.reduceat(virtual**2, starts, axis=0)
-    out = -(q_ii.T @ (between.gamma_j @ q_aa))
+    out = -(q_ii.T @ (gamma_j @ q_aa))
     if factor:
         ends = (*starts[1:], occupied.shape[0])
         n_vir = virtual.shape[1]
-        step = max(1, DIAGONAL_BYTES // (8 * between.n_atom * n_vir))
+        step = max(1, DIAGONAL_BYTES // (kind.itemsize * between.n_atom * n_vir))
         for first in range(0, occupied.shape[1], step):
             some = occupied[:, first : first + step]
             parts = [some[s:e].T @ virtual[s:e] for s, e in zip(starts, ends, strict=True)]
             q_ia = np.array(parts).reshape(between.n_atom, -1)
-            exchange = np.einsum("Ax,Ax->x", q_ia, between.gamma_k @ q_ia)
+            exchange = np.einsum("Ax,Ax->x", q_ia, gamma_k @ q_ia)
             out[first : first + step] += factor * exchange.reshape(-1, n_vir)
     return out
 

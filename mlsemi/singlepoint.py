@@ -242,15 +242,13 @@ def _excited(
     wanted = {m: n for m, n in asked.items() if n or (m == "singlet" and max_energy is not None)}
     if not wanted:
         return out
-    x, basis, positions = frame.inverse_root, frame.basis, frame.structure.positions
-    dipole, velocity, angular = (
-        np.stack([x @ component @ x for component in integrals])
-        for integrals in (
-            dipole_integrals(basis, positions),
-            velocity_integrals(basis, positions),
-            angular_integrals(basis, positions, np.zeros(3)),
-        )
+    basis, positions = frame.basis, frame.structure.positions
+    operators = (
+        dipole_integrals(basis, positions),
+        velocity_integrals(basis, positions),
+        angular_integrals(basis, positions, np.zeros(3)),
     )
+    atomic = frame.inverse_root @ state.orbitals
     between = build_interaction(
         frame.structure.numbers, positions, basis.orbital_atom, basis.orbital_l, constants
     )
@@ -264,5 +262,5 @@ def _excited(
             method=method,
         )
         center = frame.structure.center
-        out[f"{multiplicity}s"] = intensities(states, state, dipole, velocity, angular, center)
+        out[f"{multiplicity}s"] = intensities(states, atomic, *operators, center)
     return out

@@ -107,8 +107,10 @@ class TammDancoff:
         self.gaps = self.orbitals.gaps.ravel()
         self.families = _families(self.orbitals.occupied_energies, self.orbitals.virtual_energies)
         if self.n_configuration:
-            shift = diagonal(between, self.occupied, self.virtual, factor).ravel()
-            self.diagonal = self.gaps + shift
+            # it only guides the iteration and the selection
+            kind = np.float32 if self.n_configuration > SINGLE_ABOVE else np.float64
+            orbitals = self.occupied.astype(kind), self.virtual.astype(kind)
+            self.diagonal = self.gaps + diagonal(between, *orbitals, factor).ravel()
         else:
             self.diagonal = self.gaps
 

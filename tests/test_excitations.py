@@ -203,7 +203,7 @@ def test_rotation_translation_permutation():
     for multiplicity in MULTIPLICITIES:
         one, two = (
             intensities(
-                excite_with(m.state, m.interaction(), n, multiplicity), m.state, *m.operators()
+                excite_with(m.state, m.interaction(), n, multiplicity), m.state.orbitals, *m.operators()
             )
             for m in (formaldehyde, moved)
         )
@@ -213,7 +213,7 @@ def test_rotation_translation_permutation():
         np.testing.assert_allclose(one.rotatory_lengths, two.rotatory_lengths, atol=1e-10)
     mirrored = huckel(Structure(structure.numbers, structure.positions * [1, 1, -1]))
     one, two = (
-        intensities(excite_with(m.state, m.interaction(), n), m.state, *m.operators())
+        intensities(excite_with(m.state, m.interaction(), n), m.state.orbitals, *m.operators())
         for m in (formaldehyde, mirrored)
     )
     assert np.abs(one.rotatory_strengths).max() > 1e-4
@@ -335,7 +335,7 @@ def test_rotatory_strength_has_the_sign_of_the_helix():
         sites, state, operators = helix(sense, shift=shift)
         n = len(sites)
         between = build_interaction([1] * n, sites, np.arange(n), np.zeros(n, int), PLAIN)
-        states = intensities(excite_with(state, between, 1), state, *operators, sites.mean(axis=0))
+        states = intensities(excite_with(state, between, 1), state.orbitals, *operators, sites.mean(axis=0))
         found.append(states.rotatory_strengths[0])
     assert found[0] > 1e-3
     np.testing.assert_allclose(found[1:], [found[0], -found[0]], rtol=1e-9)
@@ -346,7 +346,7 @@ def test_intensities(formaldehyde):
     r, v, _, _ = formaldehyde.operators()
     n, C = formaldehyde.state.n_occupied, formaldehyde.state.orbitals
     here, there = (
-        intensities(states, formaldehyde.state, *formaldehyde.operators(origin))
+        intensities(states, formaldehyde.state.orbitals, *formaldehyde.operators(origin))
         for origin in ((0.0, 0.0, 0.0), (4.0, -3.0, 2.0))
     )
     mu = np.sqrt(2) * np.einsum("kia,mi,xmn,na->kx", states.amplitudes, C[:, :n], r, C[:, n:])
@@ -364,7 +364,7 @@ def test_intensities(formaldehyde):
     np.testing.assert_allclose(there.rotatory_lengths, here.rotatory_lengths - moved, atol=1e-12)
     dark = intensities(
         excite_with(formaldehyde.state, formaldehyde.interaction(), 3, "triplet"),
-        formaldehyde.state,
+        formaldehyde.state.orbitals,
         *formaldehyde.operators(),
     )
     assert not dark.oscillator_strengths.any()

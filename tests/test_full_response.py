@@ -87,7 +87,7 @@ def test_moments_take_x_plus_y_or_x_minus_y():
     molecule = distorted("H2CO")
     states = excite_with(molecule.state, molecule.interaction(PLAIN), 6, method=FULL)
     operators = molecule.operators()
-    found = intensities(states, molecule.state, *operators)
+    found = intensities(states, molecule.state.orbitals, *operators)
     n, C = molecule.state.n_occupied, molecule.state.orbitals
     r, p = (
         np.sqrt(2) * np.einsum("kia,mi,xmn,na->kx", vectors, C[:, :n], operator, C[:, n:])
