@@ -203,7 +203,9 @@ def test_rotation_translation_permutation():
     for multiplicity in MULTIPLICITIES:
         one, two = (
             intensities(
-                excite_with(m.state, m.interaction(), n, multiplicity), m.state.orbitals, *m.operators()
+                excite_with(m.state, m.interaction(), n, multiplicity),
+                m.state.orbitals,
+                *m.operators(),
             )
             for m in (formaldehyde, moved)
         )
@@ -335,7 +337,8 @@ def test_rotatory_strength_has_the_sign_of_the_helix():
         sites, state, operators = helix(sense, shift=shift)
         n = len(sites)
         between = build_interaction([1] * n, sites, np.arange(n), np.zeros(n, int), PLAIN)
-        states = intensities(excite_with(state, between, 1), state.orbitals, *operators, sites.mean(axis=0))
+        states = excite_with(state, between, 1)
+        states = intensities(states, state.orbitals, *operators, sites.mean(axis=0))
         found.append(states.rotatory_strengths[0])
     assert found[0] > 1e-3
     np.testing.assert_allclose(found[1:], [found[0], -found[0]], rtol=1e-9)

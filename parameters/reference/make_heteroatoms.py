@@ -37,7 +37,7 @@ S=c1cc[nH]cc1 O=c1[nH]cc(F)c(=O)[nH]1 S=c1cc[nH]c(=O)[nH]1 FC(F)(F)C=C FC(F)(F)C
 FC1CC1 ClC1CC1 FC1(F)CC1 FC1=CC1 ClC1CO1 FC(F)OC ClCOC FCO ClCO CSF S(C)C#C CSC#C C#CS CC#CCl CC#CF
 FC=CC=C ClC=CC=C FC(=C)C=C FC=CC=O ClC=CC=O FC=CN ClC=CO N=CCl N=CF CC=NCl CN(C)Cl NCl CNF NF
 FN(F)F ClN(Cl)Cl FOF ClOCl OF OCl COCl COF S=CC=C S=CC=S O=CC=S CC(=S)C=C NC=CC=S OC=CC=S
-""".split()
+"""
 
 PICKED = 150
 LARGEST = 5
@@ -109,7 +109,7 @@ def main() -> None:
             if standard is not None and not is_listed(standard, excluded):
                 kept.setdefault(inchikey(standard)[:14], standard)
 
-    keep(CORE)
+    keep(CORE.split())
     keep(diverse(sorted(set(candidates(parents, rng))), PICKED))
     print("# molecules with F, S and Cl (make_heteroatoms.py), in the order they are computed")
     size = {text: Chem.MolFromSmiles(text).GetNumHeavyAtoms() for text in kept.values()}
