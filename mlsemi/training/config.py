@@ -39,6 +39,8 @@ class Schedule:
         Stop after so many epochs without a gain on the validation molecules (0: never).
     force_share : float
         Part of the records with forces, drawn anew every epoch, that are also trained on them.
+    auxiliary_share : float
+        Auxiliary surfaces in a batch per record.
     """
 
     epochs: int = 100
@@ -56,6 +58,7 @@ class Schedule:
     ridge_penalty: float = 1e-6
     patience: int = 0
     force_share: float = 1.0
+    auxiliary_share: float = 1.0
 
     def rate(self, step: int, total: int) -> float:
         """Learning rate at a step."""
@@ -80,6 +83,9 @@ class TrainConfig:
         Dataset files, relative to the config file.
     output : str
         Folder of the finished parameter set, relative to the config file.
+    auxiliary : str
+        File of auxiliary surfaces (:mod:`mlsemi.training.auxiliary`), relative to the config file;
+        those of training molecules take part. Empty: none.
     elements : tuple of str
     seed, threads : int
     only : tuple of str
@@ -102,6 +108,7 @@ class TrainConfig:
     name: str
     datasets: tuple[str, ...]
     output: str
+    auxiliary: str = ""
     elements: tuple[str, ...] = ("H", "C", "N", "O")
     seed: int = 0
     threads: int = 1

@@ -16,9 +16,17 @@ from mlsemi.forms import ModelForm
 from mlsemi.memory import keep_freed_memory
 from mlsemi.model import Model
 from mlsemi.parameters import Parameters
+from mlsemi.training.auxiliary import (
+    PREFIX,
+    Surface,
+    load_surfaces,
+    second_readout,
+    surface_loss,
+    without_second_readout,
+)
 from mlsemi.training.checkpoint import TrainState
 from mlsemi.training.config import Schedule, TrainConfig
-from mlsemi.training.dataset import Reference, ReferenceDataset
+from mlsemi.training.dataset import Reference, ReferenceDataset, split_of
 from mlsemi.training.evaluation import batch_loss, evaluate_model, summarise
 from mlsemi.training.loss import Errors, Target
 from mlsemi.training.optimizer import direction
@@ -27,6 +35,7 @@ from mlsemi.training.progress import TrainingDisplay
 from mlsemi.training.regression import initial_model
 from mlsemi.training.release import release
 from mlsemi.training.ridge import ridge
+from mlsemi.units import HARTREE_EV
 
 CHUNKS = 2
 """A batch is always cut into this many parts, so that results do not depend on threads."""
@@ -36,9 +45,15 @@ class Trainer:
     """One training run: the state, one epoch, one step."""
 
     def __init__(
-        self, config: TrainConfig, form: ModelForm, state: TrainState, train: list[Target]
+        self,
+        config: TrainConfig,
+        form: ModelForm,
+        state: TrainState,
+        train: list[Target],
+        surfaces: Sequence[Surface] = (),
     ) -> None:
-        self.config, self.form, self.state, self.train = config, form, state, train
+        self.config, self.form, self.state = config, form, state
+        self.train, self.surfaces = train, surfaces
         self.n_batch = -(-len(train) // config.schedule.batch)
 
     def epoch(self, pool: ThreadPoolExecutor) -> dict[str, float]:
@@ -47,11 +62,12 @@ class Trainer:
         rng.bit_generator.state = self.state.rng
         order = rng.permutation(len(self.train))
         silent = self._silent(rng)
+        drawn = self._drawn(rng)
         self.state.rng = rng.bit_generator.state
         losses: list[float] = []
         errors: list[Errors] = []
-        for part in np.array_split(order, self.n_batch):
-            some, some_errors = self._step(part, silent, pool)
+        for part, more in zip(np.array_split(order, self.n_batch), drawn, strict=True):
+            some, some_errors = self._step(part, silent, more, pool)
             losses += some
             errors += some_errors
         return summarise(losses, errors)
@@ -63,21 +79,36 @@ class Trainer:
             return np.zeros(len(self.train), dtype=bool)
         return rng.random(len(self.train)) >= share
 
+    def _drawn(self, rng: np.random.Generator) -> list[np.ndarray]:
+        """Auxiliary surfaces of each batch of an epoch."""
+        if not self.surfaces:
+            return [np.empty(0, dtype=int)] * self.n_batch
+        number = round(self.config.schedule.auxiliary_share * len(self.train))
+        drawn = rng.choice(len(self.surfaces), number, replace=number > len(self.surfaces))
+        return np.array_split(drawn, self.n_batch)
+
     def _step(
-        self, batch: np.ndarray, silent: np.ndarray, pool: ThreadPoolExecutor
+        self, batch: np.ndarray, silent: np.ndarray, drawn: np.ndarray, pool: ThreadPoolExecutor
     ) -> tuple[list[float], list[Errors]]:
         model = Model(self.form, self.state.weights)
-        chunks = [batch[i::CHUNKS] for i in range(CHUNKS) if batch[i::CHUNKS].size]
 
-        def loss_of(rows: np.ndarray) -> tuple[list[float], list[Errors], dict[str, np.ndarray]]:
+        def loss_of(
+            rows: np.ndarray, more: np.ndarray
+        ) -> tuple[list[float], list[Errors], dict[str, np.ndarray]]:
             targets = [self.train[row] for row in rows]
             quiet = np.flatnonzero(silent[rows]).tolist()
-            return batch_loss(model, targets, self.config.loss, silent=quiet)
+            losses, errors, gradient = batch_loss(model, targets, self.config.loss, silent=quiet)
+            gradient = {name: g / len(batch) for name, g in gradient.items()}
+            if more.size:
+                surfaces = [self.surfaces[row] for row in more]
+                _, auxiliary = surface_loss(model, surfaces, self.config.loss)
+                for name, g in auxiliary.items():
+                    gradient[name] += g * HARTREE_EV**2 / drawn.size
+            return losses, errors, gradient
 
-        results = list(pool.map(loss_of, chunks))
-        gradient = {
-            name: sum(r[2][name] for r in results) / len(batch) for name in self.state.weights
-        }
+        parts = [(batch[i::CHUNKS], drawn[i::CHUNKS]) for i in range(CHUNKS)]
+        results = list(pool.map(loss_of, *zip(*(p for p in parts if p[0].size), strict=True)))
+        gradient = {name: sum(r[2][name] for r in results) for name in self.state.weights}
         self._update(gradient)
         return [x for r in results for x in r[0]], [x for r in results for x in r[1]]
 
@@ -101,6 +132,7 @@ class Trainer:
 
 
 def _decays(name: str) -> bool:
+    name = name.removeprefix(PREFIX)
     baseline = ("level", "two_center", "energy.atom", "bond.scale", "dipole.sp")
     return name not in baseline and not name.endswith("bias")
 
@@ -134,17 +166,24 @@ def fit(config: TrainConfig, base: Path, resume: bool = True, quiet: bool = Fals
     validation = [Target(r) for r in parts.validation]
     form = config.form()
     checkpoint = output.with_name(output.name + ".checkpoint.npz")
+    surfaces = training_surfaces(config, base)
     stamp = json.dumps(
-        [asdict(replace(config, threads=1)), dataset.checksum], sort_keys=True, default=list
+        [asdict(replace(config, threads=1)), dataset.checksum, len(surfaces)],
+        sort_keys=True,
+        default=list,
     )
     keep_freed_memory()
     with threadpool_limits(1), ThreadPoolExecutor(config.threads) as pool:
         if resume and checkpoint.exists():
             state = TrainState.load(checkpoint, stamp)
         else:
-            state = TrainState.start(start_model(config, parts.train, pool), config.seed)
+            start = start_model(config, parts.train, pool)
+            if surfaces:
+                more = second_readout(start, surfaces)
+                start = replace(start, weights=dict(start.weights) | more)
+            state = TrainState.start(start, config.seed)
             state.save(checkpoint, stamp)
-        trainer = Trainer(config, form, state, [Target(r) for r in parts.train])
+        trainer = Trainer(config, form, state, [Target(r) for r in parts.train], surfaces)
         with TrainingDisplay(config.schedule.epochs, len(state.history), quiet) as display:
             while not is_finished(state.history, config.schedule):
                 row = trainer.epoch(pool)
@@ -157,7 +196,20 @@ def fit(config: TrainConfig, base: Path, resume: bool = True, quiet: bool = Fals
                 state.history.append(row | {"epoch": len(state.history) + 1})
                 state.save(checkpoint, stamp)
                 display.update(row)
+        state.best = without_second_readout(state.best)
         return release(config, state, dataset, parts, output)
+
+
+def training_surfaces(config: TrainConfig, base: Path) -> list[Surface]:
+    """Auxiliary surfaces of training molecules whose elements the model knows."""
+    if not config.auxiliary:
+        return []
+    known = set(config.elements)
+    return [
+        s
+        for s in load_surfaces(base / config.auxiliary)
+        if split_of(s.molecule) == "train" and set(s.structure.symbols) <= known
+    ]
 
 
 def start_model(config: TrainConfig, records: list[Reference], pool: ThreadPoolExecutor) -> Model:

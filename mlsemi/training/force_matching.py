@@ -82,18 +82,35 @@ def force_gradient(
     step : float
         Largest displacement of an atom, bohr; every structure has its own h.
     """
-    moved: list[Structure] = []
-    energies_bar: list[float] = []
-    for structure, bar in zip(structures, forces_bar, strict=True):
-        length = float(np.linalg.norm(bar, axis=1).max())
-        if length:
-            for sign in (1.0, -1.0):
-                x = structure.positions - sign * step / length * bar
-                moved.append(Structure(structure.numbers, x, structure.charge))
-                energies_bar.append(sign * length / (2.0 * step))
+    pairs = zip(structures, forces_bar, strict=True)
+    moved = [entry for structure, bar in pairs for entry in displaced(structure, bar, step)]
     if not moved:
         return {}
-    return energy_gradient(model, moved, energies_bar)
+    return energy_gradient(model, [s for s, _ in moved], [slope for _, slope in moved])
+
+
+def displaced(
+    structure: Structure, forces_bar: np.ndarray, step: float = STEP
+) -> list[tuple[Structure, float]]:
+    """The two geometries of the difference, each with dL/d of its energy; none for a zero bar.
+
+    Parameters
+    ----------
+    structure : Structure
+    forces_bar : (n_atom, 3) array
+        dL/dF.
+    step : float
+        Largest displacement of an atom, bohr.
+    """
+    length = float(np.linalg.norm(forces_bar, axis=1).max())
+    if not length:
+        return []
+    out = []
+    for sign in (1.0, -1.0):
+        x = structure.positions - sign * step / length * forces_bar
+        moved = Structure(structure.numbers, x, structure.charge)
+        out.append((moved, sign * length / (2.0 * step)))
+    return out
 
 
 def energy_gradient(

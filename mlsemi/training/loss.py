@@ -49,6 +49,8 @@ class LossWeights:
         Squared error of the total energy, per atom.
     forces : float
         Mean over atoms of the squared error of the force, where a record has forces.
+    auxiliary : float
+        Of energies and forces of the auxiliary surfaces, relative to those above.
     """
 
     occupied: float = 1.0
@@ -61,6 +63,7 @@ class LossWeights:
     dipole: float = 0.02
     energy: float = 0.3
     forces: float = 1.0
+    auxiliary: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)

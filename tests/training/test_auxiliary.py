@@ -1,0 +1,132 @@
+"""Auxiliary surfaces: their file, their loss and its gradient, and what training makes of them."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from harness import derivative
+from molecules import distorted, learned, random_model
+from teacher import lessons, named_in
+
+from mlsemi.errors import ParameterError
+from mlsemi.model import Model
+from mlsemi.pairs import PairList
+from mlsemi.training.auxiliary import (
+    PREFIX,
+    READOUT,
+    Surface,
+    load_surfaces,
+    save_surfaces,
+    second_readout,
+    surface_loss,
+    without_second_readout,
+)
+from mlsemi.training.config import TrainConfig
+from mlsemi.training.fit import fit, training_surfaces
+from mlsemi.training.loss import LossWeights
+
+MODEL = random_model(seed=7)
+WEIGHTS = LossWeights(auxiliary=0.7)
+
+
+def surfaces(seed=0):
+    """Two molecules with energies and forces that no model has."""
+    rng = np.random.default_rng(seed)
+    structures = [distorted("H2CO"), distorted("CH3OH")]
+    return [
+        Surface(s, float(rng.normal()), 0.1 * rng.normal(size=(s.n_atom, 3)), "A" * 14)
+        for s in structures
+    ]
+
+
+def with_second(model, seed=1):
+    """The model with a second readout of random weights."""
+    rng = np.random.default_rng(seed)
+    more = {PREFIX + n: 0.3 * rng.normal(size=model.weights[n].shape) for n in READOUT}
+    return replace(model, weights=dict(model.weights) | more)
+
+
+def test_gradient_of_all_weights():
+    model, given = with_second(MODEL), surfaces()
+    loss, gradients = surface_loss(model, given, WEIGHTS)
+    assert loss > 0.0
+    assert set(gradients) == set(model.weights)
+    assert not any(gradients[name].any() for name in READOUT)
+    rng = np.random.default_rng(3)
+    turns = {n: rng.normal(size=v.shape) for n, v in model.weights.items()}
+    for names in (set(turns), {PREFIX + n for n in READOUT}, set(learned(MODEL))):
+
+        def at(t, names=names):
+            weights = {n: v + t * turns[n] * (n in names) for n, v in model.weights.items()}
+            return surface_loss(Model(model.form, weights), given, WEIGHTS)[0]
+
+        expected = sum(np.sum(turns[n] * gradients[n]) for n in names)
+        assert abs(expected) > 1e-5
+        assert derivative(at, 1e-3) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_perfect_second_readout_has_no_loss():
+    """The same readout under another name gives the energies and forces of the first."""
+    model = replace(
+        MODEL, weights=dict(MODEL.weights) | {PREFIX + n: MODEL.weights[n] for n in READOUT}
+    )
+    exact = []
+    for surface in surfaces():
+        pairs = PairList.of([surface.structure], model.form.elements, model.form.cutoff)
+        energies, record = model.predict_energies(pairs)
+        nothing = np.zeros((pairs.n_atom, 3))
+        bars = (None, np.ones(pairs.n_atom), nothing)
+        gradient = model.adjoint(pairs, record, *bars, with_positions=True)[1]
+        exact.append(surface._replace(energy=float(energies.sum()), forces=-gradient))
+    assert surface_loss(model, exact, WEIGHTS)[0] < 1e-20
+    assert surface_loss(model, surfaces(), WEIGHTS)[0] > 1e-3
+
+
+def test_start_of_the_second_readout():
+    given = surfaces()
+    start = second_readout(MODEL, given)
+    assert set(start) == {PREFIX + name for name in READOUT}
+    for surface in given:
+        species = [MODEL.form.elements.index(z) for z in surface.structure.numbers.tolist()]
+        energy = start[PREFIX + "energy.atom"][species].sum()
+        assert energy == pytest.approx(surface.energy)
+    both = dict(MODEL.weights) | start
+    assert set(without_second_readout(both)) == set(MODEL.weights)
+
+
+def test_file(tmp_path):
+    path = tmp_path / "surfaces.h5"
+    given = surfaces()
+    save_surfaces(path, given)
+    for one, two in zip(given, load_surfaces(path), strict=True):
+        np.testing.assert_array_equal(one.structure.numbers, two.structure.numbers)
+        np.testing.assert_allclose(one.structure.positions, two.structure.positions, atol=1e-6)
+        np.testing.assert_allclose(one.forces, two.forces, atol=1e-7)
+        assert (one.energy, one.molecule) == (two.energy, two.molecule)
+    path.write_bytes(b"no HDF5")
+    with pytest.raises(ParameterError, match=re.escape(f"{path}: not a file of auxiliary")):
+        load_surfaces(path)
+
+
+def test_training_with_surfaces(tmp_path):
+    """They change the features, only training molecules take part, and nothing of them is kept."""
+    lessons(random_model(seed=12)).save(tmp_path / "lessons.h5")
+    molecules = [*named_in("train", 2), *named_in("test", 1)]
+    every = [s._replace(molecule=m) for m in molecules for s in surfaces()]
+    save_surfaces(tmp_path / "surfaces.h5", every)
+    config = TrainConfig(
+        name="student",
+        datasets=("lessons.h5",),
+        output="student",
+        committee=0,
+        model={"n_channel": MODEL.form.n_channel, "n_hidden": MODEL.form.n_hidden},
+    ).with_changes(epochs=2)
+    plain = fit(config, tmp_path, quiet=True)
+    taught = fit(replace(config, auxiliary="surfaces.h5", output="taught"), tmp_path, quiet=True)
+    assert set(taught.model.weights) == set(plain.model.weights)
+    assert not np.allclose(
+        taught.model.weights["message.radial"], plain.model.weights["message.radial"]
+    )
+    chosen = training_surfaces(replace(config, auxiliary="surfaces.h5"), tmp_path)
+    assert {s.molecule for s in chosen} == set(molecules[:2])
