@@ -19,18 +19,17 @@ from mlsemi.parameters import Parameters
 from mlsemi.training.auxiliary import (
     PREFIX,
     Surface,
-    load_surfaces,
     second_readout,
     surface_loss,
     without_second_readout,
 )
 from mlsemi.training.checkpoint import TrainState
 from mlsemi.training.config import Schedule, TrainConfig
-from mlsemi.training.dataset import Reference, ReferenceDataset, split_of
+from mlsemi.training.dataset import Reference, ReferenceDataset
 from mlsemi.training.evaluation import batch_loss, evaluate_model, summarise
 from mlsemi.training.loss import Errors, Target
 from mlsemi.training.optimizer import direction
-from mlsemi.training.parts import parts_of
+from mlsemi.training.parts import parts_of, training_surfaces
 from mlsemi.training.progress import TrainingDisplay
 from mlsemi.training.regression import initial_model
 from mlsemi.training.release import release
@@ -66,11 +65,16 @@ class Trainer:
         self.state.rng = rng.bit_generator.state
         losses: list[float] = []
         errors: list[Errors] = []
+        auxiliary = 0.0
         for part, more in zip(np.array_split(order, self.n_batch), drawn, strict=True):
-            some, some_errors = self._step(part, silent, more, pool)
-            losses += some
-            errors += some_errors
-        return summarise(losses, errors)
+            for some, some_errors, of_surfaces in self._step(part, silent, more, pool):
+                losses += some
+                errors += some_errors
+                auxiliary += of_surfaces
+        row = summarise(losses, errors)
+        if self.surfaces:
+            row["auxiliary_loss"] = auxiliary / sum(more.size for more in drawn)
+        return row
 
     def _silent(self, rng: np.random.Generator) -> np.ndarray:
         """(n_train,) whether the forces of a record are left out in this epoch."""
@@ -89,28 +93,30 @@ class Trainer:
 
     def _step(
         self, batch: np.ndarray, silent: np.ndarray, drawn: np.ndarray, pool: ThreadPoolExecutor
-    ) -> tuple[list[float], list[Errors]]:
+    ) -> list[tuple[list[float], list[Errors], float]]:
+        """One step; of each part of the batch losses, errors, summed loss of its surfaces."""
         model = Model(self.form, self.state.weights)
 
         def loss_of(
             rows: np.ndarray, more: np.ndarray
-        ) -> tuple[list[float], list[Errors], dict[str, np.ndarray]]:
+        ) -> tuple[list[float], list[Errors], float, dict[str, np.ndarray]]:
             targets = [self.train[row] for row in rows]
             quiet = np.flatnonzero(silent[rows]).tolist()
             losses, errors, gradient = batch_loss(model, targets, self.config.loss, silent=quiet)
             gradient = {name: g / len(batch) for name, g in gradient.items()}
+            of_surfaces = 0.0
             if more.size:
                 surfaces = [self.surfaces[row] for row in more]
-                _, auxiliary = surface_loss(model, surfaces, self.config.loss)
+                of_surfaces, auxiliary = surface_loss(model, surfaces, self.config.loss)
                 for name, g in auxiliary.items():
                     gradient[name] += g * HARTREE_EV**2 / drawn.size
-            return losses, errors, gradient
+            return losses, errors, of_surfaces * HARTREE_EV**2, gradient
 
         parts = [(batch[i::CHUNKS], drawn[i::CHUNKS]) for i in range(CHUNKS)]
         results = list(pool.map(loss_of, *zip(*(p for p in parts if p[0].size), strict=True)))
-        gradient = {name: sum(r[2][name] for r in results) for name in self.state.weights}
+        gradient = {name: sum(r[-1][name] for r in results) for name in self.state.weights}
         self._update(gradient)
-        return [x for r in results for x in r[0]], [x for r in results for x in r[1]]
+        return [r[:-1] for r in results]
 
     def _update(self, gradient: dict[str, Any]) -> None:
         """One step of the optimizer with a gradient-norm limit, and averaged weights."""
@@ -168,7 +174,7 @@ def fit(config: TrainConfig, base: Path, resume: bool = True, quiet: bool = Fals
     checkpoint = output.with_name(output.name + ".checkpoint.npz")
     surfaces = training_surfaces(config, base)
     stamp = json.dumps(
-        [asdict(replace(config, threads=1)), dataset.checksum, len(surfaces)],
+        [asdict(replace(config, threads=1)), dataset.checksum, surfaces.checksum],
         sort_keys=True,
         default=list,
     )
@@ -178,12 +184,12 @@ def fit(config: TrainConfig, base: Path, resume: bool = True, quiet: bool = Fals
             state = TrainState.load(checkpoint, stamp)
         else:
             start = start_model(config, parts.train, pool)
-            if surfaces:
-                more = second_readout(start, surfaces)
+            if surfaces.chosen:
+                more = second_readout(start, surfaces.chosen)
                 start = replace(start, weights=dict(start.weights) | more)
             state = TrainState.start(start, config.seed)
             state.save(checkpoint, stamp)
-        trainer = Trainer(config, form, state, [Target(r) for r in parts.train], surfaces)
+        trainer = Trainer(config, form, state, [Target(r) for r in parts.train], surfaces.chosen)
         with TrainingDisplay(config.schedule.epochs, len(state.history), quiet) as display:
             while not is_finished(state.history, config.schedule):
                 row = trainer.epoch(pool)
@@ -197,19 +203,7 @@ def fit(config: TrainConfig, base: Path, resume: bool = True, quiet: bool = Fals
                 state.save(checkpoint, stamp)
                 display.update(row)
         state.best = without_second_readout(state.best)
-        return release(config, state, dataset, parts, output)
-
-
-def training_surfaces(config: TrainConfig, base: Path) -> list[Surface]:
-    """Auxiliary surfaces of training molecules whose elements the model knows."""
-    if not config.auxiliary:
-        return []
-    known = set(config.elements)
-    return [
-        s
-        for s in load_surfaces(base / config.auxiliary)
-        if split_of(s.molecule) == "train" and set(s.structure.symbols) <= known
-    ]
+        return release(config, state, dataset, parts, surfaces, output)
 
 
 def start_model(config: TrainConfig, records: list[Reference], pool: ThreadPoolExecutor) -> Model:

@@ -1,15 +1,21 @@
-"""Parts of a dataset: which records are trained on, which choose the epoch, which stay unseen."""
+"""Parts of a dataset: which records are trained on, which choose the epoch, which stay unseen.
+
+Auxiliary surfaces take part if their molecule is one of training.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from mlsemi.errors import ParameterError
+from mlsemi.training.auxiliary import Surface, load_surfaces
 from mlsemi.training.config import TrainConfig
-from mlsemi.training.dataset import Reference, ReferenceDataset, frame_split_of
+from mlsemi.training.dataset import Reference, ReferenceDataset, frame_split_of, split_of
 
 
 class Parts(NamedTuple):
@@ -40,6 +46,32 @@ def parts_of(dataset: ReferenceDataset, config: TrainConfig) -> Parts:
         hint = "" if config.split == "frame" else '; split = "frame" divides frames instead'
         raise ParameterError(f"the dataset has no training or no validation molecules{hint}")
     return Parts(**found)
+
+
+class Surfaces(NamedTuple):
+    """Auxiliary surfaces of one training run, and the sha256 of their file (empty without)."""
+
+    chosen: list[Surface]
+    checksum: str
+
+
+def training_surfaces(config: TrainConfig, base: Path) -> Surfaces:
+    """Auxiliary surfaces of training molecules whose elements the model knows.
+
+    Raises
+    ------
+    ParameterError
+        If the file is missing or no such file.
+    """
+    if not config.auxiliary:
+        return Surfaces([], "")
+    known, path = set(config.elements), base / config.auxiliary
+    chosen = [
+        surface
+        for surface in load_surfaces(path)
+        if split_of(surface.molecule) == "train" and set(surface.structure.symbols) <= known
+    ]
+    return Surfaces(chosen, hashlib.sha256(path.read_bytes()).hexdigest())
 
 
 def molecules_limited(records: list[Reference], limit: int, seed: int) -> list[Reference]:

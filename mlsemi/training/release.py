@@ -18,7 +18,7 @@ from mlsemi.training.config import TrainConfig
 from mlsemi.training.dataset import Reference, ReferenceDataset
 from mlsemi.training.evaluation import evaluate_model
 from mlsemi.training.loss import LossWeights, Target
-from mlsemi.training.parts import Parts
+from mlsemi.training.parts import Parts, Surfaces
 
 BATCH = 64
 """Structures whose features are held at a time."""
@@ -29,6 +29,7 @@ def release(
     state: TrainState,
     dataset: ReferenceDataset,
     parts: Parts,
+    surfaces: Surfaces,
     output: Path,
 ) -> Parameters:
     """Write the parameter set of the best validation epoch, and its learning curve."""
@@ -40,7 +41,7 @@ def release(
         "reference": dataset.provenance,
         "units": "hartree, bohr",
         "licence": "MIT",
-        "training": _history(config, state, dataset, parts.train),
+        "training": _history(config, state, dataset, parts.train) | _auxiliary(surfaces),
         "errors": {
             name: _errors(model, records, config.loss) for name, records in parts._asdict().items()
         },
@@ -71,6 +72,17 @@ def _history(
         "loss": asdict(config.loss),
         "schedule": asdict(config.schedule),
     }
+
+
+def _auxiliary(surfaces: Surfaces) -> dict[str, object]:
+    """Of which surfaces the second readout learned, for the header."""
+    if not surfaces.chosen:
+        return {}
+    counts = {
+        "molecules": len({s.molecule for s in surfaces.chosen}),
+        "structures": len(surfaces.chosen),
+    }
+    return {"auxiliary": counts | {"sha256": surfaces.checksum}}
 
 
 def training_domain(model: Model, records: Sequence[Reference]) -> dict[str, np.ndarray]:

@@ -2,8 +2,8 @@
 
     python make_surfaces.py organic.smi small.smi heteroatoms.smi --exclude EXCLUDED_HASHES
 
-Every training molecule is embedded and relaxed; then all atoms are displaced at random by up to
-0.15 angstrom and relaxed for a few steps, several times over. The geometries on the way are kept,
+Every training molecule is embedded and relaxed; then all atoms are displaced at random by 0.04 to
+0.14 angstrom and relaxed for a few steps, several times over. The geometries on the way are kept,
 so that stiff bonds are nearly as short as they are in a warm molecule. One call of GFN2-xTB gives
 one geometry.
 """
@@ -34,10 +34,10 @@ from mlsemi.training.dataset import split_of
 from mlsemi.training.geometries import bonds_of, embed, has_reacted, inchikey, is_listed, seed_of
 from mlsemi.units import FORCE_EV_ANGSTROM, HARTREE_EV
 
-ROUNDS, KEPT = 4, (0, 1, 2, 4)
+ROUNDS, KEPT = 3, (0, 1, 3)
 """Displacements of a molecule, and which steps of the relaxation after each are kept."""
 
-ON_THE_WAY = (0, 2, 5, 10, 20)
+ON_THE_WAY = (0, 3, 8, 16)
 """Steps of the first relaxation that are kept."""
 
 LARGEST_FORCE = 12.0
@@ -67,7 +67,7 @@ def surfaces_of(smiles: str, excluded: frozenset[str]) -> list[Surface]:
             return []
         atoms.calc = TBLite(method="GFN2-xTB", verbosity=0)
         found = path_of(atoms, ON_THE_WAY)
-        for amplitude in np.linspace(0.03, 0.15, ROUNDS):
+        for amplitude in np.linspace(0.04, 0.14, ROUNDS):
             moved = atoms.copy()
             moved.positions += amplitude * rng.normal(size=moved.positions.shape)
             moved.calc = atoms.calc

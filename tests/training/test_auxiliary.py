@@ -23,8 +23,9 @@ from mlsemi.training.auxiliary import (
     without_second_readout,
 )
 from mlsemi.training.config import TrainConfig
-from mlsemi.training.fit import fit, training_surfaces
+from mlsemi.training.fit import fit
 from mlsemi.training.loss import LossWeights
+from mlsemi.training.parts import training_surfaces
 
 MODEL = random_model(seed=7)
 WEIGHTS = LossWeights(auxiliary=0.7)
@@ -128,5 +129,7 @@ def test_training_with_surfaces(tmp_path):
     assert not np.allclose(
         taught.model.weights["message.radial"], plain.model.weights["message.radial"]
     )
-    chosen = training_surfaces(replace(config, auxiliary="surfaces.h5"), tmp_path)
+    chosen = training_surfaces(replace(config, auxiliary="surfaces.h5"), tmp_path).chosen
     assert {s.molecule for s in chosen} == set(molecules[:2])
+    assert taught.header["training"]["auxiliary"]["structures"] == len(chosen)
+    assert "auxiliary" not in plain.header["training"]
