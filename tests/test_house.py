@@ -43,8 +43,8 @@ FLOORS = """
     training.kohn_sham training.reference_excitations training.reference
     training.campaign training.progress training.contraction training.regression
     training.force_matching training.loss training.ridge training.config training.optimizer
-    training.checkpoint
-    training.auxiliary training.excitation_cases training.parts training.evaluation training.committee_fit
+    training.checkpoint training.auxiliary
+    training.excitation_cases training.parts training.evaluation training.committee_fit
     training.release training.fit training.validate training.calibrate
     training.excitation_fit training.commands
     training
