@@ -2,9 +2,9 @@
 
     python validation/ablation.py parameters/reference/organic.h5 [--epochs 60] [--limit 300]
 
-Every row is trained like organic-1 but for one change, on the same molecules, and measured on the
-validation molecules (the test molecules stay unseen). One seed each: differences below 10 % are
-noise. Finished rows are kept in ablation.json: the same command continues a run that was stopped.
+Every row is trained like organic-1, without auxiliary surfaces, but for one change, on the same
+molecules, and measured on the validation molecules (the test molecules stay unseen). One seed each:
+differences below 10 % are noise. Finished rows are kept in ablation.json: the same command continues a run that was stopped.
 """
 
 from __future__ import annotations
@@ -38,6 +38,9 @@ def variants(base: TrainConfig) -> dict[str, TrainConfig]:
     without = {"residual": 0.0, "residual_virtual": 0.0}
     return {
         "organic-1 recipe": base,
+        "with auxiliary surfaces": replace(
+            base, auxiliary=str(CONFIG.parent / TrainConfig.load(CONFIG).auxiliary)
+        ),
         "physics baseline only": replace(base, only=BASELINE),
         "no residual (matrix elements)": replace(base, loss=replace(loss, **without)),
         "no density matrix, charges, dipole": replace(
@@ -108,7 +111,10 @@ def main() -> None:
     options = parser.parse_args()
     base = TrainConfig.load(CONFIG)
     base = base.with_changes(
-        options.epochs, datasets=(str(options.dataset.resolve()),), limit=options.limit
+        options.epochs,
+        datasets=(str(options.dataset.resolve()),),
+        limit=options.limit,
+        auxiliary="",
     )
     dataset = ReferenceDataset.load(options.dataset)
     held_out = select(dataset, "validation", base.elements)

@@ -2,9 +2,9 @@
 
     python validation/learning_curve.py [--epochs 60]
 
-Every model is trained with the settings of ``parameters/organic-1.toml``, forces left out, on a
-random subset of its training molecules; validation molecules choose the epoch, test molecules give
-the errors.
+Every model is trained with the settings of ``parameters/organic-1.toml``, forces and auxiliary
+surfaces left out, on a random subset of its training molecules; validation molecules choose the
+epoch, test molecules give the errors.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[100, 200, 400, 800])
     arguments = parser.parse_args()
     base = recipe("organic-1")
-    base = replace(base, schedule=replace(base.schedule, force_share=0.0))
+    base = replace(base, auxiliary="", schedule=replace(base.schedule, force_share=0.0))
     test = list(test_records("organic-1"))
     rows = {}
     for size in arguments.sizes:

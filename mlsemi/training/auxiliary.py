@@ -9,6 +9,7 @@ neighbours do to an energy; the parameter set that is released does not contain 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,7 +28,7 @@ PREFIX = "auxiliary."
 """Of the names of the second readout's weights."""
 
 READOUT = ("energy.atom", "energy.in", "energy.bias", "energy.out")
-"""What the second readout has of its own."""
+"""What the second readout has of its own, as far as the model has it."""
 
 PER_ATOM, PER_GEOMETRY = ("numbers", "positions", "forces"), ("size", "energy", "molecule")
 
@@ -109,7 +110,7 @@ def second_readout(model: Model, surfaces: Iterable[Surface]) -> dict[str, np.nd
     counts = np.array(
         [[np.sum(s.structure.numbers == z) for z in model.form.elements] for s in surfaces]
     )
-    out = {PREFIX + name: np.array(model.weights[name]) for name in READOUT}
+    out = {PREFIX + n: np.array(model.weights[n]) for n in READOUT if n in model.weights}
     energies = np.array([s.energy for s in surfaces])
     out[PREFIX + "energy.atom"] = np.linalg.lstsq(counts, energies, rcond=None)[0]
     return out
@@ -139,7 +140,11 @@ def surface_loss(
     loss (a.u.), gradients of all weights
     """
     own = without_second_readout(model.weights)
-    second = Model(model.form, own | {name: model.weights[PREFIX + name] for name in READOUT})
+    names = [name for name in READOUT if name in own]
+    second = Model(
+        replace(model.form, energy="readout"),
+        own | {name: model.weights[PREFIX + name] for name in names},
+    )
     structures = [s.structure for s in surfaces]
     pairs = PairList.of(structures, model.form.elements, model.form.cutoff)
     atom_energies, record = second.predict_energies(pairs)
@@ -171,7 +176,7 @@ def surface_loss(
             # both geometries are the one in the middle as far as its energy is concerned
             energies_bar.append(slope + 0.5 * share * float(energy_bar[0]))
     gradients = energy_gradient(second, moved, energies_bar)
-    for name in READOUT:
+    for name in names:
         gradients[PREFIX + name] = gradients[name]
         gradients[name] = np.zeros_like(gradients[name])
     return loss, gradients

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from harness import derivative
-from molecules import distorted, learned, random_model
+from molecules import FORMS, distorted, learned, random_model
 from teacher import lessons, named_in
 
 from mlsemi.errors import ParameterError
@@ -44,19 +44,27 @@ def surfaces(seed=0):
 def with_second(model, seed=1):
     """The model with a second readout of random weights."""
     rng = np.random.default_rng(seed)
-    more = {PREFIX + n: 0.3 * rng.normal(size=model.weights[n].shape) for n in READOUT}
+    more = {
+        PREFIX + n: 0.3 * rng.normal(size=model.weights[n].shape)
+        for n in READOUT
+        if n in model.weights
+    }
     return replace(model, weights=dict(model.weights) | more)
 
 
-def test_gradient_of_all_weights():
-    model, given = with_second(MODEL), surfaces()
+@pytest.mark.parametrize("kind", ["nonlinear", "band+readout", "linear"])
+def test_gradient_of_all_weights(kind):
+    plain, given = random_model(FORMS[kind], seed=7), surfaces()
+    model = with_second(plain)
     loss, gradients = surface_loss(model, given, WEIGHTS)
     assert loss > 0.0
     assert set(gradients) == set(model.weights)
-    assert not any(gradients[name].any() for name in READOUT)
+    readout = [name for name in READOUT if name in plain.weights]
+    assert not any(gradients[name].any() for name in readout)
     rng = np.random.default_rng(3)
     turns = {n: rng.normal(size=v.shape) for n, v in model.weights.items()}
-    for names in (set(turns), {PREFIX + n for n in READOUT}, set(learned(MODEL))):
+    second = {PREFIX + n for n in readout}
+    for names in (second, set(learned(plain)), second | set(learned(plain))):
 
         def at(t, names=names):
             weights = {n: v + t * turns[n] * (n in names) for n, v in model.weights.items()}
