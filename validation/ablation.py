@@ -4,7 +4,8 @@
 
 Every row is trained like organic-1, without auxiliary surfaces, but for one change, on the same
 molecules, and measured on the validation molecules (the test molecules stay unseen). One seed each:
-differences below 10 % are noise. Finished rows are kept in ablation.json: the same command continues a run that was stopped.
+differences below 10 % are noise. Finished rows are kept in ablation.json: the same command
+continues a run that was stopped.
 """
 
 from __future__ import annotations
