@@ -22,6 +22,10 @@ REFRESH = 10
 TINY = 1e-10
 """Added to the root of the second moment."""
 
+LARGEST = 1.2
+"""Of a component of the step, about what fixed axes allow. Turned axes see components whose second
+moment is still that of another one, which may be zero where a species is rare."""
+
 Moments = dict[str, np.ndarray]
 """``name:first`` and ``name:second`` of every weight; of matrices also ``name:left``,
 ``name:left_axes``, ``name:right``, ``name:right_axes``."""
@@ -58,6 +62,7 @@ def direction(
     second = _mean(moments, f"{name}:second", _turned(stack, axes) ** 2, beta2)
     mean = _turned(first, axes) / (1.0 - beta1**step)
     scaled = mean / (np.sqrt(second / (1.0 - beta2**step)) + TINY)
+    scaled = np.clip(scaled, -LARGEST, LARGEST)
     inverse = {side: q.transpose(0, 2, 1) for side, q in axes.items()}
     return _turned(scaled, inverse).reshape(gradient.shape)
 
