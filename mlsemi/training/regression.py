@@ -22,9 +22,7 @@ from mlsemi.so3 import L_MAX, components
 from mlsemi.training.contraction import fixed_representation
 from mlsemi.training.dataset import Reference
 
-RIDGE, LEAST = 1e-6, 10_000
-"""Penalty per matrix element, and of how many at least: rare pairs must not be fitted exactly."""
-
+RIDGE = 1e-6
 PAIR_RIDGE = 1e-4
 FITTED, SAMPLE = 1000, 100
 """Most records that decide the baseline, and the scales and components of the features."""
@@ -115,7 +113,7 @@ def _fit_baseline(model: Model, pairs: PairList, records: Sequence[Reference]) -
             sphere = pairs.sphere[chosen, components(l)]
             x = (basis[chosen][:, None, :] * sphere[:, :, None]).reshape(-1, basis.shape[1])
             y = target.bonds[chosen, span].ravel()
-            fit = Ridge(alpha=RIDGE * max(y.size, LEAST), fit_intercept=False).fit(x, y)
+            fit = Ridge(alpha=RIDGE * y.size, fit_intercept=False).fit(x, y)
             weights["two_center"][row, :, column] = fit.coef_
 
 

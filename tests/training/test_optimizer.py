@@ -50,6 +50,18 @@ def test_stacks_are_matrices_side_by_side():
         assert np.allclose(both[k], last(gradients[:, k]), rtol=1e-8)
 
 
+def test_a_rare_gradient_takes_no_giant_step():
+    """New axes see components that the second moment of the old ones has never seen."""
+    rng = np.random.default_rng(4)
+    gradients = np.zeros((2 * REFRESH + 2, 4, 5))
+    gradients[6] = np.outer([1.0, 0.0, 0.0, 2.0], [0.0, 1.0, 0.5, 0.0, 0.0])
+    gradients[REFRESH + 3] = np.outer(rng.normal(size=4), rng.normal(size=5))
+    moments = {}
+    steps = [direction(moments, "w", g, k, *BETAS) for k, g in enumerate(gradients, start=1)]
+    largest = max(float(np.linalg.norm(step)) for step in steps)
+    assert 0.1 < largest < 6.0
+
+
 @pytest.mark.parametrize("shape", [(3,), (3, 4), (2, 3, 4)])
 def test_a_gradient_of_zeros_moves_nothing(shape):
     assert np.array_equal(last([np.zeros(shape)] * 2), np.zeros(shape))
