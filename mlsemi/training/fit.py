@@ -73,7 +73,7 @@ class Trainer:
                 auxiliary += of_surfaces
         row = summarise(losses, errors)
         if self.surfaces:
-            row["auxiliary_loss"] = auxiliary / sum(more.size for more in drawn)
+            row["auxiliary_loss"] = auxiliary / max(1, sum(more.size for more in drawn))
         return row
 
     def _silent(self, rng: np.random.Generator) -> np.ndarray:
