@@ -259,6 +259,7 @@ def spectrum(
 app.command()(cli_export.export)
 app.command()(cli_training.reference)
 app.command()(cli_training.select)
+app.command()(cli_training.surfaces)
 app.command()(cli_training.train)
 app.command()(cli_training.committee)
 app.command()(cli_training.validate)

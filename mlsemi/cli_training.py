@@ -1,4 +1,4 @@
-"""The commands of the method developer: ``mlsemi reference | select | train | validate``."""
+"""The commands of the method developer: ``reference | select | surfaces | train | validate``."""
 
 from __future__ import annotations
 
@@ -150,6 +150,39 @@ def select(
     from mlsemi.training.selection import select as choose
 
     choose(candidates, number, output, known or [], parameters, seed, quiet)
+
+
+def surfaces(
+    inputs: Annotated[
+        list[Path], typer.Argument(metavar="LIST", help="SMILES text files, one per line.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE.h5", help="File to write.")
+    ],
+    exclude: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="HASHFILE", help="Leave out molecules whose sha256(InChIKey) is listed."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 1,
+    processes: Annotated[
+        int | None,
+        typer.Option(min=1, help="Worker processes.  [default: one per core]", show_default=False),
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """GFN2-xTB energies and forces of many geometries, for auxiliary training.
+
+    Only training molecules are computed. Named under 'auxiliary' in a training recipe, the file
+    teaches the features what neighbours do to an energy, where reference forces are few.
+
+    \b
+    mlsemi surfaces molecules.smi -o gfn2.h5
+    """  # noqa: D301 (click reads the backspace: do not rewrap)
+    from mlsemi.training.relaxations import surfaces_of_list
+
+    surfaces_of_list(inputs, output, exclude, seed, processes, quiet)
 
 
 def train(

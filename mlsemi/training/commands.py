@@ -118,7 +118,7 @@ def reference_command(
     )
     sampling = Sampling(1 if frames is None else frames, tuple(map(float, temperatures)), seed)
     level = Level(method, basis, forces=forces, excitations=excitations, ris=ris, backend=backend)
-    excluded = _hashes(exclude)
+    excluded = read_hashes(exclude)
     jobs = [job for path in inputs for job in jobs_of(path, frames, excluded)] if inputs else None
     known = {record.label for record in ReferenceDataset.load(*skip)}
     if jobs is not None:
@@ -244,7 +244,14 @@ def _is_excluded(job: Job, excluded: frozenset[str]) -> bool:
     return is_listed(smiles, excluded)
 
 
-def _hashes(path: str | os.PathLike[str] | None) -> frozenset[str]:
+def read_hashes(path: str | os.PathLike[str] | None) -> frozenset[str]:
+    """Hashes of the molecules to leave out; none without a file.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or holds anything else.
+    """
     if path is None:
         return frozenset()
     try:

@@ -212,7 +212,7 @@ def relax(
     """
     bonds = bond_graph(atoms) if bonds is None else bonds
     moving = atoms.copy()
-    moving.calc = _gfn2(charge)
+    moving.calc = gfn2_calculator(charge)
     optimiser = BFGS(moving, logfile=None, maxstep=0.1)
     if not optimiser.run(fmax=fmax, steps=steps):
         raise InputError(f"relaxation did not finish in {steps} steps")
@@ -256,7 +256,7 @@ def thermal_frame(
     """
     bonds = bond_graph(atoms) if bonds is None else bonds
     frame = atoms.copy()
-    frame.calc = _gfn2(charge)
+    frame.calc = gfn2_calculator(charge)
     rng = np.random.RandomState(seed)
     spread = np.sqrt(frame.get_masses() * (units.kB * temperature))
     frame.set_momenta(rng.standard_normal((len(frame), 3)) * spread[:, None])
@@ -275,7 +275,8 @@ def thermal_frame(
     return Atoms(frame.numbers, frame.get_positions())
 
 
-def _gfn2(charge: int):  # type: ignore[no-untyped-def]
+def gfn2_calculator(charge: int):  # type: ignore[no-untyped-def]
+    """ASE calculator of GFN2-xTB (tblite)."""
     from tblite.ase import TBLite
 
     return TBLite(method="GFN2-xTB", charge=charge, verbosity=0)

@@ -1,0 +1,61 @@
+"""``mlsemi surfaces``: which molecules, which geometries, and that forces belong to energies."""
+
+import numpy as np
+import pytest
+from ase import Atoms
+
+from mlsemi.errors import InputError
+from mlsemi.training.auxiliary import load_surfaces
+from mlsemi.training.dataset import split_of
+from mlsemi.training.geometries import gfn2_calculator, inchikey
+from mlsemi.training.relaxations import molecules_of, relaxation_surfaces, surfaces_of_list
+from mlsemi.units import BOHR_ANGSTROM, HARTREE_EV
+
+SMILES = ("O", "C", "N", "CO", "C=O", "C#N", "CC", "C=C", "CF", "CS")
+TRAINING = [text for text in SMILES if split_of(inchikey(text)) == "train"]
+
+
+def test_geometries_of_one_molecule():
+    found = relaxation_surfaces((TRAINING[0], inchikey(TRAINING[0])), 1)
+    assert 6 <= len(found) <= 13
+    assert len({surface.energy for surface in found}) == len(found)
+    atoms = Atoms(found[-2].structure.numbers, found[-2].structure.positions * BOHR_ANGSTROM)
+    atoms.calc = gfn2_calculator(0)
+    assert atoms.get_potential_energy() / HARTREE_EV == pytest.approx(found[-2].energy, abs=1e-7)
+    # the energy falls along a relaxation by about what the forces say
+    step = found[1].structure.positions - found[0].structure.positions
+    work = 0.5 * np.sum(step * (found[0].forces + found[1].forces))
+    assert found[1].energy - found[0].energy == pytest.approx(-work, abs=1e-4)
+
+
+def test_charged_molecules_have_none():
+    assert relaxation_surfaces(("[NH4+]", inchikey("[NH4+]")), 1) == []
+
+
+def test_only_training_molecules_each_once(tmp_path):
+    path = tmp_path / "list.smi"
+    path.write_text("# a comment\n" + "\n".join([*SMILES, "OC", SMILES[0]]) + "\n")
+    chosen = molecules_of([path], frozenset())
+    assert {molecule for _, molecule in chosen} == {inchikey(text) for text in TRAINING}
+    assert len(chosen) == len(TRAINING)
+
+
+def test_file_does_not_depend_on_processes(tmp_path):
+    path = tmp_path / "list.smi"
+    path.write_text("\n".join(TRAINING[:3]) + "\n")
+    files = [tmp_path / f"{n}.h5" for n in (1, 2)]
+    for processes, file in enumerate(files, start=1):
+        surfaces_of_list([path], file, processes=processes, quiet=True)
+    one, two = (load_surfaces(file) for file in files)
+    assert len(one) == len(two) > 10
+    for a, b in zip(one, two, strict=True):
+        np.testing.assert_array_equal(a.structure.positions, b.structure.positions)
+        assert a.energy == b.energy
+
+
+def test_nothing_to_compute(tmp_path):
+    path = tmp_path / "list.smi"
+    path.write_text("[NH4+]\n")
+    with pytest.raises(InputError, match="no training molecule"):
+        surfaces_of_list([path], tmp_path / "out.h5", processes=1, quiet=True)
+    assert not (tmp_path / "out.h5").exists()
