@@ -180,8 +180,8 @@ class MLSemi(Calculator):
     ) -> None:
         """Fill ``results`` with what is asked for and what comes with it.
 
-        The energy surface of the ground state alone may need none, which halves the time of a step
-        of dynamics; a property asked for later is computed then.
+        Energy and forces of the ground state may need no orbitals, which halves the time of a step
+        of dynamics; they come together. A property asked for later is computed then.
 
         Parameters
         ----------
@@ -196,12 +196,11 @@ class MLSemi(Calculator):
         if system_changes:
             self.results = {}
         if self.parameters["state"]:
-            compute = self._excited
+            energy, forces, ground = self._excited(structure, "forces" in properties)
         elif SURFACE.issuperset(properties) and not self._needs_orbitals():
-            compute = self._potential
+            energy, forces, ground = self._potential(structure)
         else:
-            compute = self._ground
-        energy, forces, ground = compute(structure, "forces" in properties)
+            energy, forces, ground = self._ground(structure, "forces" in properties)
         self.results |= {"energy": energy * HARTREE_EV, "free_energy": energy * HARTREE_EV}
         if ground is not None:
             self.results |= {
@@ -294,12 +293,12 @@ class MLSemi(Calculator):
     def _needs_orbitals(self) -> bool:
         return needs_orbitals(self.parameter_set, self.parameters["electronic_temperature"])
 
-    def _potential(self, structure: Structure, forces: bool) -> Evaluated:
+    def _potential(self, structure: Structure) -> Evaluated:
         """Energy and forces of the ground state without its orbitals."""
         found = potential_energy(
             structure,
             self.parameter_set,
-            forces=forces,
+            forces=True,
             dispersion=self.parameters["dispersion"],
             threads=self.parameters["threads"],
         )

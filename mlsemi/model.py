@@ -147,6 +147,16 @@ class Model:
         wall, wall_record = repulsion(pairs, self.form.elements)
         return energies + wall, ModelRecord(features, None, None, record, wall_record)
 
+    def energy_slope(self, pairs: PairList, record: ModelRecord) -> np.ndarray:
+        """(n_atom, 3) derivatives of the sum of all atomic energies by the positions.
+
+        ``record`` is that of :meth:`predict_energies`.
+        """
+        bars = np.ones(pairs.n_atom), np.zeros((pairs.n_atom, 3))
+        _, slope = self.adjoint(pairs, record, None, *bars, with_positions=True, with_weights=False)
+        assert slope is not None
+        return slope
+
     def adjoint(
         self,
         pairs: PairList,

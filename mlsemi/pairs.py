@@ -117,6 +117,10 @@ class PairList:
         start = sum(s.n_atom for s in self.structures[:index])
         return self.atom[start : start + self.structures[index].n_atom]
 
+    def by_structure(self, rows: np.ndarray) -> list[np.ndarray]:
+        """Rows in the order of the concatenated structures, cut into one array per structure."""
+        return np.split(rows, np.cumsum([s.n_atom for s in self.structures])[:-1])
+
     def adjoint(self, distance_bar: np.ndarray, sphere_bar: np.ndarray) -> np.ndarray:
         """dL/d positions (n_atom, 3), rows in the order of the concatenated structures."""
         unit_bar = harmonics_adjoint(self.unit, sphere_bar)

@@ -11,7 +11,6 @@ from typing import NamedTuple
 import numpy as np
 
 from mlsemi.dispersion import dispersion_of
-from mlsemi.memory import keep_freed_memory
 from mlsemi.pairs import PairList
 from mlsemi.parameters import Parameters
 from mlsemi.structure import Structure
@@ -56,7 +55,6 @@ def potential_energy(
     InputError
         If the structure holds an element without parameters or an odd number of electrons.
     """
-    keep_freed_memory()
     parameters.check(structure)
     model = parameters.model
     with limited(threads):
@@ -66,14 +64,4 @@ def potential_energy(
         energy = float(energies[pairs.atoms_of(0)].sum()) + d4.energy
         if not forces:
             return PotentialEnergy(energy, None)
-        _, walked = model.adjoint(
-            pairs,
-            record,
-            None,
-            np.ones(pairs.n_atom),
-            np.zeros((pairs.n_atom, 3)),
-            with_positions=True,
-            with_weights=False,
-        )
-        assert walked is not None
-        return PotentialEnergy(energy, -(walked + d4.gradient))
+        return PotentialEnergy(energy, -(model.energy_slope(pairs, record) + d4.gradient))

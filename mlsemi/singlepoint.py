@@ -25,7 +25,6 @@ from mlsemi.formats import iter_frames
 from mlsemi.ground import GroundState, ground_state
 from mlsemi.integrals import angular_integrals, dipole_integrals, velocity_integrals
 from mlsemi.intensities import intensities
-from mlsemi.memory import keep_freed_memory
 from mlsemi.model import Model, ModelRecord, Prediction
 from mlsemi.pairs import PairList
 from mlsemi.parameters import DEFAULT, Parameters
@@ -116,7 +115,6 @@ def singlepoint(
         If the parameter set is missing or corrupted.
     """
     check_temperature(electronic_temperature)
-    keep_freed_memory()
     clock = Clock()
     with clock.step("total"), limited(threads):
         chosen = parameters if isinstance(parameters, Parameters) else Parameters.load(parameters)

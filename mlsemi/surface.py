@@ -18,7 +18,6 @@ from mlsemi.dispersion import dispersion_of
 from mlsemi.errors import InputError
 from mlsemi.excitations import ExcitedStates, build_interaction, excite_adjoint, excite_with
 from mlsemi.ground import GroundState, ground_state
-from mlsemi.memory import keep_freed_memory
 from mlsemi.pairs import PairList
 from mlsemi.parameters import Parameters
 from mlsemi.structure import Structure
@@ -170,7 +169,6 @@ def excited_surface(
     ConvergenceError
         If the excitations do not converge.
     """
-    keep_freed_memory()
     parameters.check(structure)
     model, basis = parameters.model, Basis.of(structure)
     with limited(threads):

@@ -16,6 +16,8 @@ from functools import cache
 
 from threadpoolctl import LibController, ThreadpoolController
 
+from mlsemi.memory import keep_freed_memory
+
 
 @cache
 def _libraries(user_api: str) -> ThreadpoolController:
@@ -70,10 +72,11 @@ _BLAS = _Shared()
 
 @contextmanager
 def limited(threads: int) -> Iterator[None]:
-    """Run a block with so many threads in BLAS, LAPACK and OpenMP libraries.
+    """Run a block with so many threads in BLAS, LAPACK and OpenMP libraries, and keep its memory.
 
     Blocks must not be nested with different numbers: the inner one would wait for the outer.
     """
+    keep_freed_memory()
     with _libraries("openmp").limit(limits=threads):
         _BLAS.enter(threads)
         try:

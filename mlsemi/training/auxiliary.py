@@ -8,7 +8,7 @@ neighbours do to an energy; the parameter set that is released does not contain 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +23,7 @@ from mlsemi.pairs import PairList
 from mlsemi.structure import Structure
 from mlsemi.training.force_matching import displaced, energy_gradient
 from mlsemi.training.loss import ENERGY_WIDTH, FORCE_WIDTH, LossWeights, soft_square
+from mlsemi.training.regression import atomic_parts
 
 PREFIX = "auxiliary."
 """Of the names of the second readout's weights."""
@@ -56,7 +57,7 @@ class Surface(NamedTuple):
 def save_surfaces(path: Path, surfaces: Sequence[Surface]) -> None:
     """Write an HDF5 file, atoms of all geometries one after the other.
 
-    Positions are in double precision, forces in single.
+    Positions and forces are in single precision.
     """
     columns = {
         "numbers": np.concatenate([s.structure.numbers for s in surfaces]).astype(np.uint8),
@@ -97,22 +98,18 @@ def load_surfaces(path: Path) -> list[Surface]:
     ]
 
 
-def second_readout(model: Model, surfaces: Iterable[Surface]) -> dict[str, np.ndarray]:
+def second_readout(model: Model, surfaces: Sequence[Surface]) -> dict[str, np.ndarray]:
     """Start weights of the second readout: energies of the atoms by least squares, no more.
 
     Parameters
     ----------
     model : Model
         At its own start.
-    surfaces : iterable of Surface
+    surfaces : sequence of Surface
     """
-    surfaces = list(surfaces)
-    counts = np.array(
-        [[np.sum(s.structure.numbers == z) for z in model.form.elements] for s in surfaces]
-    )
     out = {PREFIX + n: np.array(model.weights[n]) for n in READOUT if n in model.weights}
-    energies = np.array([s.energy for s in surfaces])
-    out[PREFIX + "energy.atom"] = np.linalg.lstsq(counts, energies, rcond=None)[0]
+    structures, energies = [s.structure for s in surfaces], [s.energy for s in surfaces]
+    out[PREFIX + "energy.atom"], _ = atomic_parts(structures, energies, model.form.elements)
     return out
 
 
@@ -145,20 +142,9 @@ def surface_loss(
         replace(model.form, energy="readout"),
         own | {name: model.weights[PREFIX + name] for name in names},
     )
-    structures = [s.structure for s in surfaces]
-    pairs = PairList.of(structures, model.form.elements, model.form.cutoff)
+    pairs = PairList.of([s.structure for s in surfaces], model.form.elements, model.form.cutoff)
     atom_energies, record = second.predict_energies(pairs)
-    _, gradient = second.adjoint(
-        pairs,
-        record,
-        None,
-        np.ones(pairs.n_atom),
-        np.zeros((pairs.n_atom, 3)),
-        with_positions=True,
-        with_weights=False,
-    )
-    assert gradient is not None
-    forces = np.split(-gradient, np.cumsum([s.n_atom for s in structures])[:-1])
+    forces = pairs.by_structure(-second.energy_slope(pairs, record))
     moved: list[Structure] = []
     energies_bar: list[float] = []
     loss = 0.0

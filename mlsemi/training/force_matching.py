@@ -60,8 +60,7 @@ def forces_of(
         with_weights=False,
     )
     assert gradient is not None
-    ends = np.cumsum([structure.n_atom for structure in pairs.structures])
-    parts = np.split(-gradient, ends[:-1])
+    parts = pairs.by_structure(-gradient)
     return [parts[index] for index in chosen]
 
 

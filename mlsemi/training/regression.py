@@ -19,6 +19,7 @@ from mlsemi.representation.density import atom_features
 from mlsemi.representation.features import features_of
 from mlsemi.repulsion import repulsion
 from mlsemi.so3 import L_MAX, components
+from mlsemi.structure import Structure
 from mlsemi.training.contraction import fixed_representation
 from mlsemi.training.dataset import Reference
 
@@ -119,18 +120,30 @@ def _fit_baseline(model: Model, pairs: PairList, records: Sequence[Reference]) -
 
 def _fit_atomic_energies(model: Model, pairs: PairList, records: Sequence[Reference]) -> None:
     """Energies of the atoms, and pair functions where there is no readout, by least squares."""
-    counts = np.array(
-        [[np.sum(r.structure.numbers == z) for z in model.form.elements] for r in records]
-    )
     wall, _ = repulsion(pairs, model.form.elements)
     fixed = [wall[pairs.atoms_of(index)].sum() for index in range(len(records))]
     energies = np.array([r.energy for r in records]) - fixed
     if model.form.band:
         energies -= [_band_energy(model, record) for record in records]
-    atoms = np.linalg.lstsq(counts, energies, rcond=None)[0]
+    structures = [r.structure for r in records]
+    atoms, rest = atomic_parts(structures, energies, model.form.elements)
     model.weights["energy.atom"][:] = atoms
     if "energy.pair" in model.weights:
-        _fit_pair_functions(model, records, energies - counts @ atoms)
+        _fit_pair_functions(model, records, rest)
+
+
+def atomic_parts(
+    structures: Sequence[Structure], energies: Sequence[float] | np.ndarray, elements: Sequence[int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Energies as sums of one number per element, by least squares.
+
+    Returns
+    -------
+    (n_element,) numbers, and what they leave of the energies.
+    """
+    counts = np.array([[np.sum(s.numbers == z) for z in elements] for s in structures])
+    atoms = np.linalg.lstsq(counts, np.asarray(energies), rcond=None)[0]
+    return atoms, energies - counts @ atoms
 
 
 def _fit_pair_functions(model: Model, records: Sequence[Reference], energies: np.ndarray) -> None:

@@ -13,7 +13,7 @@ import random
 import sys
 from pathlib import Path
 
-from make_molecules import canonical
+from make_molecules import canonical, saturated
 from rdkit import Chem, RDLogger
 from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
 from rdkit.SimDivFilters.rdSimDivPickers import MaxMinPicker
@@ -60,14 +60,7 @@ def substituted(molecule: Chem.Mol, rng: random.Random) -> Chem.Mol | None:
             return None
         new = out.AddAtom(Chem.Atom(rng.choice((9, 17))))
         out.AddBond(rng.choice(open_ones), new, Chem.BondType.SINGLE)
-    for atom in out.GetAtoms():
-        atom.SetNoImplicit(False)
-        atom.SetNumExplicitHs(0)
-    try:
-        Chem.SanitizeMol(out)
-    except (Chem.rdchem.MolSanitizeException, ValueError):
-        return None
-    return out.GetMol()
+    return saturated(out)
 
 
 def candidates(parents: list[str], rng: random.Random) -> list[str]:

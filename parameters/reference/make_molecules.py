@@ -76,6 +76,18 @@ def canonical(smiles: str) -> str | None:
     return str(Chem.MolToSmiles(molecule))
 
 
+def saturated(molecule: Chem.RWMol) -> Chem.Mol | None:
+    """An edited molecule with the hydrogens its valences leave room for, or None."""
+    for atom in molecule.GetAtoms():
+        atom.SetNoImplicit(False)
+        atom.SetNumExplicitHs(0)
+    try:
+        Chem.SanitizeMol(molecule)
+    except (Chem.rdchem.MolSanitizeException, ValueError):
+        return None
+    return molecule.GetMol()
+
+
 def substitutions(smiles: str, groups: list[str]) -> set[str]:
     """Every molecule with one hydrogen of ``smiles`` replaced by one of the groups."""
     scaffold = Chem.MolFromSmiles(smiles)

@@ -15,7 +15,7 @@ import random
 import sys
 from pathlib import Path
 
-from make_molecules import canonical, sensible
+from make_molecules import canonical, saturated, sensible
 from rdkit import Chem, RDLogger
 
 from mlsemi.training.geometries import inchikey, is_listed
@@ -60,14 +60,7 @@ def mutated(molecule: Chem.Mol, rng: random.Random) -> Chem.Mol | None:
         if out.GetBondBetweenAtoms(first, second) is not None:
             return None
         out.AddBond(first, second, Chem.BondType.SINGLE)
-    for atom in out.GetAtoms():
-        atom.SetNoImplicit(False)
-        atom.SetNumExplicitHs(0)
-    try:
-        Chem.SanitizeMol(out)
-    except (Chem.rdchem.MolSanitizeException, ValueError):
-        return None
-    return out.GetMol()
+    return saturated(out)
 
 
 def stable(molecule: Chem.Mol) -> bool:
