@@ -39,7 +39,7 @@ from mlsemi.spectrum import spectrum
 from mlsemi.units import EV_NM, HARTREE_EV
 
 DOCS = report.HERE.parent / "docs"
-WIDTH_EV, LEAST, SAME_EV = 0.3, 0.03, 0.02
+WIDTH_EV, LEAST, SAME_EV = 0.4, 0.03, 0.02
 BRIGHT = ("first bright", "second bright", "third bright")
 MEASURED = {
     "indigo": (4.5, {"first bright": EV_NM / 610.0}),
