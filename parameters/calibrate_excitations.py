@@ -4,7 +4,7 @@
 
 Run it again after every training: the constants make up for what the orbitals and a monopole
 interaction miss on average, so they belong to one set of weights. The reference is
-``reference/excitations.h5`` (see ``reference/README.md``); no published excitation energy enters.
+``reference/excitations*.h5`` (see ``reference/README.md``); no published excitation energy enters.
 """
 
 from __future__ import annotations
@@ -21,19 +21,20 @@ from mlsemi.training.dataset import ReferenceDataset
 from mlsemi.training.excitation_fit import FitOptions, calibrate
 
 HERE = Path(__file__).parent
+DATASETS = sorted((HERE / "reference").glob("excitations*.h5"))
 
 
 def main() -> None:
     """Load, fit, save, and print what was fitted and how well."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("parameters", help="folder of the parameter set, or its name")
-    parser.add_argument("--dataset", type=Path, default=HERE / "reference" / "excitations.h5")
+    parser.add_argument("--datasets", type=Path, nargs="+", default=DATASETS, metavar="FILE.h5")
     parser.add_argument("--free", nargs="+", default=list(FitOptions.free), metavar="CONSTANT")
     parser.add_argument("--dry-run", action="store_true", help="print only")
     options = parser.parse_args()
     folder = Path(options.parameters)
     folder = folder if (folder / "header.json").is_file() else HERE / options.parameters
-    dataset = ReferenceDataset.load(options.dataset)
+    dataset = ReferenceDataset.load(*options.datasets)
     fitted = calibrate(Parameters.load(folder), dataset, FitOptions(free=tuple(options.free)))
     if not options.dry_run:
         fitted.save(folder)

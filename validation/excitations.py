@@ -142,12 +142,12 @@ def summary(values: np.ndarray, best: np.ndarray) -> dict[str, list[float]]:
 def main() -> None:
     """Compute, write excitations.md and excitations.json."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    default = report.HERE.parent / "parameters" / "reference" / "excitations.h5"
+    default = sorted((report.HERE.parent / "parameters" / "reference").glob("excitations*.h5"))
     parser.add_argument("--parameters", default="organic-1")
-    parser.add_argument("--dataset", type=Path, default=default)
+    parser.add_argument("--datasets", type=Path, nargs="+", default=default, metavar="FILE.h5")
     options = parser.parse_args()
     parameters = Parameters.load(options.parameters)
-    dataset = ReferenceDataset.load(options.dataset)
+    dataset = ReferenceDataset.load(*options.datasets)
     sets = (published(parameters), parameters)
     level = reference_level(dataset)
     fitted = {skeleton(record.molecule) for record in dataset if record.split != "test"}
@@ -181,7 +181,7 @@ def main() -> None:
         ],
         {
             "parameters": {"name": parameters.name, "checksum": parameters.checksum},
-            "dataset": {"file": options.dataset.name, "checksum": dataset.checksum},
+            "dataset": {"files": [f.name for f in options.datasets], "checksum": dataset.checksum},
             "errors": errors,
             "best_ev": dict(zip(BEST, best.tolist(), strict=True)),
             "values_ev": {
