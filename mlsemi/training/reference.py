@@ -160,6 +160,11 @@ def reference_record(
     Returns
     -------
     Reference
+
+    Raises
+    ------
+    ConvergenceError
+        If the SCF does not converge, or excitations find a triplet below the closed shell.
     """
     solver = mean_field(structure, level)
     mol = solver.mol
@@ -223,6 +228,11 @@ def _excitations(
         return {}
     response = ReferenceResponse(solver, n_core)
     triplets = response.solve(n_state, True)
+    lowest = float(triplets.energies[0])
+    if lowest <= 0.0:
+        raise ConvergenceError(
+            f"the closed shell is not the ground state: a triplet at {lowest * HARTREE_EV:.2f} eV"
+        )
     _, _, transitions = _moments(response, triplets.amplitudes, to_frame, r)
     return {
         **_singlets("singlet", response, to_frame, r, n_state),

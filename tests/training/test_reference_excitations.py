@@ -6,7 +6,7 @@ from ase.build import molecule
 from molecules import distorted, random_model
 from teacher import lesson
 
-from mlsemi.errors import InputError
+from mlsemi.errors import ConvergenceError, InputError
 from mlsemi.structure import Structure
 from mlsemi.training.dataset import ReferenceDataset, arrays_of, record_of
 from mlsemi.units import HARTREE_EV
@@ -93,3 +93,9 @@ def test_records_with_and_without_excitations_share_a_file(record, tmp_path):
 def test_settings_without_excitations_are_those_of_older_campaigns():
     assert "excitations" not in Level().provenance()
     assert Level(excitations=3).provenance()["excitations"] == 3
+
+
+def test_closed_shell_above_its_triplet_is_refused():
+    level = Level(basis="sto-3g", excitations=1)
+    with pytest.raises(ConvergenceError, match=r"not the ground state: a triplet at -\d"):
+        reference_record(Structure.from_ase(molecule("O2")), "key", "O=O", "given", level)
