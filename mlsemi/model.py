@@ -36,7 +36,12 @@ from mlsemi.representation import features as learned
 from mlsemi.representation import fixed
 from mlsemi.representation.features import Features
 from mlsemi.representation.fixed import FixedFeatures
-from mlsemi.representation.long_range import PotentialRecord, potential, potential_adjoint
+from mlsemi.representation.long_range import (
+    PotentialRecord,
+    conserved_charges_adjoint,
+    potential,
+    potential_adjoint,
+)
 from mlsemi.repulsion import RepulsionRecord, repulsion, repulsion_adjoint
 
 
@@ -166,6 +171,7 @@ class Model:
         atom_dipoles_bar: np.ndarray,
         with_positions: bool = False,
         with_weights: bool = True,
+        charges_bar: np.ndarray | None = None,
     ) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
         """Adjoint of :meth:`predict`.
 
@@ -182,6 +188,10 @@ class Model:
             Walk on to the positions as well.
         with_weights : bool
             Collect the gradients of the weights.
+        charges_bar : (n_atom,) array, optional
+            dL/d the charges of the potential
+            (:func:`~mlsemi.representation.long_range.conserved_charges`), for a loss that reads
+            them itself.
 
         Returns
         -------
@@ -204,6 +214,9 @@ class Model:
                 pairs, record, *irreps_bar, gradients, bond_geometry, positions_bar
             )
         atom_dipoles_adjoint(pairs, features.nodes, w, atom_dipoles_bar, nodes_bar, gradients)
+        if charges_bar is not None:
+            scalars = features.nodes[:, 0]
+            nodes_bar[:, 0] += conserved_charges_adjoint(pairs, scalars, w, charges_bar, gradients)
         invariants_bar = atom_energies_adjoint(
             pairs,
             features.basis,

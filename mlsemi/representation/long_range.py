@@ -33,14 +33,8 @@ def _softened(pairs: PairList) -> list[np.ndarray]:
     return out
 
 
-def potential(
-    pairs: PairList, scalars: np.ndarray, weights: Weights
-) -> tuple[np.ndarray, PotentialRecord]:
-    """Potential V_i = sum_j q_j / sqrt(r_ij^2 + a^2) of learned, exactly conserved charges.
-
-    The features enter a field that is felt at any distance, as in long-distance equivariants
-    (Grisafi and Ceriotti, J. Chem. Phys. 151, 204105 (2019)): q_i = w[species] . scalars_i, shifted
-    equally on all atoms so that they sum to the charge of the molecule.
+def conserved_charges(pairs: PairList, scalars: np.ndarray, weights: Weights) -> np.ndarray:
+    """(n_atom,) charges q_i = w[species] . scalars_i, shifted equally to sum to the molecule's.
 
     Parameters
     ----------
@@ -48,18 +42,49 @@ def potential(
     scalars : (n_atom, n_channel) array
     weights : mapping
         ``charge`` (n_species, n_channel).
+    """
+    charges = np.einsum("ik,ik->i", scalars, weights["charge"][pairs.species])
+    for index, structure in enumerate(pairs.structures):
+        rows = pairs.atoms_of(index)
+        charges[rows] += (structure.charge - charges[rows].sum()) / structure.n_atom
+    return charges
+
+
+def conserved_charges_adjoint(
+    pairs: PairList,
+    scalars: np.ndarray,
+    weights: Weights,
+    charges_bar: np.ndarray,
+    gradients: Gradients,
+) -> np.ndarray:
+    """Adjoint of :func:`conserved_charges`: scalars_bar; adds to ``gradients``."""
+    raw_bar = charges_bar.copy()
+    for index in range(len(pairs.structures)):
+        rows = pairs.atoms_of(index)
+        raw_bar[rows] -= charges_bar[rows].mean()
+    if gradients is not None:
+        for species, group in pairs.groups:
+            gradients["charge"][species] += raw_bar[group] @ scalars[group]
+    return raw_bar[:, None] * weights["charge"][pairs.species]
+
+
+def potential(
+    pairs: PairList, scalars: np.ndarray, weights: Weights
+) -> tuple[np.ndarray, PotentialRecord]:
+    """Potential V_i = sum_j q_j / sqrt(r_ij^2 + a^2) of :func:`conserved_charges`.
+
+    The features enter a field that is felt at any distance, as in long-distance equivariants
+    (Grisafi and Ceriotti, J. Chem. Phys. 151, 204105 (2019)).
 
     Returns
     -------
     (n_atom,) potential in hartree / e, and the record for the adjoint.
     """
-    raw = np.einsum("ik,ik->i", scalars, weights["charge"][pairs.species])
-    charges = np.empty_like(raw)
-    out = np.empty_like(raw)
+    charges = conserved_charges(pairs, scalars, weights)
+    out = np.empty_like(charges)
     kernels = _softened(pairs)
-    for index, (structure, kernel) in enumerate(zip(pairs.structures, kernels, strict=True)):
+    for index, kernel in enumerate(kernels):
         rows = pairs.atoms_of(index)
-        charges[rows] = raw[rows] + (structure.charge - raw[rows].sum()) / structure.n_atom
         out[rows] = kernel @ charges[rows]
     return out, PotentialRecord(charges, kernels)
 
@@ -77,12 +102,11 @@ def potential_adjoint(
 
     Adds to ``gradients`` and, when given, to ``positions_bar`` (rows as in the structures).
     """
-    raw_bar = np.empty_like(out_bar)
+    charges_bar = np.empty_like(out_bar)
     start = 0
     for index, (structure, kernel) in enumerate(zip(pairs.structures, record.kernels, strict=True)):
         rows = pairs.atoms_of(index)
-        charge_bar = kernel @ out_bar[rows]
-        raw_bar[rows] = charge_bar - charge_bar.mean()
+        charges_bar[rows] = kernel @ out_bar[rows]
         if positions_bar is not None:
             both = np.outer(out_bar[rows], record.charges[rows])
             strength = (both + both.T) * kernel**3
@@ -91,7 +115,4 @@ def potential_adjoint(
                 strength.sum(axis=1)[:, None] * x - strength @ x
             )
         start += structure.n_atom
-    if gradients is not None:
-        for species, group in pairs.groups:
-            gradients["charge"][species] += raw_bar[group] @ scalars[group]
-    return raw_bar[:, None] * weights["charge"][pairs.species]
+    return conserved_charges_adjoint(pairs, scalars, weights, charges_bar, gradients)

@@ -1,9 +1,10 @@
-"""Auxiliary surfaces: energies and forces of a cheap method that share the features in training.
+"""Auxiliary surfaces: what a cheap method says of many molecules shapes the features in training.
 
-Large-basis forces are dear; those of GFN2-xTB cost milliseconds, so that many more molecules and
-geometries can be labelled. A second energy readout on the same features learns them beside the
-first (multi-task learning: Caruana, Machine Learning 28, 41 (1997)). It teaches the features what
-neighbours do to an energy; the parameter set that is released does not contain it.
+Large-basis calculations are dear; GFN2-xTB costs milliseconds, so that many more molecules and
+geometries can be labelled. A second readout on the same features learns its energies, forces,
+charges and dipoles beside the first (multi-task learning: Caruana, Machine Learning 28, 41 (1997)).
+It teaches the features what neighbours do to an atom; the parameter set that is released does not
+contain it.
 """
 
 from __future__ import annotations
@@ -17,21 +18,32 @@ import h5py
 import numpy as np
 
 from mlsemi.errors import ParameterError
+from mlsemi.heads import atom_dipoles
 from mlsemi.model import Model
+from mlsemi.observables import XYZ
 from mlsemi.outputs import complete_or_absent
 from mlsemi.pairs import PairList
+from mlsemi.representation.long_range import conserved_charges
 from mlsemi.structure import Structure
-from mlsemi.training.force_matching import displaced, energy_gradient
-from mlsemi.training.loss import ENERGY_WIDTH, FORCE_WIDTH, LossWeights, soft_square
+from mlsemi.training.force_matching import displaced
+from mlsemi.training.loss import (
+    CHARGE_WIDTH,
+    DIPOLE_WIDTH,
+    ENERGY_WIDTH,
+    FORCE_WIDTH,
+    LossWeights,
+    soft_square,
+)
 from mlsemi.training.regression import atomic_parts
 
 PREFIX = "auxiliary."
 """Of the names of the second readout's weights."""
 
-READOUT = ("energy.atom", "energy.in", "energy.bias", "energy.out")
-"""What the second readout has of its own, as far as the model has it."""
+READOUT = ("energy.atom", "energy.in", "energy.bias", "energy.out", "charge", "dipole.atom")
+"""What the second readout has of its own; the two in the middle only where the model has them."""
 
-PER_ATOM, PER_GEOMETRY = ("numbers", "positions", "forces"), ("size", "energy", "molecule")
+PER_ATOM = ("numbers", "positions", "forces", "charges")
+PER_GEOMETRY = ("size", "energy", "dipole", "molecule")
 
 
 class Surface(NamedTuple):
@@ -44,6 +56,10 @@ class Surface(NamedTuple):
         Hartree.
     forces : (n_atom, 3) array
         Hartree / bohr.
+    charges : (n_atom,) array
+        e.
+    dipole : (3,) array
+        e bohr.
     molecule : str
         InChIKey.
     """
@@ -51,20 +67,24 @@ class Surface(NamedTuple):
     structure: Structure
     energy: float
     forces: np.ndarray
+    charges: np.ndarray
+    dipole: np.ndarray
     molecule: str
 
 
 def save_surfaces(path: Path, surfaces: Sequence[Surface]) -> None:
     """Write an HDF5 file, atoms of all geometries one after the other.
 
-    Positions and forces are in single precision.
+    Positions, forces, charges and dipoles are in single precision.
     """
     columns = {
         "numbers": np.concatenate([s.structure.numbers for s in surfaces]).astype(np.uint8),
         "positions": np.concatenate([s.structure.positions for s in surfaces]).astype(np.float32),
         "forces": np.concatenate([s.forces for s in surfaces]).astype(np.float32),
+        "charges": np.concatenate([s.charges for s in surfaces]).astype(np.float32),
         "size": np.array([s.structure.n_atom for s in surfaces], dtype=np.uint16),
         "energy": np.array([s.energy for s in surfaces]),
+        "dipole": np.array([s.dipole for s in surfaces]).astype(np.float32),
         "molecule": np.array([s.molecule for s in surfaces], dtype="S27"),
     }
     with complete_or_absent(path) as temporary, h5py.File(temporary, "w") as file:
@@ -85,16 +105,18 @@ def load_surfaces(path: Path) -> list[Surface]:
             data = {name: file[name][()] for name in PER_ATOM + PER_GEOMETRY}
     except (OSError, KeyError) as error:
         raise ParameterError(f"{path}: not a file of auxiliary surfaces ({error})") from None
-    ends = np.cumsum(data["size"], dtype=np.int64)
-    numbers, positions, forces = (np.split(data[name], ends[:-1]) for name in PER_ATOM)
+    ends = np.cumsum(data["size"], dtype=np.int64)[:-1]
+    numbers, positions, forces, charges = (np.split(data[name], ends) for name in PER_ATOM)
     return [
         Surface(
             Structure(numbers[k], positions[k].astype(np.float64)),
             float(data["energy"][k]),
             forces[k].astype(np.float64),
+            charges[k].astype(np.float64),
+            data["dipole"][k].astype(np.float64),
             data["molecule"][k].decode(),
         )
-        for k in range(ends.size)
+        for k in range(data["size"].size)
     ]
 
 
@@ -107,7 +129,8 @@ def second_readout(model: Model, surfaces: Sequence[Surface]) -> dict[str, np.nd
         At its own start.
     surfaces : sequence of Surface
     """
-    out = {PREFIX + n: np.array(model.weights[n]) for n in READOUT if n in model.weights}
+    own = {"charge": np.zeros_like(model.weights["dipole.atom"])} | dict(model.weights)
+    out = {PREFIX + name: np.array(own[name]) for name in READOUT if name in own}
     structures, energies = [s.structure for s in surfaces], [s.energy for s in surfaces]
     out[PREFIX + "energy.atom"], _ = atomic_parts(structures, energies, model.form.elements)
     return out
@@ -121,9 +144,10 @@ def without_second_readout(weights: Mapping[str, np.ndarray]) -> dict[str, np.nd
 def surface_loss(
     model: Model, surfaces: Sequence[Surface], weights: LossWeights
 ) -> tuple[float, dict[str, np.ndarray]]:
-    """Summed loss of energies and forces of the second readout, and its gradient.
+    """Summed loss of what the second readout says, and its gradient.
 
-    The terms are those of theory eq 12, all times ``weights.auxiliary``.
+    Energies, forces, charges and dipole (charges times positions, and the dipoles of the atoms)
+    have the terms of theory eq 12, all times ``weights.auxiliary``.
 
     Parameters
     ----------
@@ -137,7 +161,7 @@ def surface_loss(
     loss (a.u.), gradients of all weights
     """
     own = without_second_readout(model.weights)
-    names = [name for name in READOUT if name in own]
+    names = [name for name in READOUT if PREFIX + name in model.weights]
     second = Model(
         replace(model.form, energy="readout"),
         own | {name: model.weights[PREFIX + name] for name in names},
@@ -145,8 +169,7 @@ def surface_loss(
     pairs = PairList.of([s.structure for s in surfaces], model.form.elements, model.form.cutoff)
     atom_energies, record = second.predict_energies(pairs)
     forces = pairs.by_structure(-second.energy_slope(pairs, record))
-    moved: list[Structure] = []
-    energies_bar: list[float] = []
+    moved: list[_Moved] = []
     loss = 0.0
     for index, surface in enumerate(surfaces):
         n_atom = surface.structure.n_atom
@@ -157,12 +180,51 @@ def surface_loss(
         loss += share * float(of_energy[0])
         loss += weights.auxiliary * weights.forces * float(np.mean(of_forces))
         bar = weights.auxiliary * weights.forces / n_atom * forces_bar
-        for structure, slope in displaced(surface.structure, bar):
-            moved.append(structure)
-            # both geometries are the one in the middle as far as its energy is concerned
-            energies_bar.append(slope + 0.5 * share * float(energy_bar[0]))
-    gradients = energy_gradient(second, moved, energies_bar)
+        around = displaced(surface.structure, bar) or [(surface.structure, 0.0)]
+        # all of them are the one in the middle as far as anything but its forces is concerned
+        part = 1.0 / len(around)
+        middle_bar = part * share * float(energy_bar[0])
+        moved += [_Moved(s, surface, slope + middle_bar, part) for s, slope in around]
+    of_charges, gradients = _moved_loss(second, moved, weights)
     for name in names:
-        gradients[PREFIX + name] = gradients[name]
-        gradients[name] = np.zeros_like(gradients[name])
-    return loss, gradients
+        gradients[PREFIX + name] = gradients.pop(name)
+        if name in own:
+            gradients[name] = np.zeros_like(own[name])
+    return loss + of_charges, gradients
+
+
+class _Moved(NamedTuple):
+    """A geometry beside one of a surface, dL/d its energy, its part of the other terms."""
+
+    structure: Structure
+    surface: Surface
+    energy_bar: float
+    part: float
+
+
+def _moved_loss(
+    second: Model, moved: Sequence[_Moved], weights: LossWeights
+) -> tuple[float, dict[str, np.ndarray]]:
+    """Loss of charges and dipoles; gradients of it and of the energies."""
+    pairs = PairList.of([m.structure for m in moved], second.form.elements, second.form.cutoff)
+    _, record = second.predict_energies(pairs)
+    nodes = record.features.nodes
+    charges = conserved_charges(pairs, nodes[:, 0], second.weights)
+    dipoles = atom_dipoles(pairs, nodes, second.weights)
+    energies_bar, charges_bar = np.empty(pairs.n_atom), np.empty(pairs.n_atom)
+    dipoles_bar = np.empty((pairs.n_atom, 3))
+    loss = 0.0
+    for index, (structure, surface, energy_bar, part) in enumerate(moved):
+        rows, n_atom = pairs.atoms_of(index), structure.n_atom
+        dipole = charges[rows] @ structure.positions + dipoles[rows].sum(axis=0)[XYZ]
+        of_charges, charge_bar = soft_square(charges[rows] - surface.charges, CHARGE_WIDTH)
+        of_dipole, dipole_bar = soft_square(dipole - surface.dipole, DIPOLE_WIDTH, axis=0)
+        of_each = part * weights.auxiliary / n_atom * weights.charges
+        of_all = part * weights.auxiliary / n_atom * weights.dipole
+        loss += of_each * float(of_charges.sum()) + of_all * float(of_dipole.sum())
+        energies_bar[rows] = energy_bar
+        charges_bar[rows] = of_each * charge_bar + of_all * (structure.positions @ dipole_bar)
+        dipoles_bar[np.ix_(rows, XYZ)] = of_all * dipole_bar
+    return loss, second.adjoint(
+        pairs, record, None, energies_bar, dipoles_bar, charges_bar=charges_bar
+    )[0]

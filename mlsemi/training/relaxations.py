@@ -1,4 +1,4 @@
-"""Energies and forces of GFN2-xTB along relaxations: what ``mlsemi surfaces`` computes.
+"""Energies, forces, charges and dipoles of GFN2-xTB along relaxations: ``mlsemi surfaces``.
 
 Every molecule is embedded and relaxed; then all atoms are displaced at random by 0.04 to 0.14
 angstrom and relaxed for a few steps, several times over. The geometries on the way are kept, so
@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import CalculationFailed
+from ase.calculators.singlepoint import SinglePointCalculator
 from ase.optimize import BFGS
 from rich.console import Console
 from rich.progress import track
@@ -28,12 +29,15 @@ from mlsemi.training.commands import available_cores, read_hashes, require_progr
 from mlsemi.training.dataset import split_of
 from mlsemi.training.geometries import bonds_of, embed, gfn2_calculator, has_reacted, seed_of
 from mlsemi.training.workers import process_pool
-from mlsemi.units import FORCE_EV_ANGSTROM, HARTREE_EV
+from mlsemi.units import BOHR_ANGSTROM, FORCE_EV_ANGSTROM, HARTREE_EV
 
 AMPLITUDES = (0.04, 0.09, 0.14)
 """Standard deviations of the displacements, angstrom."""
 
-RELAXED, DISPLACED = (0, 3, 8, 16), (0, 1, 3)
+LABELS = ("energy", "forces", "charges", "dipole")
+"""What is kept of each geometry."""
+
+RELAXED, DISPLACED = (0, 4, 12), (0, 2)
 """Steps that are kept of the first relaxation and of those after a displacement."""
 
 LARGEST_FORCE = 12.0
@@ -139,18 +143,27 @@ def relaxation_surfaces(of: tuple[str, str], seed: int) -> list[Surface]:
     bonds = bonds_of(smiles)
     return [
         Surface(
-            Structure.from_ase(geometry), energy / HARTREE_EV, forces / FORCE_EV_ANGSTROM, molecule
+            Structure.from_ase(frame),
+            frame.get_potential_energy() / HARTREE_EV,
+            frame.get_forces() / FORCE_EV_ANGSTROM,
+            frame.get_charges(),
+            frame.get_dipole_moment() / BOHR_ANGSTROM,
+            molecule,
         )
-        for geometry, energy, forces in found
-        if np.linalg.norm(forces, axis=1).max() <= LARGEST_FORCE
-        and not has_reacted(geometry, bonds)
+        for frame in found
+        if np.linalg.norm(frame.get_forces(), axis=1).max() <= LARGEST_FORCE
+        and not has_reacted(frame, bonds)
     ]
 
 
-def _along(atoms: Atoms, kept: tuple[int, ...]) -> list[tuple[Atoms, float, np.ndarray]]:
-    """Geometry, energy and forces of some steps of a relaxation; ``atoms`` ends at the last."""
+def _along(atoms: Atoms, kept: tuple[int, ...]) -> list[Atoms]:
+    """Some steps of a relaxation with their results; ``atoms`` ends at the last."""
     out = []
     for step, _ in enumerate(BFGS(atoms, logfile=None).irun(fmax=FORCE_MAX, steps=kept[-1])):
         if step in kept:
-            out.append((atoms.copy(), atoms.get_potential_energy(), atoms.get_forces()))
+            atoms.get_potential_energy()
+            frame = atoms.copy()
+            results = {name: atoms.calc.results[name] for name in LABELS}
+            frame.calc = SinglePointCalculator(frame, **results)
+            out.append(frame)
     return out

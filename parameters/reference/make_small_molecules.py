@@ -63,16 +63,24 @@ def mutated(molecule: Chem.Mol, rng: random.Random) -> Chem.Mol | None:
     return saturated(out)
 
 
-def stable(molecule: Chem.Mol) -> bool:
-    """Sensible, with at most one ring, neither in pieces nor charged."""
+def stable(molecule: Chem.Mol, largest: int = LARGEST, rings: int = 1) -> bool:
+    """Sensible, neither too large, nor with too many rings, nor in pieces, nor charged."""
     return (
-        SMALLEST <= molecule.GetNumHeavyAtoms() <= LARGEST
-        and molecule.GetRingInfo().NumRings() < 2
+        SMALLEST <= molecule.GetNumHeavyAtoms() <= largest
+        and molecule.GetRingInfo().NumRings() <= rings
         and Chem.GetFormalCharge(molecule) == 0
         and len(Chem.GetMolFrags(molecule)) == 1
         and sensible(molecule)
         and not any(molecule.HasSubstructMatch(pattern) for pattern in FRAGILE)
     )
+
+
+def child_of(parent: Chem.Mol, rng: random.Random) -> str | None:
+    """SMILES after one or two random changes, or None where valences do not allow them."""
+    child: Chem.Mol | None = parent
+    for _ in range(rng.choice((1, 1, 2))):
+        child = None if child is None else mutated(child, rng)
+    return None if child is None else canonical(Chem.MolToSmiles(child))
 
 
 def main() -> None:
@@ -91,10 +99,7 @@ def main() -> None:
         if parent.GetNumHeavyAtoms() > LARGEST:
             continue
         for _ in range(CHILDREN):
-            child: Chem.Mol | None = parent
-            for _ in range(rng.choice((1, 1, 2))):
-                child = None if child is None else mutated(child, rng)
-            text = None if child is None else canonical(Chem.MolToSmiles(child))
+            text = child_of(parent, rng)
             if text is None or not stable(Chem.MolFromSmiles(text)):
                 continue
             skeleton = inchikey(text)[:14]

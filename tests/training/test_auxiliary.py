@@ -11,6 +11,7 @@ from teacher import lessons, named_in
 
 from mlsemi.errors import ParameterError
 from mlsemi.model import Model
+from mlsemi.observables import XYZ
 from mlsemi.pairs import PairList
 from mlsemi.training.auxiliary import (
     PREFIX,
@@ -32,11 +33,18 @@ WEIGHTS = LossWeights(auxiliary=0.7)
 
 
 def surfaces(seed=0):
-    """Two molecules with energies and forces that no model has."""
+    """Two molecules with energies, forces, charges and dipoles that no model has."""
     rng = np.random.default_rng(seed)
     structures = [distorted("H2CO"), distorted("CH3OH")]
     return [
-        Surface(s, float(rng.normal()), 0.1 * rng.normal(size=(s.n_atom, 3)), "A" * 14)
+        Surface(
+            s,
+            float(rng.normal()),
+            0.1 * rng.normal(size=(s.n_atom, 3)),
+            0.1 * rng.normal(size=s.n_atom),
+            rng.normal(size=3),
+            "A" * 14,
+        )
         for s in structures
     ]
 
@@ -44,26 +52,22 @@ def surfaces(seed=0):
 def with_second(model, seed=1):
     """The model with a second readout of random weights."""
     rng = np.random.default_rng(seed)
-    more = {
-        PREFIX + n: 0.3 * rng.normal(size=model.weights[n].shape)
-        for n in READOUT
-        if n in model.weights
-    }
+    start = second_readout(model, surfaces())
+    more = {name: 0.3 * rng.normal(size=value.shape) for name, value in start.items()}
     return replace(model, weights=dict(model.weights) | more)
 
 
-@pytest.mark.parametrize("kind", ["nonlinear", "band+readout", "linear"])
+@pytest.mark.parametrize("kind", ["nonlinear", "local", "band+readout", "linear"])
 def test_gradient_of_all_weights(kind):
     plain, given = random_model(FORMS[kind], seed=7), surfaces()
     model = with_second(plain)
     loss, gradients = surface_loss(model, given, WEIGHTS)
     assert loss > 0.0
     assert set(gradients) == set(model.weights)
-    readout = [name for name in READOUT if name in plain.weights]
-    assert not any(gradients[name].any() for name in readout)
+    second = {name for name in model.weights if name.startswith(PREFIX)}
+    assert not any(gradients[name].any() for name in READOUT if name in plain.weights)
     rng = np.random.default_rng(3)
     turns = {n: rng.normal(size=v.shape) for n, v in model.weights.items()}
-    second = {PREFIX + n for n in readout}
     for names in (second, set(learned(plain))) if plain.form.learned else (second,):
 
         def at(t, names=names):
@@ -83,13 +87,16 @@ def test_a_perfect_second_readout_has_no_loss():
     exact = []
     for surface in surfaces():
         pairs = PairList.of([surface.structure], model.form.elements, model.form.cutoff)
-        energies, record = model.predict_energies(pairs)
-        nothing = np.zeros((pairs.n_atom, 3))
-        bars = (None, np.ones(pairs.n_atom), nothing)
-        gradient = model.adjoint(pairs, record, *bars, with_positions=True)[1]
-        exact.append(surface._replace(energy=float(energies.sum()), forces=-gradient))
-    assert surface_loss(model, exact, WEIGHTS)[0] < 1e-20
-    assert surface_loss(model, surfaces(), WEIGHTS)[0] > 1e-3
+        prediction, record = model.predict(pairs)
+        forces = pairs.by_structure(-model.energy_slope(pairs, record))[0]
+        charges = record.potential.charges[pairs.atoms_of(0)]
+        dipole = charges @ surface.structure.positions + prediction.atom_dipoles.sum(axis=0)[XYZ]
+        energy = float(prediction.atom_energies.sum())
+        exact.append(surface._replace(energy=energy, forces=forces, charges=charges, dipole=dipole))
+    assert surface_loss(model, exact, WEIGHTS)[0] < 1e-12
+    for name in ("energy", "forces", "charges", "dipole"):
+        wrong = [s._replace(**{name: getattr(s, name) + 0.1}) for s in exact]
+        assert surface_loss(model, wrong, WEIGHTS)[0] > 1e-5
 
 
 def test_start_of_the_second_readout():
@@ -112,6 +119,8 @@ def test_file(tmp_path):
         np.testing.assert_array_equal(one.structure.numbers, two.structure.numbers)
         np.testing.assert_allclose(one.structure.positions, two.structure.positions, atol=1e-6)
         np.testing.assert_allclose(one.forces, two.forces, atol=1e-7)
+        np.testing.assert_allclose(one.charges, two.charges, atol=1e-7)
+        np.testing.assert_allclose(one.dipole, two.dipole, atol=1e-6)
         assert (one.energy, one.molecule) == (two.energy, two.molecule)
     path.write_bytes(b"no HDF5")
     with pytest.raises(ParameterError, match=re.escape(f"{path}: not a file of auxiliary")):
