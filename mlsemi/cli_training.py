@@ -172,10 +172,10 @@ def surfaces(
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """GFN2-xTB energies and forces of many geometries, for auxiliary training.
+    """GFN2-xTB energies, forces, charges and dipoles of many geometries, for auxiliary training.
 
     Only training molecules are computed. Named under 'auxiliary' in a training recipe, the file
-    teaches the features what neighbours do to an energy, where reference forces are few.
+    teaches the features what neighbours do to an atom, where reference calculations are few.
 
     \b
     mlsemi surfaces molecules.smi -o gfn2.h5

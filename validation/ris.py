@@ -1,14 +1,13 @@
 r"""TDA-ris against the full Tamm-Dancoff approximation of the same functional.
 
-    mlsemi reference parameters/reference/excitations.h5 -o runs/ris-camb3lyp.h5 \
-        --method camb3lyp --excitations 5 --ris 5
-    mlsemi reference parameters/reference/excitations.h5 -o runs/ris-b3lyp.h5 \
-        --method b3lyp --excitations 5 --ris 5
-    python validation/ris.py runs/ris-camb3lyp.h5 runs/ris-b3lyp.h5
+    head -n 52 parameters/reference/excitations.smi > runs/first.smi
+    mlsemi reference runs/first.smi -o runs/b3lyp.h5 --temperature 0 --excitations 5 --ris 5
+    python validation/ris.py parameters/reference/excitations*.h5 parameters/reference/singlets.h5 \
+        runs/b3lyp.h5
 
-The cheap integrals of TDA-ris replace nothing but the response: orbitals and geometries are the
+The cheap integrals of TDA-ris replace nothing but the response: functional and geometry are the
 same on both sides, so that the difference is the error of the integrals alone. States are compared
-in the order of their energies.
+in the order of their energies. Both may stand in one record or in two of the same geometry.
 """
 
 from __future__ import annotations
@@ -27,15 +26,33 @@ from mlsemi.units import HARTREE_EV
 N_STATE = 5
 
 
-def energies_of(path: Path) -> tuple[str, np.ndarray, np.ndarray]:
-    """Functional, and the lowest singlets (n_molecule, N_STATE) of ris and in full, eV."""
-    dataset = ReferenceDataset.load(path)
-    both = [r for r in dataset if r.ris_energies is not None and r.singlet_energies is not None]
-    if not both:
-        raise SystemExit(f"{path}: no record has singlets of both kinds")
-    ris = np.array([r.ris_energies[:N_STATE] for r in both]) * HARTREE_EV
-    full = np.array([r.singlet_energies[:N_STATE] for r in both]) * HARTREE_EV
-    return str(dataset.provenance["level"]["method"]), ris, full
+Geometry = tuple[bytes, bytes]
+
+
+def energies_of(paths: list[Path]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Lowest singlets (n_molecule, N_STATE) of ris and in full of each functional, eV."""
+    ris: dict[str, dict[Geometry, np.ndarray]] = {}
+    full: dict[str, dict[Geometry, np.ndarray]] = {}
+    for path in paths:
+        dataset = ReferenceDataset.load(path)
+        method = str(dataset.provenance["level"]["method"])
+        for record in dataset:
+            x = record.structure
+            geometry = x.numbers.tobytes(), x.positions.round(6).tobytes()
+            for found, energies in ((ris, record.ris_energies), (full, record.singlet_energies)):
+                if energies is not None:
+                    found.setdefault(method, {})[geometry] = energies[:N_STATE] * HARTREE_EV
+    out = {}
+    for method, known in full.items():
+        both = [geometry for geometry in known if geometry in ris.get(method, {})]
+        if both:
+            out[method] = (
+                np.array([ris[method][geometry] for geometry in both]),
+                np.array([known[geometry] for geometry in both]),
+            )
+    if not out:
+        raise SystemExit("no geometry has singlets of both kinds")
+    return out
 
 
 def main() -> None:
@@ -43,8 +60,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("datasets", type=Path, nargs="+")
     rows, panels, summary = [], [], {}
-    for path in parser.parse_args().datasets:
-        method, ris, full = energies_of(path)
+    for method, (ris, full) in energies_of(parser.parse_args().datasets).items():
         rest = ris - full
         figures = {
             "molecules": len(rest),

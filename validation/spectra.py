@@ -2,10 +2,10 @@
 
     python validation/spectra.py --parameters organic-1
 
-The figures are those of `mlsemi spectrum NAME.xyz --max-ev E --axis ev --plot NAME.png`. Bright
-levels are those with an oscillator strength above 0.03, degenerate states counted once. Transitions
-that are forbidden by symmetry and seen through vibrations are compared with the lowest singlet.
-Geometries: GFN2-xTB. Measured positions are maxima, with the shift of the solvent in them where no
+The figures are those of `mlsemi spectrum NAME.xyz --max-ev E --axis ev --plot NAME.png`. States
+closer than 0.02 eV are one level, bright if its oscillator strengths sum to more than 0.03.
+Transitions that are forbidden by symmetry and seen through vibrations are compared with the lowest
+singlet. Geometries: GFN2-xTB. Measured positions are maxima, with the shift of the solvent in them where no
 vapour was measured:
 
 - indigo: 610 nm in ethanol (H. Zollinger, Color Chemistry, VCH 1991);
@@ -59,9 +59,9 @@ def found(result: Result) -> dict[str, float]:
     states = result.singlets
     assert states is not None
     energies = HARTREE_EV * states.energies
-    bright = energies[states.oscillator_strengths > LEAST]
-    levels = bright[np.diff(bright, prepend=-1.0) > SAME_EV]
-    names = dict(zip(BRIGHT, levels, strict=False))
+    first = np.flatnonzero(np.diff(energies, prepend=-1.0) > SAME_EV)
+    strengths = np.add.reduceat(states.oscillator_strengths, first)
+    names = dict(zip(BRIGHT, energies[first][strengths > LEAST], strict=False))
     names["brightest"] = energies[np.argmax(states.oscillator_strengths)]
     return names | {"lowest": float(energies[0]), "second": float(energies[1])}
 

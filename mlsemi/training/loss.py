@@ -50,7 +50,7 @@ class LossWeights:
     forces : float
         Mean over atoms of the squared error of the force, where a record has forces.
     auxiliary : float
-        Of energies and forces of the auxiliary surfaces, relative to those above.
+        Of energies, forces, charges and dipoles of the auxiliary surfaces, relative to those above.
     """
 
     occupied: float = 1.0
