@@ -5,8 +5,8 @@
 The figures are those of `mlsemi spectrum NAME.xyz --max-ev E --axis ev --plot NAME.png`. States
 closer than 0.02 eV are one level, bright if its oscillator strengths sum to more than 0.03.
 Transitions that are forbidden by symmetry and seen through vibrations are compared with the lowest
-singlet. Geometries: GFN2-xTB. Measured positions are maxima, with the shift of the solvent in them where no
-vapour was measured:
+singlet. Geometries: GFN2-xTB. Measured positions are maxima, with the shift of the solvent in them
+where no vapour was measured:
 
 - indigo: 610 nm in ethanol (H. Zollinger, Color Chemistry, VCH 1991);
 - beta-carotene: 450 nm in hexane (G. Britton, FASEB J. 9, 1551 (1995));
