@@ -2,9 +2,10 @@
 
     python validation/hydrocarbon_transfer.py [--epochs 60]
 
-The setting of the original work: the model sees only the frames of `hydrocarbons.h5` (a tenth of
-the frames is held out to choose the epoch, another to state errors on molecules it knows) and
-predicts every other hydrocarbon whose reference calculation is at hand, large ones included.
+The setting of the original work: the model sees only the frames of seven hydrocarbons
+(`hydrocarbons*.h5`; a tenth of them is held out to choose the epoch, another to state errors on
+molecules it knows) and predicts every other hydrocarbon whose reference calculation is at hand,
+large ones included.
 Errors of single molecules follow by size; levels are compared with B3LYP/def2-TZVP of the same
 structure.
 """
@@ -31,7 +32,10 @@ from mlsemi.training.fit import fit
 from mlsemi.training.parts import parts_of
 
 REFERENCE = report.HERE.parent / "parameters" / "reference"
-TRAINED_ON = REFERENCE / "hydrocarbons.h5"
+TRAINED_ON = sorted(REFERENCE.glob("hydrocarbons*.h5"))
+APPLIED_TO = ("organic*.h5", "small*.h5", "frames.h5", "larger*.h5")
+"""Files of B3LYP/def2-TZVP records."""
+
 QUANTITIES = ("occupied", "HOMO", "LUMO", "charges")
 
 
@@ -39,7 +43,7 @@ def recipe(epochs: int, output: str) -> TrainConfig:
     """Carbon and hydrogen, frames split, no committee."""
     return TrainConfig(
         name="hydrocarbons",
-        datasets=(str(TRAINED_ON),),
+        datasets=tuple(map(str, TRAINED_ON)),
         output=output,
         elements=("H", "C"),
         threads=2,
@@ -52,11 +56,11 @@ def recipe(epochs: int, output: str) -> TrainConfig:
 def others(known: set[str]) -> list[Reference]:
     """Hydrocarbons of all other reference files, each molecule once, smallest first."""
     found = {}
-    for path in sorted(REFERENCE.glob("*.h5")):
-        for record in ReferenceDataset.load(path):
-            molecule = record.molecule.split("-")[0]
-            if set(record.structure.symbols) == {"H", "C"} and molecule not in known:
-                found.setdefault(molecule, record)
+    paths = (path for pattern in APPLIED_TO for path in sorted(REFERENCE.glob(pattern)))
+    for record in ReferenceDataset.load(*paths):
+        molecule = record.molecule.split("-")[0]
+        if set(record.structure.symbols) == {"H", "C"} and molecule not in known:
+            found.setdefault(molecule, record)
     return sorted(found.values(), key=lambda r: (carbons(r), r.label))
 
 
@@ -77,7 +81,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=60)
     epochs = parser.parse_args().epochs
-    dataset = ReferenceDataset.load(TRAINED_ON)
+    dataset = ReferenceDataset.load(*TRAINED_ON)
     with tempfile.TemporaryDirectory() as folder:
         config = recipe(epochs, folder)
         parameters = fit(config, Path(folder), resume=False)
@@ -101,11 +105,11 @@ def main() -> None:
         mae = errors("", [sample], [target], [""]).mae
         single.append([f"`{record.label}`", *(f"{mae[q]:.3f}" for q in QUANTITIES)])
     head = ["occupied / eV", "HOMO / eV", "LUMO / eV", "charges / e"]
-    parity_plot(report.HERE / "hydrocarbon_transfer.png", pairs, "trained on five hydrocarbons")
+    parity_plot(report.HERE / "hydrocarbon_transfer.png", pairs, "trained on seven hydrocarbons")
     molecules = sorted({r.label for r in dataset})
     report.write(
         "hydrocarbon_transfer",
-        "Transfer from five small hydrocarbons",
+        "Transfer from seven small hydrocarbons",
         [
             " ".join(__doc__.split("\n\n", 2)[2].split()),
             "Molecules whose frames are trained on: "
