@@ -195,6 +195,7 @@ class MLSemi(Calculator):
         structure = self._structure(self.atoms)
         if system_changes:
             self.results = {}
+            self.evaluations += 1
         if self.parameters["state"]:
             energy, forces, ground = self._excited(structure, "forces" in properties)
         elif SURFACE.issuperset(properties) and not self._needs_orbitals():
@@ -323,7 +324,6 @@ class MLSemi(Calculator):
         if before is not None:
             self._report(before, point)
         self.surface = point
-        self.evaluations += 1
         return point.energy, point.forces, point.ground
 
     def _report(self, before: SurfacePoint, point: SurfacePoint) -> None:
@@ -332,7 +332,7 @@ class MLSemi(Calculator):
         if point.index == before.index and point.overlap >= KNOWN and not fell:
             return
         crossing = Crossing(
-            self.evaluations,
+            self.evaluations - 1,
             before.index,
             0 if fell else point.index,
             point.overlap,

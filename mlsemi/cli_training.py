@@ -246,8 +246,8 @@ def committee(
     """Fit the uncertainties of a parameter set, as 'mlsemi train' does at its end.
 
     The training molecules of the datasets make the committee, the validation molecules calibrate
-    it; all but the test molecules of datasets with excitations, which may be of another level,
-    calibrate those. Predictions do not change.
+    it; those of datasets with excitations, which may be of another level, calibrate those.
+    Predictions do not change.
 
     \b
     mlsemi committee runs/mine molecules.h5 --excited excited.h5

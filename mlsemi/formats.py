@@ -176,7 +176,7 @@ def _charge_of(atoms: Atoms, notes: list[str]) -> int:
     try:
         if float(value) == int(value):
             return int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         pass
     raise InputError(f"the charge {value!s} in the file is not an integer; give --charge")
 

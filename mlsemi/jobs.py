@@ -97,10 +97,11 @@ def fragments_from(texts: Sequence[str] | None) -> list[list[int]] | None:
     for text in texts:
         atoms: list[int] = []
         for part in text.split(","):
-            first, _, last = part.strip().partition("-")
-            if not first.isdigit() or (last and not last.isdigit()):
+            first, dash, last = part.strip().partition("-")
+            last = last if dash else first
+            if not (first.isdigit() and last.isdigit() and int(first) <= int(last)):
                 raise InputError(f"--fragment {text!r}: give atoms like 0-11,14")
-            atoms.extend(range(int(first), int(last or first) + 1))
+            atoms.extend(range(int(first), int(last) + 1))
         out.append(atoms)
     return out
 

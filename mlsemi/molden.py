@@ -38,9 +38,8 @@ def write_molden(result: Result, path: str | os.PathLike[str]) -> None:
 def molden(result: Result) -> str:
     """Text of the Molden file of one result; see :func:`write_molden`."""
     state = result.state
-    occupations = np.where(np.arange(state.energies.size) < state.n_occupied, 2.0, 0.0)
     labels = ["A"] * state.energies.size
-    return _molden(result, result.orbitals, state.energies, occupations, labels)
+    return _molden(result, result.orbitals, state.energies, state.occupations, labels)
 
 
 def write_orbitals(

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -24,6 +25,7 @@ from mlsemi.response_constants import ExcitationParameters
 from mlsemi.structure import Structure, read_only
 
 FORMAT = "mlsemi-parameters-1"
+PARTS = ("header.json", "weights.npz", "committee.npz")
 DEFAULT = "organic-1"
 
 
@@ -194,14 +196,12 @@ class Parameters:
         return _load(path.resolve(), _modified(path))
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the folder of a parameter set; weights first, the header last."""
+        """Write the folder of a parameter set.
+
+        Files that stand there already are replaced when all new ones are written.
+        """
         target = Path(path)
         target.mkdir(parents=True, exist_ok=True)
-        with complete_or_absent(target / "weights.npz") as temporary, open(temporary, "wb") as file:
-            np.savez(file, **dict(self.model.weights))  # type: ignore[arg-type]
-        (target / "committee.npz").unlink(missing_ok=True)
-        if self.committee is not None:
-            _write_shifts(target / "committee.npz", self.committee)
         header = {
             "format": FORMAT,
             "name": self.name,
@@ -209,17 +209,23 @@ class Parameters:
             "form": {k: v for k, v in asdict(self.model.form).items() if k != "elements"},
             "checksum": self.checksum,
         }
-        with complete_or_absent(target / "header.json") as temporary:
-            temporary.write_text(json.dumps(header | self.header, indent=2) + "\n")
-
-
-def _write_shifts(path: Path, committee: Committee) -> None:
-    with complete_or_absent(path) as temporary, open(temporary, "wb") as file:
-        np.savez_compressed(file, shifts=committee.shifts, limit=committee.limit)
+        with ExitStack() as stack:
+            name, weights, committee = (
+                stack.enter_context(complete_or_absent(target / part)) for part in PARTS
+            )
+            name.write_text(json.dumps(header | self.header, indent=2) + "\n")
+            with open(weights, "wb") as file:
+                np.savez(file, **dict(self.model.weights))  # type: ignore[arg-type]
+            if self.committee is not None:
+                shifts, limit = self.committee.shifts, self.committee.limit
+                with open(committee, "wb") as file:
+                    np.savez_compressed(file, shifts=shifts, limit=limit)
+        if self.committee is None:
+            (target / "committee.npz").unlink()
 
 
 def _modified(path: Path) -> tuple[int, ...]:
-    files = [path / name for name in ("header.json", "weights.npz", "committee.npz")]
+    files = [path / name for name in PARTS]
     return tuple(file.stat().st_mtime_ns if file.exists() else 0 for file in files)
 
 

@@ -43,7 +43,7 @@ class RadialBasis:
 
     @cached_property
     def sharpness(self) -> float:
-        """b: neighbouring functions cross at half height."""
+        """b: a function has fallen to one half at 0.7 spacings, and neighbours cross at 0.70."""
         spacing = float(self.centers[1] - self.centers[0])
         return np.log(2.0) / (0.7 * spacing) ** 2
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from functools import cached_property, wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -18,9 +18,26 @@ from mlsemi.excited_record import excited_record
 from mlsemi.integrals import overlap
 from mlsemi.parameters import Parameters
 from mlsemi.structure import Structure
+from mlsemi.threads import limited
 from mlsemi.transitions import Transitions, analyse
 from mlsemi.uncertainty import Uncertainty
 from mlsemi.units import BOHR_ANGSTROM, BOLTZMANN, FORCE_EV_ANGSTROM, HARTREE_EV
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _limited(
+    method: Callable[Concatenate[Result, P], T],
+) -> Callable[Concatenate[Result, P], T]:
+    """What is evaluated after the single point runs with its threads too."""
+
+    @wraps(method)
+    def wrapped(self: Result, *args: P.args, **kwargs: P.kwargs) -> T:
+        with limited(self.threads):
+            return method(self, *args, **kwargs)
+
+    return wrapped
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +90,8 @@ class Result:
     warnings : tuple of str
     timings : dict of str to float
         Wall time of each step, s.
+    threads : int
+        Of the linear-algebra libraries, also for what is evaluated when first asked for.
     """
 
     structure: Structure
@@ -89,6 +108,7 @@ class Result:
     uncertainty: Uncertainty | None
     warnings: tuple[str, ...]
     timings: dict[str, float]
+    threads: int
 
     @property
     def basis(self) -> Basis:
@@ -101,30 +121,36 @@ class Result:
         return self.frame.overlap
 
     @property
+    @_limited
     def inverse_root(self) -> np.ndarray:
         """(n_orbital, n_orbital) S^-1/2."""
         return self.frame.inverse_root
 
     @cached_property
+    @_limited
     def orbitals(self) -> np.ndarray:
         """(n_orbital, n_orbital) columns C = S^-1/2 C_o over atomic orbitals."""
         return self.inverse_root @ self.state.orbitals
 
     @cached_property
+    @_limited
     def density(self) -> np.ndarray:
         """(n_orbital, n_orbital) density matrix over atomic orbitals."""
         return self.inverse_root @ self.state.density @ self.inverse_root
 
     @cached_property
+    @_limited
     def mulliken_charges(self) -> np.ndarray:
         """(n_atom,) Mulliken charges, e."""
         return observables.mulliken_charges(self.structure, self.density, self.overlap)
 
     @cached_property
+    @_limited
     def bond_orders(self) -> np.ndarray:
         """(n_atom, n_atom) Mayer bond orders."""
         return observables.mayer_bond_orders(self.structure, self.density, self.overlap)
 
+    @_limited
     def analysis(
         self, states: ExcitedStates, fragments: Sequence[Sequence[int]] | None = None
     ) -> Transitions:
@@ -140,6 +166,7 @@ class Result:
         at = (self.structure, basis.orbital_l, basis.orbital_atom)
         return analyse(states, self.state, *at, fragments)
 
+    @_limited
     def to_dict(
         self,
         bond_order_threshold: float = 0.1,

@@ -110,7 +110,8 @@ def singlepoint(
     ------
     InputError
         If the structure is unusable or holds an element the parameters were not trained for, or
-        the temperature is not a number from zero upwards.
+        the temperature is not a number from zero upwards; for singlets by number and by energy
+        at once.
     ParameterError
         If the parameter set is missing or corrupted.
     """
@@ -135,8 +136,8 @@ def singlepoint(
         with clock.step("excitations"):
             asked = {"singlet": singlets, "triplet": triplets}
             states = _excited(frame, ground.state, chosen.excitation, asked, max_energy, method)
-    shifts = chosen.atom_shifts(pairs, record.features)
-    notes = chosen.warnings(structure, pairs, record.features, shifts) + _doubts(asked, states)
+        shifts = chosen.atom_shifts(pairs, record.features)
+        notes = chosen.warnings(structure, pairs, record.features, shifts) + _doubts(asked, states)
     if dispersion and not chosen.functional:
         notes += ("no dispersion: the parameters do not name the functional they were trained on",)
     return Result(
@@ -154,6 +155,7 @@ def singlepoint(
         uncertainty=_uncertainty(chosen, pairs, shifts, ground.state),
         warnings=notes,
         timings=clock.timings,
+        threads=threads,
     )
 
 
@@ -237,6 +239,8 @@ def _excited(
     out: dict[str, ExcitedStates] = {}
     if any(n < 0 for n in asked.values()):
         raise InputError("the number of excited states must not be negative")
+    if asked["singlet"] and max_energy is not None:
+        raise InputError("give a number of singlets or an upper bound of their energy, not both")
     wanted = {m: n for m, n in asked.items() if n or (m == "singlet" and max_energy is not None)}
     if not wanted:
         return out
@@ -256,7 +260,7 @@ def _excited(
             between,
             number or None,
             multiplicity,  # type: ignore[arg-type]
-            max_energy if multiplicity == "singlet" and not number else None,
+            max_energy if multiplicity == "singlet" else None,
             method=method,
         )
         center = frame.structure.center

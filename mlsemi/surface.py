@@ -88,7 +88,7 @@ def _turn(before: Structure, after: Structure) -> np.ndarray:
 
 
 def _best_rotation(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Rotation R with R x ~ y (Kabsch), the identity where a line leaves it undetermined."""
+    """Rotation R with R x ~ y (Kabsch), the smallest one where a line leaves it undetermined."""
     u, singular, vt = np.linalg.svd(x.T @ y)
     if singular[1] < 1e-6 * singular[0]:
         axis_x, axis_y = u[:, 0], vt[0]

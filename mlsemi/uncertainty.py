@@ -7,7 +7,7 @@ A member shifts the levels of all shells by d_s. Then, to first order,
                         B_s,ia = sum_(mu in s) C_mu,i C_mu,a
     excitations         d w     = sum_s (particle - hole population of s) d_s
 
-(theory section 12), so that no member is ever diagonalised. Their root mean square over the
+(theory eq 16), so that no member is ever diagonalised. Their root mean square over the
 members, calibrated, is the uncertainty: 68 % of the errors on validation molecules were smaller.
 """
 

@@ -11,6 +11,5 @@ BOHR_ANGSTROM = physical_constants["Bohr radius"][0] * 1e10
 AU_DEBYE = physical_constants["atomic unit of electric dipole mom."][0] * speed_of_light * 1e21
 FORCE_EV_ANGSTROM = HARTREE_EV / BOHR_ANGSTROM
 EV_NM = physical_constants["Planck constant in eV/Hz"][0] * speed_of_light * 1e9
-FINE_STRUCTURE = physical_constants["fine-structure constant"][0]
 BOLTZMANN = physical_constants["kelvin-hartree relationship"][0]
 """Hartree per kelvin."""

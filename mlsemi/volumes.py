@@ -20,9 +20,6 @@ BATCH = 8192
 REACH = 40.0
 """Primitives below exp(-40) are left out."""
 
-MARGIN_ANGSTROM = 3.5
-SPACING_ANGSTROM = 0.2
-
 MOST_POINTS = 100_000_000
 
 

@@ -66,6 +66,10 @@ BAD = {
         xyz(*WATER.splitlines(), comment="charge=0.5"),
         "charge 0.5 .* not an integer",
     ),
+    "endless.xyz": (
+        xyz(*WATER.splitlines(), comment="charge=inf"),
+        "charge inf .* not an integer",
+    ),
     "bare.xyz": (
         xyz("H 0 0 0", "H 0 0 0.74", comment="charge=2"),
         "frame 0: charge 2 leaves 0 valence electrons",

@@ -64,6 +64,8 @@ def test_different_molecules_have_no_average(cli, tmp_path):  # noqa: F811
     ("options", "pattern"),
     [
         (("--fragment", "0-x"), "0-11,14"),
+        (("--fragment", "3-1"), "0-11,14"),
+        (("--fragment", "0-"), "0-11,14"),
         (("--fragment", "0-9"), "atom 4 does not exist"),
         (("--fragment", "0,0"), "two fragments"),
         (("--full-tddft", "--select-ev", 0.1), "Tamm-Dancoff"),

@@ -141,7 +141,7 @@ class FakeResult:
 
     class state:
         energies = np.linspace(-1.0, 1.0, 10)
-        n_occupied = 6
+        occupations = np.repeat([2.0, 1.5, 0.5, 0.0], [5, 1, 1, 3])
 
     class parameters:
         name = "none"
@@ -164,6 +164,7 @@ def test_molden_orbitals_are_orthonormal_in_another_program(tmp_path, capsys):
     mol, energies, orbitals, occupations, _, _ = loader.load(str(path))
     np.testing.assert_allclose(energies, result.state.energies, atol=1e-9)
     np.testing.assert_allclose(mol.atom_coords(), structure.positions, atol=1e-9)
+    np.testing.assert_allclose(occupations, result.state.occupations)
     assert occupations.sum() == structure.n_electron
     theirs = mol.intor("int1e_ovlp")
     np.testing.assert_allclose(orbitals.T @ theirs @ orbitals, np.eye(10), atol=1e-7)

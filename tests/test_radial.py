@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from harness import assert_adjoint, derivative
 
-from mlsemi.radial import SHORTEST, RadialBasis
+from mlsemi.radial import DECAY, SHORTEST, RadialBasis
 
 BASIS = RadialBasis(6, 9.0)
 
@@ -34,10 +34,12 @@ def test_functions_are_different_and_cover_the_range():
     assert (np.diff(peaks) <= 0.0).all()
 
 
-def test_neighbours_cross_at_half_height():
-    centers = BASIS.centers
-    spacing = centers[1] - centers[0]
-    assert np.exp(-BASIS.sharpness * (0.7 * spacing) ** 2) == pytest.approx(0.5)
+def test_neighbours_cross_where_the_docstring_says():
+    middle = -np.log(BASIS.centers[4:6].mean()) / DECAY
+    values, envelope = BASIS(np.array([middle]))
+    crossing = values[0, 4:6] / envelope[0]
+    np.testing.assert_allclose(crossing, 2.0 ** -((0.5 / 0.7) ** 2), rtol=1e-12)
+    np.testing.assert_allclose(crossing, 0.70, atol=5e-3)
 
 
 def test_adjoint():

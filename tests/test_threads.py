@@ -6,8 +6,10 @@ import sys
 import threading
 import time
 
+from ase.build import molecule
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from mlsemi import eigen, singlepoint
 from mlsemi.threads import limited
 
 
@@ -40,6 +42,23 @@ with limited(1):
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "{1}"
+
+
+def test_what_is_evaluated_later_has_the_same_threads(monkeypatch):
+    """Properties of a result and its record are evaluated outside the single point."""
+    seen = []
+
+    def watched(*arguments):
+        seen.append(numbers())
+        return inverse_root(*arguments)
+
+    inverse_root = eigen.inverse_root
+    monkeypatch.setattr(eigen, "inverse_root", watched)
+    with threadpool_limits(2):
+        for ask in (lambda r: r.to_dict(), lambda r: r.inverse_root, lambda r: r.bond_orders):
+            ask(singlepoint(molecule("H2O"), threads=1))
+        assert numbers() == {2}
+    assert seen == [{1}] * 3
 
 
 def run(parts):

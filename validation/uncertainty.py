@@ -2,12 +2,13 @@
 
     python validation/uncertainty.py --parameters organic-1
 
-Test structures of all training files. Occupied levels count once per molecule (mean of errors and
-mean of uncertainties), charges once per atom. First four panels: mean absolute error in ten bins of
-equal number, sorted by the uncertainty; on the line the mean error of a normal distribution of that
-width. Last: share of the errors inside central intervals of that distribution. The rank
-correlation is Spearman's; the last table separates structures with an atom outside the training
-domain.
+Test structures of all training files; for excitations the test molecules of `excitations*.h5`
+against CAM-B3LYP (valence states, triplets shifted as in the fit of the constants). Occupied levels
+count once per molecule (mean of errors and mean of uncertainties), charges once per atom. Panels of
+one quantity: mean absolute error in ten bins of equal number, sorted by the uncertainty; on the
+line the mean error of a normal distribution of that width. Last: share of the errors inside central
+intervals of that distribution. The rank correlation is Spearman's; the last table separates
+structures with an atom outside the training domain.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from collections import defaultdict
 import numpy as np
 import report
 from accuracy import of_reference
-from held_out import test_records
+from held_out import FOLDER, test_records
 from panels import Panel, figure_of
 from rich.progress import track
 from scipy.stats import norm, spearmanr
@@ -30,11 +31,19 @@ from scipy.stats import norm, spearmanr
 from mlsemi import singlepoint
 from mlsemi.parameters import Parameters
 from mlsemi.plots import save
-from mlsemi.training.dataset import Reference
+from mlsemi.training.committee_fit import excitation_errors_and_spreads
+from mlsemi.training.dataset import Reference, ReferenceDataset
 from mlsemi.units import HARTREE_EV
 
 N_BIN = 10
-UNITS = {"occupied": "eV", "HOMO": "eV", "LUMO": "eV", "charges": "e"}
+UNITS = {
+    "occupied": "eV",
+    "HOMO": "eV",
+    "LUMO": "eV",
+    "charges": "e",
+    "singlets": "eV",
+    "triplets": "eV",
+}
 SHARES = np.linspace(0.05, 0.95, 19)
 Pairs = dict[str, list[tuple[float, float]]]
 
@@ -60,6 +69,19 @@ def pairs_of(record: Reference, parameters: Parameters) -> tuple[Pairs, bool]:
     return out, any("outside" in text for text in result.warnings)
 
 
+def excited_pairs(parameters: Parameters) -> Pairs:
+    """(uncertainty, absolute error) of the excitations of test molecules, eV."""
+    assert parameters.committee is not None
+    dataset = ReferenceDataset.load(*sorted((FOLDER / "reference").glob("excitations*.h5")))
+    found = excitation_errors_and_spreads(
+        parameters, parameters.committee, list(dataset.split("test"))
+    )
+    return {
+        name: list(zip(spread * HARTREE_EV, error * HARTREE_EV, strict=True))
+        for name, (error, spread) in found.items()
+    }
+
+
 def binned(values: np.ndarray, n_bin: int) -> tuple[np.ndarray, np.ndarray]:
     """Mean uncertainty and mean error of bins of equal number, sorted by the uncertainty."""
     order = np.argsort(values[:, 0], kind="stable")
@@ -83,6 +105,7 @@ def main() -> None:
         for quantity, values in pairs.items():
             found[quantity] += values
         occupied[outside].append(pairs["occupied"][0][1])
+    found |= excited_pairs(parameters)
     rows, figures, summary = [], [], {}
     coverage = {}
     for quantity, unit in UNITS.items():

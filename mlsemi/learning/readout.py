@@ -83,7 +83,8 @@ class NeuralReadout(SymmetryRegressor):
     l, sigma : int
         Symmetry of the target.
     alpha : float
-        Regularisation of the ridge start and, times the number of samples, of the perceptron.
+        Regularisation of the ridge start and, relative to the sum of squared targets, of the
+        perceptron.
     n_hidden : int
         Width of the perceptron.
     n_channel, n_invariant : int

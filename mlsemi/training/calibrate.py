@@ -34,7 +34,7 @@ def calibrate(
     datasets : sequence of Path
         Their training molecules make the committee, their validation molecules calibrate it.
     excited : sequence of Path
-        Datasets with excitations, of any level; all but their test molecules calibrate those.
+        Datasets with excitations, of any level; their validation molecules calibrate those.
     members, seed : int
 
     Returns
@@ -49,7 +49,7 @@ def calibrate(
     chosen = Parameters.load(parameters)
     dataset = ReferenceDataset.load(*datasets)
     train, validation = (select(dataset, name, chosen.elements) for name in ("train", "validation"))
-    states = [r for r in ReferenceDataset.load(*excited) if r.split != "test"]
+    states = ReferenceDataset.load(*excited).split("validation")
     known = [r for r in states if set(r.structure.symbols) <= set(chosen.elements)]
     fitted = with_fitted_committee(chosen, train, validation, members, seed, known)
     fitted.save(folder_of(parameters))

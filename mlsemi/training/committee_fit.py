@@ -38,7 +38,12 @@ from mlsemi.pairs import PairList
 from mlsemi.parameters import Parameters
 from mlsemi.structure import Structure
 from mlsemi.training.dataset import Reference
-from mlsemi.training.excitation_cases import MULTIPLICITIES, cases_of, match
+from mlsemi.training.excitation_cases import (
+    MULTIPLICITIES,
+    cases_of,
+    match,
+    triplet_shift_of,
+)
 from mlsemi.training.loss import Errors, LossWeights, Target, structure_loss
 from mlsemi.uncertainty import Uncertainty, charge_response, shell_populations, shells_of
 from mlsemi.units import HARTREE_EV
@@ -231,13 +236,17 @@ def errors_and_spreads(
 def excitation_errors_and_spreads(
     parameters: Parameters, committee: Committee, records: Sequence[Reference]
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """The same of the valence excitations, for records that have some; empty without any."""
+    """The same of the valence excitations, for records that have some; empty without any.
+
+    Triplets are compared with those of the records as they were shifted for the fit.
+    """
     excited = [record for record in records if record.singlet_energies is not None]
     if not excited:
         return {}
     found: dict[str, tuple[list[np.ndarray], list[np.ndarray]]] = {}
     points = points_of(parameters.model, excited)
-    for case, point in zip(cases_of(parameters, excited), points, strict=True):
+    cases = cases_of(parameters, excited, triplet_shift_of(parameters))
+    for case, point in zip(cases, points, strict=True):
         shifts = shifts_of(point.inputs, point.species, committee.shifts)
         spread = Uncertainty(point.structure, point.state, shifts, committee.calibration)
         between = case.interaction(parameters.excitation)
@@ -302,19 +311,44 @@ def with_fitted_committee(
         The training records of the set, and others of the same level.
     n_member, seed : int
     excited : sequence of Reference
-        Records with excitations, of any level, which calibrate those.
+        Validation records with excitations, of any level, which calibrate those.
     """
     model = parameters.model
     committee = fit_members(model, train, n_member, seed)
     pairs = errors_and_spreads(model, committee, validation)
-    pairs |= excitation_errors_and_spreads(parameters, committee, excited)
-    calibration = {name: calibrated(*pair) for name, pair in pairs.items() if pair[0].size}
-    committee = replace(committee, calibration=calibration)
+    committee = replace(committee, calibration=_calibrations(pairs))
     about = {
         "members": n_member,
         "seed": seed,
         "training_structures": len(train),
         "validation_structures": len(validation),
-        "excited_structures": len(excited),
     }
-    return parameters.with_committee(committee, about)
+    return with_calibrated_excitations(parameters.with_committee(committee, about), excited)
+
+
+def with_calibrated_excitations(parameters: Parameters, excited: Sequence[Reference]) -> Parameters:
+    """The same set; the committee it has, if any, is calibrated for excitations too.
+
+    Parameters
+    ----------
+    parameters : Parameters
+    excited : sequence of Reference
+        Validation records with excitations, of any level.
+    """
+    committee, about = parameters.committee, parameters.header.get("committee")
+    if committee is None or not isinstance(about, dict):
+        return parameters
+    plain = replace(committee, calibration={})
+    pairs = excitation_errors_and_spreads(parameters, plain, excited)
+    calibration = dict(committee.calibration) | _calibrations(pairs)
+    provenance = {k: v for k, v in about.items() if k not in ("calibration", "checksum")}
+    return parameters.with_committee(
+        replace(committee, calibration=calibration),
+        provenance | {"excited_structures": len(excited)},
+    )
+
+
+def _calibrations(
+    pairs: dict[str, tuple[np.ndarray, np.ndarray]],
+) -> dict[str, Calibration]:
+    return {name: calibrated(*pair) for name, pair in pairs.items() if pair[0].size}

@@ -125,6 +125,13 @@ def cases_of(
     return cases
 
 
+def triplet_shift_of(parameters: Parameters) -> float:
+    """What was added to the reference's triplets when the constants were fitted, hartree."""
+    about = parameters.header.get("excitation_fit")
+    options = about.get("options", {}) if isinstance(about, dict) else {}
+    return float(options.get("triplet_shift", 0.0))
+
+
 def match(case: Case, states: ExcitedStates) -> tuple[np.ndarray, np.ndarray]:
     """Model state of each valence state of the reference, -1 where none resembles it, and weight.
 

@@ -194,8 +194,8 @@ def fit_constants(
     """Minimise a robust loss of the matched energies plus a Gaussian prior.
 
     L = sum_states 2 w (sqrt(1 + (e / soft)^2) - 1) + sum (x / prior)^2 by Gauss-Newton steps with
-    the weights of iteratively reweighted least squares. Slopes are exact (dw = X^T dA X), the
-    matching is renewed at every step.
+    the weights of iteratively reweighted least squares. Slopes are those of single states
+    (dw = X^T dA X, exact where a state is not degenerate), the matching is renewed at every step.
 
     Parameters
     ----------

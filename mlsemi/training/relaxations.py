@@ -95,7 +95,10 @@ def surfaces_of_list(
     save_surfaces(Path(output), surfaces)
     if not quiet:
         n_molecule = len({surface.molecule for surface in surfaces})
-        console.print(f"{output}: {len(surfaces)} geometries of {n_molecule} molecules")
+        console.print(
+            f"{output}: {len(surfaces)} geometries of {n_molecule} molecules; "
+            f"{len(labels) - n_molecule} molecules failed"
+        )
     return surfaces
 
 
@@ -117,7 +120,8 @@ def molecules_of(
 
 
 def relaxation_surfaces(of: tuple[str, str], seed: int) -> list[Surface]:
-    """All geometries of one neutral molecule; none if GFN2-xTB fails or it reacts.
+    """All geometries of one neutral molecule; none if GFN2-xTB fails, it reacts, or mlsemi does
+    not know an element.
 
     Parameters
     ----------
@@ -138,22 +142,26 @@ def relaxation_surfaces(of: tuple[str, str], seed: int) -> list[Surface]:
             moved.positions += amplitude * rng.normal(size=moved.positions.shape)
             moved.calc = atoms.calc
             found += _along(moved, DISPLACED)
+        bonds = bonds_of(smiles)
+        return [
+            _surface(frame, molecule)
+            for frame in found
+            if np.linalg.norm(frame.get_forces(), axis=1).max() <= LARGEST_FORCE
+            and not has_reacted(frame, bonds)
+        ]
     except (InputError, CalculationFailed, RuntimeError):
         return []
-    bonds = bonds_of(smiles)
-    return [
-        Surface(
-            Structure.from_ase(frame),
-            frame.get_potential_energy() / HARTREE_EV,
-            frame.get_forces() / FORCE_EV_ANGSTROM,
-            frame.get_charges(),
-            frame.get_dipole_moment() / BOHR_ANGSTROM,
-            molecule,
-        )
-        for frame in found
-        if np.linalg.norm(frame.get_forces(), axis=1).max() <= LARGEST_FORCE
-        and not has_reacted(frame, bonds)
-    ]
+
+
+def _surface(frame: Atoms, molecule: str) -> Surface:
+    return Surface(
+        Structure.from_ase(frame),
+        frame.get_potential_energy() / HARTREE_EV,
+        frame.get_forces() / FORCE_EV_ANGSTROM,
+        frame.get_charges(),
+        frame.get_dipole_moment() / BOHR_ANGSTROM,
+        molecule,
+    )
 
 
 def _along(atoms: Atoms, kept: tuple[int, ...]) -> list[Atoms]:

@@ -13,6 +13,12 @@ from mlsemi.excitations import excite_with
 from mlsemi.parameters import Parameters, checksum_of
 from mlsemi.response_constants import ExcitationParameters
 from mlsemi.singlepoint import singlepoint
+from mlsemi.training.committee_fit import (
+    COVERED,
+    excitation_errors_and_spreads,
+    with_calibrated_excitations,
+    with_fitted_committee,
+)
 from mlsemi.training.dataset import ReferenceDataset
 from mlsemi.training.excitation_cases import Case, cases_of
 from mlsemi.training.excitation_fit import (
@@ -104,6 +110,40 @@ def test_rydberg_states_are_left_out(parameters, dataset):
     case = cases_of(parameters, [replace(record, singlet_transitions=density)])[0]
     np.testing.assert_array_equal(case.energies["singlet"], record.singlet_energies[[0, 2]])
     assert case.energies["triplet"].size == 4
+
+
+def test_uncertainties_of_excitations(parameters, dataset):
+    """With their own calibration, against the shifted triplets; the committee stays."""
+    records = list(dataset)
+    plain = with_fitted_committee(parameters, records, records, n_member=8)
+    fitted = calibrate(plain, dataset, FitOptions(free=("hardness",), triplet_shift=0.01, folds=2))
+    assert not {"singlets", "triplets"} & set(fitted.committee.calibration)
+    both = with_calibrated_excitations(fitted, records)
+    np.testing.assert_array_equal(both.committee.shifts, plain.committee.shifts)
+    assert set(both.committee.calibration) - set(plain.committee.calibration) == {
+        "singlets",
+        "triplets",
+    }
+    assert both.header["committee"]["excited_structures"] == len(records)
+    found = excitation_errors_and_spreads(both, both.committee, records)
+    for error, spread in found.values():
+        assert np.mean(error < spread) == pytest.approx(COVERED, abs=0.15)
+    triplets = [c.model - c.reference for c in comparisons(both, records, 0.01)]
+    np.testing.assert_allclose(
+        np.sort(found["triplets"][0]), np.sort(np.abs(np.concatenate(triplets))), atol=1e-8
+    )
+    assert with_calibrated_excitations(parameters, records) is parameters
+
+
+def comparisons(parameters, records, shift):
+    """Triplets of a set beside those of records."""
+    cases = cases_of(parameters, records, shift)
+    return [
+        c
+        for case in cases
+        for c in compare(case, parameters.excitation)
+        if c.multiplicity == "triplet"
+    ]
 
 
 def test_calibrated_set_keeps_its_constants(parameters, dataset, tmp_path):

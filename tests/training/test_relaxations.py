@@ -31,8 +31,9 @@ def test_geometries_of_one_molecule():
     assert found[1].energy - found[0].energy == pytest.approx(-work, abs=1e-4)
 
 
-def test_charged_molecules_have_none():
-    assert relaxation_surfaces(("[NH4+]", inchikey("[NH4+]")), 1) == []
+@pytest.mark.parametrize("smiles", ["[NH4+]", "CBr"])
+def test_charged_molecules_and_unknown_elements_have_none(smiles):
+    assert relaxation_surfaces((smiles, inchikey(smiles)), 1) == []
 
 
 def test_only_training_molecules_each_once(tmp_path):
