@@ -1,8 +1,8 @@
 """Integrals of the valence basis: overlap, dipole, velocity, angular momentum (theory section 1).
 
-Analytic integrals over contracted s and p Gaussians, in atomic units. Each matrix that enters
-the energy or a loss stands next to its adjoint: from dL/d(matrix) to dL/d(positions), without
-a stored derivative tensor.
+Analytic integrals over contracted s and p Gaussians, in atomic units. Overlap and dipole stand next
+to their adjoints, for losses and properties that read them: from dL/d(matrix) to dL/d(positions),
+without a stored derivative tensor.
 """
 
 from __future__ import annotations

@@ -28,6 +28,9 @@ from mlsemi.kernels.perturbation import transition_populations
 from mlsemi.structure import Structure
 from mlsemi.units import BOHR_ANGSTROM, HARTREE_EV
 
+SMALLEST_GAP = 1e-6
+"""Hartree; first order says nothing of charges where a gap closes, so it counts as this large."""
+
 
 def shells_of(structure: Structure) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Atom, kind (s or p level) and first orbital of every shell."""
@@ -52,8 +55,8 @@ def charge_response(structure: Structure, state: ElectronicState) -> np.ndarray:
     orbitals = np.ascontiguousarray(state.orbitals)
     shells = transition_populations(orbitals, n, shell_of, atom.size).reshape(atom.size, -1)
     atoms = transition_populations(orbitals, n, atom[shell_of], structure.n_atom)
-    with np.errstate(divide="ignore"):
-        inverse = 4.0 / (state.energies[None, n:] - state.energies[:n, None])
+    gap = state.energies[None, n:] - state.energies[:n, None]
+    inverse = 4.0 / np.maximum(gap, SMALLEST_GAP)
     return (atoms * inverse).reshape(structure.n_atom, -1) @ shells.T
 
 

@@ -198,6 +198,16 @@ def test_no_file_is_long():
     assert not long
 
 
+def test_no_placeholders():
+    pattern = re.compile(r"^[A-Z]{4,}$|@[A-Z]+@", re.MULTILINE)
+    found = {
+        p.name: m.group()
+        for p in texts()
+        if p.suffix == ".md" and (m := pattern.search(p.read_text()))
+    }
+    assert not found
+
+
 def test_no_machine_paths():
     folders = "|".join(("home", "root", "work", "Users", "mnt", "scratch"))
     pattern = re.compile(rf"(?<![\w.\-/])/({folders})/\w")

@@ -150,7 +150,7 @@ def compute(job: Job, sampling: Sampling, level: Level, folder: Path) -> str | N
             )
             for atoms, charge, origin in geometries(job, sampling)
         ]
-    except ImportError:
+    except (ImportError, MemoryError):
         raise
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
