@@ -115,10 +115,10 @@ class Trainer:
         parts = [(batch[i::CHUNKS], drawn[i::CHUNKS]) for i in range(CHUNKS)]
         results = list(pool.map(loss_of, *zip(*(p for p in parts if p[0].size), strict=True)))
         gradient = {name: sum(r[-1][name] for r in results) for name in self.state.weights}
-        self._update(gradient)
+        self._update(gradient, pool)
         return [r[:-1] for r in results]
 
-    def _update(self, gradient: dict[str, Any]) -> None:
+    def _update(self, gradient: dict[str, Any], pool: ThreadPoolExecutor) -> None:
         """One step of the optimizer with a gradient-norm limit, and averaged weights."""
         s, schedule = self.state, self.config.schedule
         norm = np.sqrt(sum(float(np.vdot(g, g)) for g in gradient.values()))
@@ -126,15 +126,20 @@ class Trainer:
         rate = schedule.rate(s.step, schedule.epochs * self.n_batch)
         s.step += 1
         average = min(schedule.average, s.step / (s.step + 10.0))
-        for name, g in gradient.items():
-            if not self.form.trained(name):
-                continue
-            if self.config.only and not name.startswith(self.config.only):
-                continue
-            step = direction(s.moments, name, shrink * g, s.step, schedule.beta1, schedule.beta2)
+        betas = schedule.beta1, schedule.beta2
+
+        def move(name: str) -> None:
+            step = direction(s.moments, name, shrink * gradient[name], s.step, *betas)
             decay = 1.0 - rate * schedule.weight_decay * _decays(name)
             s.weights[name] = decay * s.weights[name] - rate * step
             s.averaged[name] = average * s.averaged[name] + (1 - average) * s.weights[name]
+
+        list(pool.map(move, filter(self._moves, gradient)))
+
+    def _moves(self, name: str) -> bool:
+        """Whether a weight is trained in this run."""
+        only = self.config.only
+        return self.form.trained(name) and (not only or name.startswith(only))
 
 
 def _decays(name: str) -> bool:

@@ -233,12 +233,12 @@ def test_forces_are_learnt_and_recorded(uninterrupted, dataset, tmp_path):
     assert fitted.header["training"]["loss"]["forces"] == 1.0
     assert fitted.header["training"]["schedule"]["force_share"] == 0.6
     assert fitted.header["errors"]["train"]["forces_ev_per_angstrom"] > 0.0
-    longer = CONFIG.replace(f"epochs = {EPOCHS}", f"epochs = {2 * EPOCHS}")
+    longer = CONFIG.replace(f"epochs = {EPOCHS}", f"epochs = {6 * EPOCHS}")
     path = place(tmp_path / "longer", dataset, longer)
     train(path, quiet=True)
     rows = last_state(path).history
     name = "forces_ev_per_angstrom"
-    assert rows[-1][f"validation_{name}"] < rows[0][f"validation_{name}"]
+    assert rows[-1][f"validation_{name}"] < 0.7 * rows[0][f"validation_{name}"]
     bare = ReferenceDataset(tuple(replace(r, forces=None) for r in dataset), dataset.provenance)
     without = train(place(tmp_path / "bare", bare), quiet=True)
     assert "forces_ev_per_angstrom" not in without.header["errors"]["train"]
