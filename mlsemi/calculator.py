@@ -13,13 +13,14 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, ReadError, all_changes
 from ase.io.jsonio import read_json, write_json
 
-from mlsemi.errors import InputError, StateWarning
+from mlsemi.domain import outside_text, without_usual_bond
+from mlsemi.errors import DomainWarning, InputError, StateWarning
 from mlsemi.ground import GroundState
 from mlsemi.parameters import DEFAULT, Parameters
 from mlsemi.potential import needs_orbitals, potential_energy
 from mlsemi.result import Result
 from mlsemi.singlepoint import check_temperature, singlepoint
-from mlsemi.structure import Structure
+from mlsemi.structure import Structure, whole
 from mlsemi.surface import KNOWN, SurfacePoint, excited_surface
 from mlsemi.units import BOHR_ANGSTROM, FORCE_EV_ANGSTROM, HARTREE_EV
 
@@ -74,6 +75,9 @@ class MLSemi(Calculator):
     its number, each also given as a :class:`mlsemi.errors.StateWarning`; ``surface`` is the last
     point, with the number it has now.
 
+    The first geometry with a bond broken or crushed is said in a
+    :class:`mlsemi.errors.DomainWarning`; ``mlsemi.singlepoint`` looks closer.
+
     Parameters
     ----------
     parameters : str, path or Parameters
@@ -122,6 +126,7 @@ class MLSemi(Calculator):
         self.crossings: list[Crossing] = []
         self.surface: SurfacePoint | None = None
         self.evaluations = 0
+        self.left_domain = False
         if parameters is not None:
             keywords["parameters"] = parameters
         elif keywords.get("restart") is None:
@@ -147,10 +152,10 @@ class MLSemi(Calculator):
                 f"no parameter {', '.join(sorted(unknown))} "
                 f"(there are {', '.join(self.default_parameters)})"
             )
-        if changes.get("state", 0) < 0:
-            raise InputError(
-                f"state {changes['state']}: 0 is the ground state, 1 the first excited singlet"
-            )
+        state = changes.get("state", 0)
+        if state < 0 or state != int(state):
+            raise InputError(f"state {state}: 0 is the ground state, 1 the first excited singlet")
+        whole(changes.get("charge", 0))
         check_temperature(changes.get("electronic_temperature", 0.0))
         chosen = changes.pop("parameters", None)
         before = self.parameters.get("parameters"), getattr(self, "parameter_set", None)
@@ -171,6 +176,7 @@ class MLSemi(Calculator):
     def forget(self) -> None:
         """Let the next geometry begin a new path: the excited state is chosen by energy again."""
         self.crossings, self.surface, self.evaluations = [], None, 0
+        self.left_domain = False
 
     def calculate(
         self,
@@ -196,6 +202,7 @@ class MLSemi(Calculator):
         if system_changes:
             self.results = {}
             self.evaluations += 1
+            self._check_bonds(structure)
         if self.parameters["state"]:
             energy, forces, ground = self._excited(structure, "forces" in properties)
         elif SURFACE.issuperset(properties) and not self._needs_orbitals():
@@ -280,6 +287,14 @@ class MLSemi(Calculator):
         checksum, self.atoms, self.results = found
         if checksum != self.parameter_set.checksum:
             raise ReadError(f"{path}: written with another parameter set {settings['parameters']}")
+
+    def _check_bonds(self, structure: Structure) -> None:
+        """Say once that a path has left the training domain."""
+        if self.left_domain:
+            return
+        for text in outside_text(structure, without_usual_bond(structure)):
+            self.left_domain = True
+            warnings.warn(text, DomainWarning, stacklevel=2)
 
     def _structure(self, atoms: Atoms) -> Structure:
         return Structure.from_ase(atoms, self.parameters["charge"])

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from mlsemi import __version__, cli_export, cli_training, terminal
-from mlsemi.cli_training import DEFAULT_PARAMETERS, Quiet
+from mlsemi.cli_training import DEFAULT_PARAMETERS, MOST_THREADS, Quiet
 from mlsemi.errors import InputError
 
 DEFAULT_SINGLETS = 20
@@ -64,11 +64,14 @@ FullResponse = Annotated[
 SelectEv = Annotated[
     float | None,
     typer.Option(
+        min=1e-12,
         metavar="E",
         help="Huge molecules: leave out configurations that matter less than E eV (try 1e-4).",
     ),
 ]
-Threads = Annotated[int, typer.Option(min=1, help="Threads; one is best for small molecules.")]
+Threads = Annotated[
+    int, typer.Option(min=1, max=MOST_THREADS, help="Threads; one is best for small molecules.")
+]
 Triplets = Annotated[int, typer.Option(min=0, help="Lowest triplet excitations.")]
 JsonOutput = Annotated[
     str | None,
@@ -143,8 +146,12 @@ def run(
     """  # noqa: D301 (click reads the backspace: do not rewrap)
     from mlsemi import jobs
     from mlsemi.molden import write_molden
+    from mlsemi.outputs import check_distinct
     from mlsemi.report import print_result
 
+    if str(molden) == "-":
+        raise typer.BadParameter("--molden writes a file, not standard output")
+    check_distinct(files, (json_output, molden))
     method, fragments = jobs.method_from(full_tddft, select_ev), jobs.fragments_from(fragment)
     frames = jobs.read(files, charge, parameters)
     if molden is not None and len(frames) > 1:
@@ -222,19 +229,26 @@ def spectrum(
     """  # noqa: D301 (click reads the backspace: do not rewrap)
     if singlets is not None and max_ev is not None:
         raise typer.BadParameter("give --singlets or --max-ev, not both")
+    if lorentz_ev is not None and shape is not Shape.voigt:
+        raise typer.BadParameter("--lorentz-ev belongs to --shape voigt")
     from mlsemi import jobs
+    from mlsemi.formats import located
+    from mlsemi.outputs import check_distinct
     from mlsemi.plots import check_format
     from mlsemi.report import print_states
     from mlsemi.units import HARTREE_EV
 
     if plot is not None:
         check_format(plot)
+    check_distinct([file], (json_output, plot, csv))
     if max_ev is not None:
         wanted = {"max_energy": max_ev / HARTREE_EV}
     else:
         wanted = {"singlets": singlets or DEFAULT_SINGLETS}
     method, fragments = jobs.method_from(full_tddft, select_ev), jobs.fragments_from(fragment)
     frames = jobs.read([file], charge, parameters)
+    if plot is not None or csv is not None:
+        jobs.check_same_molecule(frames)
     tables = None if quiet or json_output == "-" else terminal.console()
     results = []
     with terminal.json_sink(json_output) as emit:
@@ -249,7 +263,8 @@ def spectrum(
                 print_states(tables, record, frame.label)
             results.append(result)
         if plot is not None or csv is not None:
-            curves = jobs.spectrum_of(results, width_ev, shape.value, lorentz_ev)
+            with located(frames[0].file):
+                curves = jobs.spectrum_of(results, width_ev, shape.value, lorentz_ev)
             if plot is not None:
                 jobs.plot_spectrum(curves, plot, axis.value, cd, title=Path(frames[0].file).stem)
             if csv is not None:

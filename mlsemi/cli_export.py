@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mlsemi.cli_training import DEFAULT_PARAMETERS, Quiet
+from mlsemi.cli_training import DEFAULT_PARAMETERS, MOST_THREADS, Quiet
 from mlsemi.errors import InputError
 
 
@@ -30,7 +30,7 @@ def export(
     parameters: Annotated[
         str, typer.Option("--parameters", metavar="NAME|PATH", help="See 'mlsemi info'.")
     ] = DEFAULT_PARAMETERS,
-    threads: Annotated[int, typer.Option(min=1, help="Threads.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, max=MOST_THREADS, help="Threads.")] = 1,
     quiet: Quiet = False,
 ) -> None:
     """Orbitals, densities and natural transition orbitals as cube and Molden files.
@@ -45,6 +45,8 @@ def export(
     ntos:S1 is a Molden file with all pairs, their weights as occupations.
     """  # noqa: D301 (click reads the backspace: do not rewrap)
     from mlsemi import exports, jobs, terminal
+    from mlsemi.formats import located
+    from mlsemi.outputs import check_distinct
     from mlsemi.units import BOHR_ANGSTROM
     from mlsemi.volumes import Grid
 
@@ -56,7 +58,11 @@ def export(
     grid = Grid.around(frame.structure, spacing / BOHR_ANGSTROM, margin / BOHR_ANGSTROM)
     stem = "structure" if file == "-" else Path(file).name.split(".")[0]
     paths = [output / f"{stem}.{quantity.file_name}" for quantity in wanted]
+    check_distinct([file], paths)
     jobs.reserve(*paths)
+    for quantity in wanted:
+        with located(frame.label):
+            quantity.check(frame.structure)
     result = jobs.calculate(
         frame,
         parameters,
@@ -66,4 +72,5 @@ def export(
     )
     jobs.record_of(frame, result, quiet)
     for quantity, path in terminal.progress(list(zip(wanted, paths, strict=True)), "files", quiet):
-        exports.export(result, quantity, grid, path)
+        with located(frame.label):
+            exports.export(result, quantity, grid, path)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 DEFAULT_PARAMETERS = "organic-1"
+MOST_THREADS = 1024
 
 
 class Split(str, Enum):

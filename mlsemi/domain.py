@@ -1,14 +1,23 @@
 """Training domain: how far the features of an atom are from everything the model was trained on.
 
-Parameter sets with a committee know better what matters: :meth:`Committee.outside`.
+Parameter sets with a committee know better what matters: :meth:`Committee.outside`. Neither sees
+that an atom without neighbours is strange, since its features are small: bonds are looked at
+themselves.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from scipy.spatial.distance import pdist, squareform
 
+from mlsemi.elements import covalent_radius
 from mlsemi.layers import Weights
 from mlsemi.pairs import PairList
+from mlsemi.structure import Structure
+
+NEAREST = (0.70, 1.35)
+"""Distance of an atom from its nearest neighbour, in sums of their covalent radii, that molecules
+at up to 1000 K keep (0.73 to 1.31 in all reference data)."""
 
 MARGIN = 1.25
 """An atom is outside when its distance exceeds the largest of the training set by this factor."""
@@ -70,3 +79,21 @@ def outside(pairs: PairList, invariants: np.ndarray, weights: Weights) -> np.nda
     distance = feature_distance(pairs.species, invariants, weights)
     beyond = distance > weights["domain.limit"][pairs.species]
     return np.flatnonzero(beyond[pairs.atom])
+
+
+def without_usual_bond(structure: Structure) -> np.ndarray:
+    """Atoms whose nearest neighbour is farther or nearer than any bond of a warm molecule."""
+    radius = covalent_radius(structure.numbers)
+    ratio = squareform(pdist(structure.positions)) / (radius[:, None] + radius[None, :])
+    np.fill_diagonal(ratio, np.inf)
+    nearest = ratio.min(axis=1)
+    return np.flatnonzero((nearest < NEAREST[0]) | (nearest > NEAREST[1]))
+
+
+def outside_text(structure: Structure, atoms: np.ndarray) -> tuple[str, ...]:
+    """One warning that names atoms outside the training domain; none for no atoms."""
+    if not atoms.size:
+        return ()
+    named = ", ".join(f"{a} ({structure.symbols[a]})" for a in atoms[:5].tolist())
+    more = f" and {atoms.size - 5} more" if atoms.size > 5 else ""
+    return (f"outside the training domain: surroundings of atoms {named}{more}",)

@@ -19,3 +19,7 @@ class ConvergenceError(MlsemiError):
 
 class StateWarning(UserWarning):
     """The excited state that a calculator follows changed its number or was lost."""
+
+
+class DomainWarning(UserWarning):
+    """A geometry a calculator has reached is unlike all the parameters were trained on."""

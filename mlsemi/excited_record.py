@@ -45,7 +45,8 @@ def excited_record(
 
 def _energy(states: ExcitedStates, spread: np.ndarray, k: int) -> dict[str, Any]:
     energy_ev = float(states.energies[k]) * HARTREE_EV
-    out = {"energy_ev": energy_ev, "wavelength_nm": EV_NM / energy_ev}
+    wavelength = EV_NM / energy_ev if energy_ev > 0.0 else None
+    out: dict[str, Any] = {"energy_ev": energy_ev, "wavelength_nm": wavelength}
     if np.isfinite(spread[k]):
         out["uncertainty_ev"] = float(spread[k]) * HARTREE_EV
     if states.selection_errors is not None:

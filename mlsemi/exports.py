@@ -17,6 +17,7 @@ from mlsemi.errors import InputError
 from mlsemi.excitations import ExcitedStates
 from mlsemi.molden import write_orbitals
 from mlsemi.result import Result
+from mlsemi.structure import Structure
 from mlsemi.volumes import Grid, density_on, orbital_on, write_cube
 
 OF_STATES = ("hole", "electron", "transition", "difference", "ntos")
@@ -77,19 +78,34 @@ class Quantity:
             ".molden" if self.kind == "ntos" else ".cube"
         )
 
-    def orbital(self, result: Result) -> int:
-        """Number of the orbital in a result.
+    def orbital(self, structure: Structure) -> int:
+        """Number of the orbital of a structure.
 
         Raises
         ------
         InputError
             If it does not exist.
         """
-        n = result.state.n_occupied
+        n = structure.n_electron // 2
         index = {"homo": n - 1, "lumo": n, "": 0}[self.of] + self.index
-        if not 0 <= index < result.state.energies.size:
-            raise InputError(f"no orbital {index}: there are {result.state.energies.size}")
+        if not 0 <= index < structure.n_orbital:
+            raise InputError(f"no orbital {index}: there are {structure.n_orbital}")
         return index
+
+    def check(self, structure: Structure) -> None:
+        """Refuse an orbital or state that a structure does not have, before the work.
+
+        Raises
+        ------
+        InputError
+            If it does not exist.
+        """
+        if self.kind == "orbital":
+            self.orbital(structure)
+        n = structure.n_electron // 2
+        most = n * (structure.n_orbital - n)
+        if self.kind in OF_STATES and self.index > most:
+            raise InputError(f"no excited state {self.of}{self.index}: there are {most}")
 
     def states(self, result: Result) -> tuple[ExcitedStates, int]:
         """The states of a result that it belongs to, and its place among them.
@@ -131,7 +147,7 @@ def export(result: Result, quantity: Quantity, grid: Grid, path: Path) -> None:
     if quantity.kind == "ntos":
         _write_natural_orbitals(result, quantity, path)
     elif quantity.kind == "orbital":
-        values = orbital_on(*at, result.orbitals[:, quantity.orbital(result)])
+        values = orbital_on(*at, result.orbitals[:, quantity.orbital(result.structure)])
         write_cube(path, result.structure, grid, values, title)
     elif quantity.kind in ("hole", "electron"):
         states, k = quantity.states(result)

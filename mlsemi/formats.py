@@ -90,7 +90,7 @@ def iter_frames(path: str | os.PathLike[str], charge: int | None = None) -> Iter
     index = -1
     for index, (atoms, notes) in enumerate(_iter_atoms(path, file)):
         with located(f"{file}, frame {index}"):
-            total = _charge_of(atoms, notes) if charge is None else charge
+            total = charge_of(atoms, notes) if charge is None else charge
             structure = Structure.from_ase(atoms, total)
         if atoms.pbc.any() or atoms.cell.rank:
             notes.append("the periodic cell is ignored")
@@ -125,6 +125,8 @@ def _format_of(path: Path) -> str:
     try:
         if path.stat().st_size == 0:
             raise InputError("is empty")
+        with open(path, "rb"):
+            pass
         with _parsing():
             return str(filetype(str(path)))
     except FileNotFoundError:
@@ -139,7 +141,7 @@ def _text_of(path: str | os.PathLike[str], file: str) -> str:
             text = sys.stdin.read()
         else:
             with open_with_compression(str(path)) as stream:
-                text = str(stream.read())
+                text = str(stream.read()).removeprefix("\ufeff")
     except (OSError, EOFError) as error:
         raise InputError(f"cannot be read ({error})") from None
     except UnicodeDecodeError:
@@ -167,8 +169,8 @@ def _parsing() -> Iterator[list[str]]:
     notes.extend(" ".join(str(w.message).split()) for w in caught)
 
 
-def _charge_of(atoms: Atoms, notes: list[str]) -> int:
-    """Charge stored with the frame, 0 without one."""
+def charge_of(atoms: Atoms, notes: list[str]) -> int:
+    """Charge stored with the frame, 0 without one; adds to ``notes`` what is odd about it."""
     value = atoms.info.get("charge", 0)
     if isinstance(value, bool | np.bool_):
         notes.append("the comment says 'charge' without '=N'; the charge is taken as 0")

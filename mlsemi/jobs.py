@@ -83,6 +83,10 @@ def record_of(
     return record
 
 
+MOST_ATOMS = 1_000_000
+"""Atom numbers beyond are refused before there is a structure to look at."""
+
+
 def fragments_from(texts: Sequence[str] | None) -> list[list[int]] | None:
     """Atoms of fragments given as ``0-11,14``.
 
@@ -101,6 +105,8 @@ def fragments_from(texts: Sequence[str] | None) -> list[list[int]] | None:
             last = last if dash else first
             if not (first.isdigit() and last.isdigit() and int(first) <= int(last)):
                 raise InputError(f"--fragment {text!r}: give atoms like 0-11,14")
+            if int(last) >= MOST_ATOMS:
+                raise InputError(f"--fragment {text!r}: atom {last} does not exist")
             atoms.extend(range(int(first), int(last) + 1))
         out.append(atoms)
     return out
@@ -126,17 +132,28 @@ def spectrum_of(
     Raises
     ------
     InputError
-        If the frames hold different molecules.
+        If there is no state to draw.
     """
-    symbols = [result.structure.symbols for result in results]
+    states = [result.singlets for result in results if result.singlets is not None]
+    return average_spectrum(states, width_ev, shape, lorentz_ev)
+
+
+def check_same_molecule(frames: Sequence[Frame]) -> None:
+    """Refuse to average over different molecules.
+
+    Raises
+    ------
+    InputError
+        If the frames hold some.
+    """
+    symbols = [frame.structure.symbols for frame in frames]
     other = next((k for k, found in enumerate(symbols) if found != symbols[0]), None)
     if other is not None:
         raise InputError(
-            f"frames 0 and {other} are different molecules: a spectrum is the average over frames "
-            "of one; give the others files of their own, or neither --plot nor --csv"
+            f"{frames[0].file}: frames 0 and {other} are different molecules: a spectrum is the "
+            "average over frames of one; give the others files of their own, or neither --plot "
+            "nor --csv"
         )
-    states = [result.singlets for result in results if result.singlets is not None]
-    return average_spectrum(states, width_ev, shape, lorentz_ev)
 
 
 def plot_spectrum(

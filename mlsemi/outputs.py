@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -26,6 +26,8 @@ def complete_or_absent(path: str | os.PathLike[str]) -> Iterator[Path]:
     direct = target.exists() and not target.is_file()
     temporary = target if direct else target.with_name(f".{target.name}.{os.getpid()}.writing")
     try:
+        if target.exists() and not os.access(target, os.W_OK):
+            raise PermissionError(None, "it is read-only")
         with open(temporary, "ab"):
             pass
         yield temporary
@@ -39,6 +41,28 @@ def complete_or_absent(path: str | os.PathLike[str]) -> Iterator[Path]:
         if not direct:
             with suppress(OSError):
                 temporary.unlink()
+
+
+def check_distinct(
+    inputs: Sequence[str | os.PathLike[str]], outputs: Sequence[str | os.PathLike[str] | None]
+) -> None:
+    """Refuse an output that is an input or another output; devices, ``-`` and None are neither.
+
+    Raises
+    ------
+    InputError
+        Naming the output.
+    """
+    seen = {os.path.realpath(path) for path in inputs}
+    for path in outputs:
+        if path is None or str(path) == "-":
+            continue
+        real = os.path.realpath(path)
+        if os.path.exists(real) and not os.path.isfile(real):
+            continue
+        if real in seen:
+            raise InputError(f"{path}: cannot be two files at once, inputs included")
+        seen.add(real)
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from mlsemi.committee import Calibration, Committee
-from mlsemi.domain import outside
+from mlsemi.domain import outside, outside_text, without_usual_bond
 from mlsemi.elements import number_of, symbol
 from mlsemi.errors import InputError, ParameterError
 from mlsemi.forms import ModelForm
@@ -177,11 +177,8 @@ class Parameters:
             strange = self.committee.outside(pairs, atom_shifts)
         else:
             strange = outside(pairs, features.invariants, self.model.weights)
-        if strange.size:
-            named = ", ".join(f"{a} ({structure.symbols[a]})" for a in strange[:5].tolist())
-            more = f" and {strange.size - 5} more" if strange.size > 5 else ""
-            out.append(f"outside the training domain: surroundings of atoms {named}{more}")
-        return tuple(out)
+        strange = np.union1d(strange, without_usual_bond(structure))
+        return (*out, *outside_text(structure, strange))
 
     @classmethod
     def load(cls, name: str | os.PathLike[str]) -> Parameters:

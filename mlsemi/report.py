@@ -233,7 +233,8 @@ def _states(name: str, states: Sequence[Record], n_occupied: int) -> Table:
     for index, state in enumerate(states, start=1):
         energy = f"{state['energy_ev']:.3f}{_plus_minus(state.get('uncertainty_ev'), 2)}"
         row = [f"{'S' if singlet else 'T'}{index}", energy]
-        row.append(f"{state['wavelength_nm']:.1f}")
+        wavelength = state["wavelength_nm"]
+        row.append("" if wavelength is None else f"{wavelength:.1f}")
         if singlet:
             # adding zero turns a rounded -0 into 0
             row.append(f"{round(state['oscillator_strength'], 4) + 0.0:.4f}")

@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 from ase import Atoms
@@ -21,7 +22,7 @@ from mlsemi.dispersion import NO_DISPERSION, dispersion_of
 from mlsemi.eigen import ElectronicState
 from mlsemi.errors import InputError
 from mlsemi.excitations import ExcitedStates, build_interaction, excite_with
-from mlsemi.formats import iter_frames
+from mlsemi.formats import charge_of, iter_frames
 from mlsemi.ground import GroundState, ground_state
 from mlsemi.integrals import angular_integrals, dipole_integrals, velocity_integrals
 from mlsemi.intensities import intensities
@@ -35,6 +36,9 @@ from mlsemi.structure import Structure
 from mlsemi.threads import limited
 from mlsemi.uncertainty import Uncertainty
 from mlsemi.units import BOLTZMANN, HARTREE_EV
+
+LEAST_GAP_EV = 0.3
+"""Molecules with a smaller gap are warned about."""
 
 
 class Clock:
@@ -54,11 +58,15 @@ class Clock:
 def as_structure(
     source: str | os.PathLike[str] | Atoms | Structure, charge: int | None
 ) -> Structure:
-    """Structure of a path (first frame), ``ase.Atoms`` or a Structure (returned as it is)."""
+    """Structure of a path (first frame), ``ase.Atoms`` or a Structure.
+
+    The charge of Atoms that is not given is their ``info["charge"]``, as read from a file.
+    """
     if isinstance(source, Structure):
-        return source
+        return source if charge is None else replace(source, charge=charge)
     if isinstance(source, Atoms):
-        return Structure.from_ase(source, charge or 0)
+        known = charge_of(source, []) if charge is None else charge
+        return Structure.from_ase(source, known)
     return next(iter_frames(os.fspath(source), charge)).structure
 
 
@@ -83,7 +91,8 @@ def singlepoint(
     source : path, ase.Atoms or Structure
         A path is read with its first frame.
     charge : int, optional
-        Total charge, e; by default what the file says, else 0. A Structure brings its own.
+        Total charge, e; by default what the file (``atoms.info["charge"]``, the Structure) says,
+        else 0.
     parameters : str, path or Parameters
         Parameter set.
     singlets, triplets : int
@@ -111,7 +120,7 @@ def singlepoint(
     InputError
         If the structure is unusable or holds an element the parameters were not trained for, or
         the temperature is not a number from zero upwards; for singlets by number and by energy
-        at once.
+        at once, or by a number or energy that makes no sense.
     ParameterError
         If the parameter set is missing or corrupted.
     """
@@ -137,7 +146,8 @@ def singlepoint(
             asked = {"singlet": singlets, "triplet": triplets}
             states = _excited(frame, ground.state, chosen.excitation, asked, max_energy, method)
         shifts = chosen.atom_shifts(pairs, record.features)
-        notes = chosen.warnings(structure, pairs, record.features, shifts) + _doubts(asked, states)
+        notes = chosen.warnings(structure, pairs, record.features, shifts)
+        notes += _open_shell(ground.state) + _doubts(asked, states)
     if dispersion and not chosen.functional:
         notes += ("no dispersion: the parameters do not name the functional they were trained on",)
     return Result(
@@ -179,6 +189,17 @@ def check_temperature(kelvin: float) -> None:
     """
     if not (math.isfinite(kelvin) and kelvin >= 0.0):
         raise InputError(f"electronic temperature {kelvin} K: need a number from zero upwards")
+
+
+def _open_shell(state: ElectronicState) -> tuple[str, ...]:
+    """A warning where it is arbitrary which orbitals are occupied."""
+    gap = (state.lumo - state.homo) * HARTREE_EV
+    if state.kt or not gap < LEAST_GAP_EV:
+        return ()
+    return (
+        f"the gap is {gap:.2f} eV: a closed shell is the wrong picture, and charges and bond "
+        "orders are arbitrary; an electronic temperature gives fractional occupations",
+    )
 
 
 def _doubts(asked: dict[str, int], found: dict[str, ExcitedStates]) -> tuple[str, ...]:
@@ -237,8 +258,13 @@ def _excited(
 ) -> dict[str, ExcitedStates]:
     """Excited states of each multiplicity asked for, with intensities."""
     out: dict[str, ExcitedStates] = {}
-    if any(n < 0 for n in asked.values()):
-        raise InputError("the number of excited states must not be negative")
+    for n in asked.values():
+        if n != int(n) or n < 0:
+            raise InputError(f"{n} excited states: need a whole number from zero upwards")
+    if max_energy is not None and not max_energy > 0.0:
+        raise InputError(
+            f"an upper bound of {max_energy} hartree for excitations: need more than zero"
+        )
     if asked["singlet"] and max_energy is not None:
         raise InputError("give a number of singlets or an upper bound of their energy, not both")
     wanted = {m: n for m, n in asked.items() if n or (m == "singlet" and max_energy is not None)}

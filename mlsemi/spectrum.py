@@ -175,8 +175,8 @@ def _line(width_ev: float, shape: str, lorentz_ev: float) -> Callable[[np.ndarra
 
 
 def _grid(sticks: np.ndarray, width_ev: float) -> np.ndarray:
-    if not sticks.size:
-        raise InputError("there are no excited states to broaden; give an energy grid")
+    if not sticks.size or sticks[-1] <= 0.0:
+        raise InputError("no excited state lies above the ground state and in the range asked for")
     step = width_ev / 20.0
     first = max(1, int(np.floor((sticks[0] - 4.0 * width_ev) / step)))
     last = int(np.ceil((sticks[-1] + 4.0 * width_ev) / step))

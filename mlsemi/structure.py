@@ -54,7 +54,7 @@ class Structure:
     def __post_init__(self) -> None:
         object.__setattr__(self, "numbers", read_only(self.numbers, np.int64))
         object.__setattr__(self, "positions", read_only(self.positions))
-        object.__setattr__(self, "charge", int(self.charge))
+        object.__setattr__(self, "charge", whole(self.charge))
         if self.numbers.ndim != 1 or self.numbers.size == 0:
             raise InputError("the structure has no atoms")
         if self.positions.shape != (self.numbers.size, 3):
@@ -137,3 +137,16 @@ class Structure:
     def to_ase(self) -> Atoms:
         """``ase.Atoms`` object with the same atoms (angstrom)."""
         return Atoms(self.numbers, self.positions * BOHR_ANGSTROM)
+
+
+def whole(charge: float) -> int:
+    """A charge as an int.
+
+    Raises
+    ------
+    InputError
+        If it is no whole number.
+    """
+    if not np.isfinite(charge) or charge != int(charge):
+        raise InputError(f"the charge {charge} is not an integer")
+    return int(charge)

@@ -6,6 +6,7 @@ the one line of an error go to standard error.
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -44,6 +45,10 @@ class OneLineErrors(TyperGroup):
             fail(str(error))
         except MemoryError:
             fail("not enough memory for this calculation")
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # the reader of a pipe has gone: no error of ours
+                raise
+            fail(f"{error.filename or 'output'}: {error.strerror or error}")
         except ModuleNotFoundError as error:
             package = (error.name or "").partition(".")[0]
             if package not in EXTRAS:

@@ -16,6 +16,7 @@ from functools import cache
 
 from threadpoolctl import LibController, ThreadpoolController
 
+from mlsemi.errors import InputError
 from mlsemi.memory import keep_freed_memory
 
 
@@ -37,6 +38,10 @@ def _set(library: LibController, number: int) -> None:
     because it cannot know that they agree. Here they do, so the call beneath is used.
     """
     getattr(library, "_real_set_num_threads", library.set_num_threads)(number)
+
+
+MOST = 1024
+"""Threads beyond this break OpenMP libraries."""
 
 
 class _Shared:
@@ -75,7 +80,14 @@ def limited(threads: int) -> Iterator[None]:
     """Run a block with so many threads in BLAS, LAPACK and OpenMP libraries, and keep its memory.
 
     Blocks must not be nested with different numbers: the inner one would wait for the outer.
+
+    Raises
+    ------
+    InputError
+        For a number that is not between 1 and ``MOST``.
     """
+    if not 1 <= threads <= MOST:
+        raise InputError(f"{threads} threads: need 1 to {MOST}")
     keep_freed_memory()
     with _libraries("openmp").limit(limits=threads):
         _BLAS.enter(threads)

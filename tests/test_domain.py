@@ -1,9 +1,23 @@
+import warnings
+
 import numpy as np
 import pytest
+from ase import Atoms
 from molecules import SMALL, distorted, random_model
 
-from mlsemi.domain import MARGIN, feature_distance, fit_domain, outside
+from mlsemi import MLSemi
+from mlsemi.domain import (
+    MARGIN,
+    feature_distance,
+    fit_domain,
+    outside,
+    outside_text,
+    without_usual_bond,
+)
+from mlsemi.errors import DomainWarning
 from mlsemi.pairs import PairList
+from mlsemi.structure import Structure
+from mlsemi.units import BOHR_ANGSTROM
 
 TRAINING = [distorted(name, seed) for seed in range(4) for name in ("HCOOH", "CH3CONH2")]
 MODEL = random_model()
@@ -50,3 +64,42 @@ def test_species_without_data_have_no_distance(fitted):
     assert set(fitted) == set(alone) <= set(SMALL.shapes())
     for name, value in alone.items():
         assert value.shape == SMALL.shapes()[name]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "distance", "strange"),
+    [((1, 1), 0.74, 0), ((1, 1), 0.3, 2), ((1, 1), 8.0, 2), ((6, 8), 1.13, 0), ((6, 8), 2.0, 2)],
+)
+def test_broken_and_crushed_bonds(numbers, distance, strange):
+    x = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, distance / BOHR_ANGSTROM]])
+    structure = Structure(np.array(numbers), x)
+    atoms = without_usual_bond(structure)
+    assert atoms.size == strange
+    assert len(outside_text(structure, atoms)) == bool(strange)
+
+
+def test_only_the_atom_that_has_left_is_named():
+    structure = distorted("CH4")
+    hydrogen = int(np.flatnonzero(structure.numbers == 1)[2])
+    x = np.array(structure.positions)
+    carbon = x[structure.numbers == 6][0]
+    x[hydrogen] = carbon + 3.0 * (x[hydrogen] - carbon)
+    far = Structure(structure.numbers, x)
+    assert without_usual_bond(structure).size == 0
+    assert without_usual_bond(far).tolist() == [hydrogen]
+    assert outside_text(far, without_usual_bond(far)) == (
+        f"outside the training domain: surroundings of atoms {hydrogen} (H)",
+    )
+
+
+def test_a_calculator_says_once_that_a_bond_broke():
+    atoms = Atoms("HF", positions=[[0.0, 0.0, 0.0], [0.0, 0.0, 0.92]])
+    atoms.calc = MLSemi()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        atoms.get_potential_energy()
+        atoms.positions[1, 2] = 2.0
+        with pytest.raises(DomainWarning, match=r"atoms 0 \(H\), 1 \(F\)"):
+            atoms.get_potential_energy()
+        atoms.positions[1, 2] = 2.1
+        atoms.get_potential_energy()

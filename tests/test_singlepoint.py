@@ -94,8 +94,43 @@ def test_lone_atoms_and_full_shells(parameters):
 def test_refusals(parameters):
     with pytest.raises(InputError, match="element S"):
         singlepoint(molecule("SH2"), parameters=parameters)
-    with pytest.raises(InputError, match="negative"):
-        singlepoint(molecule("H2O"), parameters=parameters, singlets=-1)
+    water = molecule("H2O")
+    for asked, text in (
+        ({"singlets": -1}, "whole number"),
+        ({"triplets": 1.5}, "whole number"),
+        ({"max_energy": -1.0}, "above zero|more than zero"),
+        ({"max_energy": float("nan")}, "above zero|more than zero"),
+        ({"max_energy": 0.3, "singlets": 2}, "not both"),
+        ({"threads": 0}, "0 threads"),
+        ({"threads": 10**5}, "100000 threads"),
+        ({"charge": 0.5}, "not an integer"),
+        ({"charge": float("nan")}, "not an integer"),
+    ):
+        with pytest.raises(InputError, match=text):
+            singlepoint(water, parameters=parameters, **asked)
+
+
+def test_charge_of_atoms_and_structures(parameters):
+    atoms = molecule("H2O")
+    atoms.info["charge"] = 2
+    structure = Structure.from_ase(atoms, 2)
+    for source in (atoms, structure):
+        assert singlepoint(source, parameters=parameters).structure.charge == 2
+        assert singlepoint(source, parameters=parameters, charge=0).structure.charge == 0
+
+
+def test_a_closed_gap_is_said(parameters, monkeypatch):
+    """Two far hydrogen atoms: one orbital of each, of the same energy."""
+    x = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 30.0]])
+    far = Structure(np.array([1, 1]), x)
+    warned = " ".join(singlepoint(far, parameters=parameters).warnings)
+    assert "the gap is 0.00 eV" in warned
+    assert "outside the training domain" in warned
+    warm = singlepoint(far, parameters=parameters, electronic_temperature=3000.0)
+    assert "the gap" not in " ".join(warm.warnings)
+    np.testing.assert_allclose(warm.charges, 0.0, atol=1e-12)
+    usual = singlepoint(molecule("CH4"), parameters=parameters).warnings
+    assert not [text for text in usual if "gap" in text]
 
 
 def test_domain_of_the_training_set(parameters):

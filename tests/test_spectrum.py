@@ -110,7 +110,7 @@ def test_what_cannot_be_drawn(three):
         spectrum(three, 0.3, "box")
     with pytest.raises(InputError, match="grid"):
         spectrum(three, energies_ev=np.array([2.0, 1.0]))
-    with pytest.raises(InputError, match="no excited states"):
+    with pytest.raises(InputError, match="no excited state lies"):
         spectrum(states([], [], []))
     with pytest.raises(InputError, match="no intensities"):
         spectrum(states([4.0], [np.nan], [np.nan]))

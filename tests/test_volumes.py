@@ -74,7 +74,7 @@ def dipole(picture, k):
 def test_densities_integrate_to_their_traces(picture, grid):
     at = (grid, picture.basis, picture.structure.positions)
     volume, root = grid.spacing**3, picture.inverse_root
-    homo = orbital_on(*at, picture.orbitals[:, Quantity.named("homo").orbital(picture)])
+    homo = orbital_on(*at, picture.orbitals[:, Quantity.named("homo").orbital(picture.structure)])
     assert (homo**2).sum() * volume == pytest.approx(1.0, abs=2e-3)
     for name, electrons in (("density", 12.0), ("difference:S1", 0.0), ("transition:S2", 0.0)):
         matrix = density_of(picture, Quantity.named(name))
@@ -119,8 +119,8 @@ def test_natural_orbitals_in_molden(picture, tmp_path, capsys):
 
 
 def test_names(picture):
-    assert Quantity.named("LUMO+2").orbital(picture) == picture.state.n_occupied + 2
-    assert Quantity.named("orbital:0").orbital(picture) == 0
+    assert Quantity.named("LUMO+2").orbital(picture.structure) == picture.state.n_occupied + 2
+    assert Quantity.named("orbital:0").orbital(picture.structure) == 0
     some = [Quantity.named(text) for text in ("homo-1", "hole:S3", "transition:T2", "ntos:S1")]
     assert needed(some) == {"singlets": 3, "triplets": 2}
     assert [q.file_name for q in some][:2] == ["homo-1.cube", "hole-S3.cube"]
@@ -128,7 +128,7 @@ def test_names(picture):
         with pytest.raises(InputError, match="cannot be exported"):
             Quantity.named(text)
     with pytest.raises(InputError, match="no orbital"):
-        Quantity.named("lumo+40").orbital(picture)
+        Quantity.named("lumo+40").orbital(picture.structure)
     with pytest.raises(InputError, match="no excited state T9"):
         Quantity.named("hole:T9").states(picture)
     for spacing in (0.0, 1e-4):

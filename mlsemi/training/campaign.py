@@ -99,8 +99,12 @@ def jobs_of_smiles(path: str | os.PathLike[str], excluded: frozenset[str]) -> li
     InputError
         If a line is not a SMILES; names the file and line.
     """
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read ({error})") from None
     jobs = []
-    for number, line in enumerate(Path(path).read_text().splitlines(), start=1):
+    for number, line in enumerate(lines, start=1):
         words = line.split("# ")[0].split()
         if not words or words[0].startswith("#"):
             continue
