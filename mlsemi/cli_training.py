@@ -108,7 +108,7 @@ def reference(
         inputs=inputs or [],
         output=output,
         frames=frames,
-        temperatures=tuple(temperature or (0.0, 300.0, 600.0, 1000.0)),
+        temperatures=tuple(temperature or ()),
         seed=seed,
         method=method,
         basis=basis,

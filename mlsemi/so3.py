@@ -17,6 +17,16 @@ L_MAX = 2
 N_HARMONIC = (L_MAX + 1) ** 2
 
 
+NATURAL_PATHS = tuple(
+    (l1, l2, l)
+    for l in range(L_MAX + 1)
+    for l1 in range(L_MAX + 1)
+    for l2 in range(L_MAX + 1)
+    if abs(l1 - l2) <= l <= l1 + l2 and (l1 + l2 + l) % 2 == 0
+)
+"""Couplings (l1, l2) -> l of proper tensors to proper tensors, up to L_MAX."""
+
+
 def components(l: int) -> slice:
     """Positions of the 2l+1 components of degree l in an array of all harmonics."""
     return slice(l * l, (l + 1) * (l + 1))

@@ -12,20 +12,14 @@ from mlsemi.kernels.density import density, density_adjoint
 from mlsemi.layers import Gradients, Weights, perceptron, perceptron_adjoint
 from mlsemi.pairs import PairList
 from mlsemi.representation.gates import gated, gated_adjoint, mixed, mixed_adjoint
-from mlsemi.so3 import L_MAX, CouplingTable, components
+from mlsemi.so3 import L_MAX, NATURAL_PATHS, CouplingTable, components
 
 NU2_PATHS = ((0, 0, 0), (1, 1, 0), (2, 2, 0), (0, 1, 1), (1, 2, 1), (0, 2, 2), (1, 1, 2), (2, 2, 2))
 _OFFSETS = (0, 1, 2, 3, 6, 9, 14, 19)
 NU2 = CouplingTable.of(NU2_PATHS, _OFFSETS)
 
 
-NU3_PATHS = tuple(
-    (l1, l2, l)
-    for l in range(L_MAX + 1)
-    for l1 in range(L_MAX + 1)
-    for l2 in range(L_MAX + 1)
-    if abs(l1 - l2) <= l <= l1 + l2 and (l1 + l2 + l) % 2 == 0
-)
+NU3_PATHS = NATURAL_PATHS
 _NU3_OFFSETS = tuple(int(n) for n in np.cumsum([0, *(2 * l + 1 for _, _, l in NU3_PATHS[:-1])]))
 NU3 = CouplingTable.of(NU3_PATHS, _NU3_OFFSETS)
 

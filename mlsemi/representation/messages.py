@@ -10,15 +10,9 @@ from mlsemi.kernels.density import messages, messages_adjoint
 from mlsemi.layers import Gradients, Weights, perceptron, perceptron_adjoint
 from mlsemi.pairs import PairList
 from mlsemi.representation.gates import gated, gated_adjoint, mixed, mixed_adjoint
-from mlsemi.so3 import L_MAX, CouplingTable, components
+from mlsemi.so3 import L_MAX, NATURAL_PATHS, CouplingTable, components
 
-PATHS = tuple(
-    (l1, l2, l)
-    for l in range(L_MAX + 1)
-    for l1 in range(L_MAX + 1)
-    for l2 in range(L_MAX + 1)
-    if abs(l1 - l2) <= l <= l1 + l2 and (l1 + l2 + l) % 2 == 0
-)
+PATHS = NATURAL_PATHS
 TABLE = CouplingTable.of(PATHS, tuple(l * l for _, _, l in PATHS))
 
 

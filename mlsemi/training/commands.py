@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 SMILES_SUFFIXES = (".smi", ".smiles", ".txt")
 DATASET_SUFFIXES = (".h5", ".hdf5")
-TEMPERATURES = (0.0, 300.0, 600.0, 1000.0)
 SPEED_WINDOW = 1800.0
 """Seconds over which the progress bar averages; one molecule takes seconds to minutes."""
 
@@ -38,7 +37,7 @@ def reference_command(
     inputs: Sequence[str | os.PathLike[str]],
     output: str | os.PathLike[str],
     frames: int | None = None,
-    temperatures: Sequence[float] = TEMPERATURES,
+    temperatures: Sequence[float] = (),
     seed: int = 0,
     method: str = "b3lyp",
     basis: str = "def2-tzvp",
@@ -69,7 +68,7 @@ def reference_command(
         Thermal frames per molecule. By default 1 for SMILES, and the geometry as given for
         structure files.
     temperatures : sequence of float
-        Each frame draws one, kelvin; 0 is the relaxed geometry.
+        Each frame draws one, kelvin; 0 is the relaxed geometry. Empty: those of ``Sampling``.
     seed : int
         Of the geometries.
     method, basis : str
@@ -109,14 +108,15 @@ def reference_command(
         If a program is missing.
     """
     require_programs()
-    from mlsemi.training.campaign import Sampling, collect, pending
+    from mlsemi.training.campaign import TEMPERATURES, Sampling, collect, pending
     from mlsemi.training.reference import Level
 
     output = Path(output)
     _check_options(
         inputs, output, frames, temperatures, (excitations, ris), processes, collect_only
     )
-    sampling = Sampling(1 if frames is None else frames, tuple(map(float, temperatures)), seed)
+    drawn = tuple(map(float, temperatures)) or TEMPERATURES
+    sampling = Sampling(1 if frames is None else frames, drawn, seed)
     level = Level(method, basis, forces=forces, excitations=excitations, ris=ris, backend=backend)
     excluded = read_hashes(exclude)
     jobs = [job for path in inputs for job in jobs_of(path, frames, excluded)] if inputs else None
@@ -281,8 +281,8 @@ def _check_options(
         raise InputError(f"{output}: is an input as well; choose another output file")
     if frames is not None and frames < 0:
         raise InputError(f"frames must not be negative, got {frames}")
-    if not temperatures or not all(0.0 <= t <= 5000.0 for t in temperatures):
-        raise InputError("temperatures must be given and lie between 0 and 5000 kelvin")
+    if not all(0.0 <= t <= 5000.0 for t in temperatures):
+        raise InputError("temperatures must lie between 0 and 5000 kelvin")
     if min(states) < 0:
         raise InputError(f"numbers of excitations must not be negative, got {states}")
     if processes is not None and processes < 1:

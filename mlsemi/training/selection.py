@@ -10,6 +10,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from mlsemi.domain import standardised
 from mlsemi.errors import InputError
 from mlsemi.model import Model
 from mlsemi.outputs import complete_or_absent
@@ -40,9 +41,7 @@ def molecule_features(structures: Sequence[Structure], model: Model) -> np.ndarr
     for structure in structures:
         pairs = PairList.of([structure], form.elements, form.cutoff)
         features = model.representation.features(pairs, model.radial, w)
-        scaled = (features.invariants - w["domain.center"][pairs.species]) / w["domain.spread"][
-            pairs.species
-        ]
+        scaled = standardised(pairs.species, features.invariants, w)
         row = np.zeros((len(form.elements), scaled.shape[1]))
         np.add.at(row, pairs.species, scaled / structure.n_atom)
         rows.append(row.ravel())
