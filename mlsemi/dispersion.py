@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from mlsemi.errors import MlsemiError, ParameterError
+from mlsemi.errors import ConvergenceError, MlsemiError, ParameterError
 from mlsemi.structure import Structure
 
 if TYPE_CHECKING:
@@ -56,6 +56,8 @@ def dispersion_of(
         If the library is not installed.
     ParameterError
         If D4 has no parameters for the functional.
+    ConvergenceError
+        If the library gives no number.
     """
     if functional is None:
         return NO_DISPERSION
@@ -67,8 +69,8 @@ def dispersion_of(
         model.set_realspace_cutoff(**CUTOFFS)
         result = model.get_dispersion(damping, grad=with_gradient)
         if np.isfinite(result.get("gradient", result["energy"])).all():
-            break
-    return Dispersion(float(result["energy"]), result.get("gradient"))
+            return Dispersion(float(result["energy"]), result.get("gradient"))
+    raise ConvergenceError("the dispersion energy is not a number: compute without dispersion")
 
 
 def _damping(functional: str) -> DampingParam:

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 
 from mlsemi.eigen import ElectronicState
-from mlsemi.errors import InputError
+from mlsemi.errors import ConvergenceError, InputError
 from mlsemi.kernels import response
 from mlsemi.monopoles import (
     Interaction,
@@ -318,6 +318,11 @@ def excite_adjoint(
     inner = np.zeros_like(state.orbitals)
     inner[:n, :n], inner[n:, n:] = fock_bar
     gap = state.energies[None, n:] - state.energies[:n, None]
+    if not np.all(gap > 0.0):
+        raise ConvergenceError(
+            "the highest occupied and the lowest unoccupied orbital have the same energy: "
+            "excited states have no derivative there"
+        )
     inner[:n, n:] = 0.5 * rotation_bar / gap
     inner[n:, :n] = inner[:n, n:].T
     at, scalars = (between.positions, between.hardness), between.scalars
