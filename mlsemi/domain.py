@@ -8,9 +8,9 @@ themselves.
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial.distance import pdist, squareform
 
 from mlsemi.elements import covalent_radius
+from mlsemi.kernels.geometry import nearest
 from mlsemi.layers import Weights
 from mlsemi.pairs import PairList
 from mlsemi.structure import Structure
@@ -83,11 +83,8 @@ def outside(pairs: PairList, invariants: np.ndarray, weights: Weights) -> np.nda
 
 def without_usual_bond(structure: Structure) -> np.ndarray:
     """Atoms whose nearest neighbour is farther or nearer than any bond of a warm molecule."""
-    radius = covalent_radius(structure.numbers)
-    ratio = squareform(pdist(structure.positions)) / (radius[:, None] + radius[None, :])
-    np.fill_diagonal(ratio, np.inf)
-    nearest = ratio.min(axis=1)
-    return np.flatnonzero((nearest < NEAREST[0]) | (nearest > NEAREST[1]))
+    ratio, _ = nearest(structure.positions, covalent_radius(structure.numbers))
+    return np.flatnonzero((ratio < NEAREST[0]) | (ratio > NEAREST[1]))
 
 
 def outside_text(structure: Structure, atoms: np.ndarray) -> tuple[str, ...]:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from ase import Atoms
-from scipy.spatial.distance import pdist
 
 from mlsemi.elements import covalent_radius, n_orbital_of, symbol, valence
 from mlsemi.errors import InputError
+from mlsemi.kernels.geometry import nearest
 from mlsemi.units import BOHR_ANGSTROM
 
 MIN_DISTANCE_FRACTION = 0.4
@@ -74,18 +74,15 @@ class Structure:
         if bad.size:
             name = symbol(self.numbers[bad[0]])
             raise InputError(f"atom {bad[0]} ({name}) has a coordinate that is not finite")
-        if self.numbers.size > 1:
-            radius = covalent_radius(self.numbers)
-            first, second = np.triu_indices(self.numbers.size, 1)
-            distance = pdist(self.positions)
-            ratio = distance / (radius[first] + radius[second])
-            worst = int(np.argmin(ratio))
-            if ratio[worst] < MIN_DISTANCE_FRACTION:
-                i, j = int(first[worst]), int(second[worst])
-                raise InputError(
-                    f"atoms {i} ({symbol(self.numbers[i])}) and {j} ({symbol(self.numbers[j])}) "
-                    f"overlap: they are {distance[worst] * BOHR_ANGSTROM:.3g} angstrom apart"
-                )
+        ratio, partner = nearest(self.positions, covalent_radius(self.numbers))
+        worst = int(np.argmin(ratio))
+        if ratio[worst] < MIN_DISTANCE_FRACTION:
+            i, j = sorted((worst, int(partner[worst])))
+            distance = np.linalg.norm(self.positions[i] - self.positions[j])
+            raise InputError(
+                f"atoms {i} ({symbol(self.numbers[i])}) and {j} ({symbol(self.numbers[j])}) "
+                f"overlap: they are {distance * BOHR_ANGSTROM:.3g} angstrom apart"
+            )
 
     def _check_electrons(self) -> None:
         if self.n_electron % 2:

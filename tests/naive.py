@@ -43,6 +43,13 @@ def pairs(positions, start, cutoff):
     return np.array(found, dtype=int).reshape(-1, 2).T
 
 
+def nearest(positions, radius):
+    ratio = np.linalg.norm(positions[:, None] - positions[None], axis=2)
+    ratio /= radius[:, None] + radius[None]
+    np.fill_diagonal(ratio, np.inf)
+    return ratio.min(axis=1), ratio.argmin(axis=1)
+
+
 def pair_vectors(positions, first, second):
     d = positions[second] - positions[first]
     r = np.sqrt((d * d).sum(axis=1))

@@ -51,6 +51,16 @@ def test_pair_search(positions):
     assert geometry.count_pairs(positions, np.array([0, 11]), CUTOFF) < 11 * 10
 
 
+def test_nearest_neighbours():
+    rng = np.random.default_rng(4)
+    positions, radius = rng.normal(size=(12, 3)), rng.uniform(0.5, 1.5, 12)
+    found = geometry.nearest(positions, radius)
+    for one, two in zip(found, naive.nearest(positions, radius), strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-14)
+    alone = geometry.nearest(positions[:1], radius[:1])
+    assert (alone[0][0], alone[1][0]) == (np.inf, -1)
+
+
 def test_pair_vectors(positions, pairs, rng):
     first, second = pairs
     r, unit = geometry.pair_vectors(positions, first, second)

@@ -248,17 +248,18 @@ def main() -> None:
     parser.add_argument("--parameters", default="organic-1")
     datasets = [reference / f"{name}.h5" for name in ("organic", "organic-more", "organic-forces")]
     parser.add_argument("--dataset", type=Path, nargs="+", default=datasets)
-    parser.add_argument("--larger", type=Path, default=reference / "larger.h5")
+    larger_files = sorted(reference.glob("larger*.h5"))
+    parser.add_argument("--larger", type=Path, nargs="*", default=larger_files)
     options = parser.parse_args()
     parameters = Parameters.load(options.parameters)
     dataset = ReferenceDataset.load(*options.dataset)
-    larger = ReferenceDataset.load(options.larger) if options.larger.exists() else None
+    larger = ReferenceDataset.load(*options.larger)
 
     training = covered(dataset.split("train"), parameters)
     targets = [of_reference(r) for r in training]
     lines = linear_map([of_gfn2(r) for r in _track(training, "GFN2-xTB fit")], targets)
     sets = {"test molecules": covered(dataset.split("test"), parameters)}
-    if larger is not None:
+    if len(larger):
         sets["larger molecules"] = covered(larger, parameters)
 
     sections = [" ".join(__doc__.split("\n\n", 2)[2].split()), _lines_text(lines)]

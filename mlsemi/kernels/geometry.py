@@ -48,6 +48,25 @@ def find_pairs(positions, start, cutoff, count):
 
 
 @kernel
+def nearest(positions, radius):
+    """Nearest neighbour of each atom, in sums of both radii: distance and atom (-1: alone)."""
+    n = radius.size
+    distance = np.full(n, np.inf)
+    partner = np.full(n, -1)
+    for i in range(n):
+        for j in range(i):
+            d2 = 0.0
+            for x in range(3):
+                d2 += (positions[j, x] - positions[i, x]) ** 2
+            ratio = np.sqrt(d2) / (radius[i] + radius[j])
+            if ratio < distance[i]:
+                distance[i], partner[i] = ratio, j
+            if ratio < distance[j]:
+                distance[j], partner[j] = ratio, i
+    return distance, partner
+
+
+@kernel
 def pair_vectors(positions, first, second):
     """Distances r (n_pair,) and unit vectors (n_pair, 3) from first to second atom."""
     n = first.size
