@@ -38,6 +38,8 @@ class PairList:
         Contiguous rows of each species present.
     first, second : (n_pair,) int arrays
         Sorted rows of atoms i and j; pairs of one structure are contiguous.
+    half : (n_pair / 2,) int array
+        Pairs with i before j in the structures: each pair in one direction.
     pair_start : (n_structure + 1,) int array
         Where the pairs of each structure start.
     distance : (n_pair,) array
@@ -58,6 +60,7 @@ class PairList:
     groups: tuple[tuple[int, slice], ...]
     first: np.ndarray
     second: np.ndarray
+    half: np.ndarray
     pair_start: np.ndarray
     distance: np.ndarray
     unit: np.ndarray
@@ -94,6 +97,7 @@ class PairList:
             groups,
             row[first],
             row[second],
+            np.flatnonzero(first < second),
             np.searchsorted(first, start),
             distance,
             unit,

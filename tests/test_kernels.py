@@ -128,9 +128,13 @@ def test_messages(pairs, rng):
     ]
     table = TABLE.entries, TABLE.coefficient
 
-    def twin(*moved):
-        return naive.messages(first, second, *moved, PATHS, OFFSETS, TABLE.n_out)
+    def twin(sphere, weights, nodes):
+        """Both directions of each pair."""
+        ends = np.concatenate([[first, second], [second, first]], axis=1)
+        both = np.concatenate([sphere, parity * sphere]), np.concatenate([weights, weights])
+        return naive.messages(*ends, *both, nodes, PATHS, OFFSETS, TABLE.n_out)
 
+    parity = (-1.0) ** np.repeat([0, 1, 2], [1, 3, 5])
     out = density.messages(first, second, *arrays, *table, TABLE.n_out)
     same(out, twin(*arrays))
     out_bar = rng.normal(size=out.shape)

@@ -96,11 +96,12 @@ def message_features(
     radial, both, message = None, atoms, None
     if "message.radial" in weights:
         n_channel = atoms.shape[2]
-        radial = (basis @ weights["message.radial"]).reshape(-1, len(PATHS), n_channel)
+        half = pairs.half
+        radial = (basis[half] @ weights["message.radial"]).reshape(-1, len(PATHS), n_channel)
         message = messages(
-            pairs.first,
-            pairs.second,
-            pairs.sphere,
+            pairs.first[half],
+            pairs.second[half],
+            pairs.sphere[half],
             radial,
             atoms,
             TABLE.entries,
@@ -142,10 +143,11 @@ def message_features_adjoint(
     if record.radial is None:
         return both_bar
     atoms = np.ascontiguousarray(record.both[:, :, :n_channel])
+    half = pairs.half
     sphere_bar, radial_bar, atoms_bar = messages_adjoint(
-        pairs.first,
-        pairs.second,
-        pairs.sphere,
+        pairs.first[half],
+        pairs.second[half],
+        pairs.sphere[half],
         record.radial,
         atoms,
         TABLE.entries,
@@ -154,8 +156,8 @@ def message_features_adjoint(
     )
     flat_bar = radial_bar.reshape(-1, len(PATHS) * n_channel)
     if gradients is not None:
-        gradients["message.radial"] += basis.T @ flat_bar
+        gradients["message.radial"] += basis[half].T @ flat_bar
     if geometry is not None:
-        geometry[0][:] += flat_bar @ weights["message.radial"].T
-        geometry[1][:] += sphere_bar
+        geometry[0][half] += flat_bar @ weights["message.radial"].T
+        geometry[1][half] += sphere_bar
     return atoms_bar + both_bar[:, :, :n_channel]
