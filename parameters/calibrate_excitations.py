@@ -1,6 +1,8 @@
 """Fit the constants of the excited states of a parameter set and write them into its header.
 
-The validation molecules calibrate the uncertainties of excitation energies afterwards.
+Elements that only the TDA-ris singlets of ``reference/singlets*.h5`` hold (F, S, Cl) get their
+constants from those. The validation molecules calibrate the uncertainties of excitation energies
+afterwards.
 
     python parameters/calibrate_excitations.py organic-1
 
@@ -22,10 +24,11 @@ from pathlib import Path
 from mlsemi.parameters import Parameters
 from mlsemi.training.committee_fit import with_calibrated_excitations
 from mlsemi.training.dataset import ReferenceDataset
-from mlsemi.training.excitation_fit import FitOptions, calibrate
+from mlsemi.training.excitation_fit import FitOptions, calibrate, extend
 
 HERE = Path(__file__).parent
 DATASETS = sorted((HERE / "reference").glob("excitations*.h5"))
+RIS_DATASETS = sorted((HERE / "reference").glob("singlets*.h5"))
 
 
 def main() -> None:
@@ -40,14 +43,22 @@ def main() -> None:
     folder = folder if (folder / "header.json").is_file() else HERE / options.parameters
     dataset = ReferenceDataset.load(*options.datasets)
     fitted = calibrate(Parameters.load(folder), dataset, FitOptions(free=tuple(options.free)))
+    more = ReferenceDataset.load(*RIS_DATASETS)
+    known = {symbol for record in dataset for symbol in record.structure.symbols}
+    found = {symbol for record in more for symbol in record.structure.symbols}
+    elements = sorted((found - known) & set(fitted.elements))
+    if elements:
+        fitted = extend(fitted, more, elements)
     fitted = with_calibrated_excitations(fitted, list(dataset.split("validation")))
     if not options.dry_run:
         fitted.save(folder)
     for name, value in fitted.excitation.to_mapping(fitted.elements).items():
         print(f"{name}: {value}")
-    errors = fitted.header["excitation_fit"]["errors"]
-    for name, row in errors.items():
-        print(f"{name}: " + ", ".join(f"{key} {value:.3g}" for key, value in row.items()))
+    about = fitted.header["excitation_fit"]
+    for title, part in (("", about), (f"{', '.join(elements)}: ", about.get("further_elements"))):
+        for name, row in (part or {"errors": {}})["errors"].items():
+            values = ", ".join(f"{key} {value:.3g}" for key, value in row.items())
+            print(f"{title}{name}: {values}")
 
 
 if __name__ == "__main__":

@@ -23,11 +23,13 @@ from mlsemi.training.dataset import ReferenceDataset
 from mlsemi.training.excitation_cases import Case, cases_of
 from mlsemi.training.excitation_fit import (
     FREE,
+    RIS_SHIFT,
     FitOptions,
     calibrate,
     changed,
     compare,
     errors_of,
+    extend,
     fit_constants,
 )
 
@@ -110,6 +112,35 @@ def test_rydberg_states_are_left_out(parameters, dataset):
     case = cases_of(parameters, [replace(record, singlet_transitions=density)])[0]
     np.testing.assert_array_equal(case.energies["singlet"], record.singlet_energies[[0, 2]])
     assert case.energies["triplet"].size == 4
+
+
+def test_further_elements_from_ris_singlets(parameters, dataset):
+    """Only their own constants move, and they come out as the teacher's."""
+    teacher = changed(ExcitationParameters(), ("hardness.O", "exchange.O"), np.array([0.2, -0.3]))
+    records = []
+    for record in dataset:
+        state = singlepoint(record.structure, parameters=parameters).state
+        states = excite_with(state, Case(record, state, {}, {}).interaction(teacher), 4, "singlet")
+        n = state.n_occupied
+        densities = state.orbitals[:, :n] @ states.amplitudes @ state.orbitals[:, n:].T
+        bare = replace(record, singlet_energies=None, triplet_energies=None)
+        ris = {"ris_energies": states.energies - RIS_SHIFT, "ris_transitions": densities}
+        records.append(replace(bare, **ris))
+    taught = ReferenceDataset(tuple(records), {"method": "a teacher"})
+    options = FitOptions(prior=50.0, folds=2)
+    start = parameters.with_excitation(ExcitationParameters(), {"errors": {}})
+    fitted = extend(start, taught, ["O"], options)
+    for table in ("hardness", "exchange_sp", "exchange_pp"):
+        ours, theirs = getattr(fitted.excitation, table), getattr(teacher, table)
+        for z in (6, 7, 8):
+            assert ours[z] == pytest.approx(theirs[z], rel=1e-2 if z == 8 else 1e-12)
+    about = fitted.header["excitation_fit"]["further_elements"]
+    assert about["elements"] == ["O"]
+    assert about["molecules"] == sum(
+        "O" in r.structure.symbols for r in taught if r.split != "test"
+    )
+    assert about["errors"]["test"]["singlets_mae_ev"] < 2e-3
+    assert about["errors"]["test_before"]["singlets_mae_ev"] > 2e-2
 
 
 def test_uncertainties_of_excitations(parameters, dataset):
