@@ -13,7 +13,8 @@ from bad_inputs import BAD, GOOD, xyz
 from tiny import write_tiny_parameters
 from typer.testing import CliRunner
 
-from mlsemi.cli import DEFAULT_PARAMETERS, app
+from mlsemi import threads
+from mlsemi.cli import DEFAULT_PARAMETERS, MOST_THREADS, app
 from mlsemi.units import AU_DEBYE, BOHR_ANGSTROM
 
 EXAMPLES = Path(__file__).parent.parent / "docs" / "examples"
@@ -326,6 +327,7 @@ def test_default_parameters_agree():
     from mlsemi.parameters import DEFAULT
 
     assert DEFAULT == DEFAULT_PARAMETERS
+    assert MOST_THREADS == threads.MOST
 
 
 def test_missing_optional_dependency_is_one_line(cli, monkeypatch):

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from mlsemi.errors import ConvergenceError
 from mlsemi.forms import ModelForm
 from mlsemi.memory import keep_freed_memory
 from mlsemi.model import Model
@@ -35,6 +36,9 @@ from mlsemi.training.regression import initial_model
 from mlsemi.training.release import release
 from mlsemi.training.ridge import ridge
 from mlsemi.units import HARTREE_EV
+
+MOST_LOST = 0.5
+"""Part of the training structures that must have had a gradient in every epoch."""
 
 CHUNKS = 2
 """A batch is always cut into this many parts, so that results do not depend on threads."""
@@ -71,6 +75,11 @@ class Trainer:
                 losses += some
                 errors += some_errors
                 auxiliary += of_surfaces
+        if len(losses) < MOST_LOST * len(self.train):
+            raise ConvergenceError(
+                "training has diverged: most batches have no gradient; lower learning_rate or "
+                "raise warmup_steps"
+            )
         row = summarise(losses, errors)
         if self.surfaces:
             row["auxiliary_loss"] = auxiliary / max(1, sum(more.size for more in drawn))
@@ -113,7 +122,10 @@ class Trainer:
             return losses, errors, of_surfaces * HARTREE_EV**2, gradient
 
         parts = [(batch[i::CHUNKS], drawn[i::CHUNKS]) for i in range(CHUNKS)]
-        results = list(pool.map(loss_of, *zip(*(p for p in parts if p[0].size), strict=True)))
+        try:
+            results = list(pool.map(loss_of, *zip(*(p for p in parts if p[0].size), strict=True)))
+        except ConvergenceError:  # a gap that closes early in training has no derivative
+            return []
         gradient = {name: sum(r[-1][name] for r in results) for name in self.state.weights}
         self._update(gradient, pool)
         return [r[:-1] for r in results]
@@ -122,6 +134,8 @@ class Trainer:
         """One step of the optimizer with a gradient-norm limit, and averaged weights."""
         s, schedule = self.state, self.config.schedule
         norm = np.sqrt(sum(float(np.vdot(g, g)) for g in gradient.values()))
+        if not np.isfinite(norm):
+            return
         shrink = min(1.0, schedule.clip / (norm + 1e-30))
         rate = schedule.rate(s.step, schedule.epochs * self.n_batch)
         s.step += 1

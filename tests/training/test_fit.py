@@ -8,13 +8,13 @@ import pytest
 from molecules import SMALL, distorted, moved, random_model
 from teacher import lesson, lessons
 
-from mlsemi.errors import ParameterError
+from mlsemi.errors import ConvergenceError, ParameterError
 from mlsemi.parameters import Parameters
 from mlsemi.training import fit as fit_module
 from mlsemi.training.checkpoint import TrainState
 from mlsemi.training.config import Schedule, TrainConfig
 from mlsemi.training.dataset import ReferenceDataset
-from mlsemi.training.evaluation import evaluate_model, summarise
+from mlsemi.training.evaluation import batch_loss, evaluate_model, summarise
 from mlsemi.training.fit import fit, is_finished, train
 from mlsemi.training.loss import Errors, LossWeights, Target
 from mlsemi.training.parts import frames_limited, molecules_limited, parts_of
@@ -322,3 +322,25 @@ def test_frames_can_be_split(dataset):
     assert found == sorted(id(r) for r in frames)
     whole = parts_of(dataset, config)
     assert {r.molecule for r in whole.train}.isdisjoint(r.molecule for r in whole.validation)
+
+
+@pytest.mark.parametrize("n_bad", [1, 1000])
+def test_a_batch_without_gradient_is_left_out(dataset, tmp_path, monkeypatch, n_bad):
+    """One closed gap stops nothing; when most batches have one, the run says that it diverged."""
+    seen = []
+
+    def sometimes(*arguments, **options):
+        seen.append(1)
+        if len(seen) <= n_bad:
+            raise ConvergenceError("no derivative")
+        return batch_loss(*arguments, **options)
+
+    monkeypatch.setattr(fit_module, "batch_loss", sometimes)
+    path = place(tmp_path / "some", dataset)
+    if n_bad == 1:
+        train(path, quiet=True)
+        assert len(last_state(path).history) == EPOCHS
+    else:
+        with pytest.raises(ConvergenceError, match="diverged.*learning_rate"):
+            train(path, quiet=True)
+        assert not (path.parent / "student" / "weights.npz").exists()
