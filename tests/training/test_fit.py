@@ -341,6 +341,6 @@ def test_a_batch_without_gradient_is_left_out(dataset, tmp_path, monkeypatch, n_
         train(path, quiet=True)
         assert len(last_state(path).history) == EPOCHS
     else:
-        with pytest.raises(ConvergenceError, match="diverged.*learning_rate"):
+        with pytest.raises(ConvergenceError, match="diverged"):
             train(path, quiet=True)
         assert not (path.parent / "student" / "weights.npz").exists()
