@@ -64,7 +64,6 @@ FullResponse = Annotated[
 SelectEv = Annotated[
     float | None,
     typer.Option(
-        min=1e-12,
         metavar="E",
         help="Huge molecules: leave out configurations that matter less than E eV (try 1e-4).",
     ),

@@ -108,7 +108,7 @@ def reference(
         inputs=inputs or [],
         output=output,
         frames=frames,
-        temperatures=tuple(temperature or ()),
+        temperatures=temperature or None,
         seed=seed,
         method=method,
         basis=basis,

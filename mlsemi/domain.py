@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from mlsemi.elements import covalent_radius
-from mlsemi.kernels.geometry import nearest
 from mlsemi.layers import Weights
 from mlsemi.pairs import PairList
 from mlsemi.structure import Structure
@@ -83,7 +81,7 @@ def outside(pairs: PairList, invariants: np.ndarray, weights: Weights) -> np.nda
 
 def without_usual_bond(structure: Structure) -> np.ndarray:
     """Atoms whose nearest neighbour is farther or nearer than any bond of a warm molecule."""
-    ratio, _ = nearest(structure.positions, covalent_radius(structure.numbers))
+    ratio, _ = structure.nearest
     return np.flatnonzero((ratio < NEAREST[0]) | (ratio > NEAREST[1]))
 
 

@@ -6,6 +6,7 @@ The only type that a user builds; everything downstream trusts it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from ase import Atoms
@@ -74,7 +75,7 @@ class Structure:
         if bad.size:
             name = symbol(self.numbers[bad[0]])
             raise InputError(f"atom {bad[0]} ({name}) has a coordinate that is not finite")
-        ratio, partner = nearest(self.positions, covalent_radius(self.numbers))
+        ratio, partner = self.nearest
         worst = int(np.argmin(ratio))
         if ratio[worst] < MIN_DISTANCE_FRACTION:
             i, j = sorted((worst, int(partner[worst])))
@@ -95,6 +96,14 @@ class Structure:
                 f"charge {self.charge} leaves {self.n_electron} valence electrons, "
                 f"allowed are 2 to {2 * self.n_orbital}"
             )
+
+    @cached_property
+    def nearest(self) -> tuple[np.ndarray, np.ndarray]:
+        """Distance of each atom from its nearest neighbour, in sums of their covalent radii, and
+        that neighbour; infinity and -1 for a lone atom.
+        """
+        ratio, partner = nearest(self.positions, covalent_radius(self.numbers))
+        return read_only(ratio), read_only(partner, np.int64)
 
     @property
     def n_atom(self) -> int:

@@ -62,7 +62,6 @@ def test_a_full_disk_is_one_line(arguments):
     [
         ("run", FORMALDEHYDE, "--threads", "100000"),
         ("run", FORMALDEHYDE, "--molden", "-"),
-        ("run", FORMALDEHYDE, "--singlets", "2", "--select-ev", "-1"),
         ("spectrum", FORMALDEHYDE, "--lorentz-ev", "0.1"),
     ],
 )

@@ -34,9 +34,6 @@ from mlsemi.training.geometries import (
 from mlsemi.training.reference import Level, reference_record
 from mlsemi.training.workers import KILLED
 
-TEMPERATURES = (0.0, 300.0, 600.0, 1000.0)
-"""Of thermal frames unless told otherwise, kelvin."""
-
 
 @dataclass(frozen=True)
 class Sampling:
@@ -53,7 +50,7 @@ class Sampling:
     """
 
     frames: int = 1
-    temperatures: tuple[float, ...] = TEMPERATURES
+    temperatures: tuple[float, ...] = (0.0, 300.0, 600.0, 1000.0)
     seed: int = 0
 
 

@@ -37,7 +37,7 @@ def reference_command(
     inputs: Sequence[str | os.PathLike[str]],
     output: str | os.PathLike[str],
     frames: int | None = None,
-    temperatures: Sequence[float] = (),
+    temperatures: Sequence[float] | None = None,
     seed: int = 0,
     method: str = "b3lyp",
     basis: str = "def2-tzvp",
@@ -67,8 +67,8 @@ def reference_command(
     frames : int, optional
         Thermal frames per molecule. By default 1 for SMILES, and the geometry as given for
         structure files.
-    temperatures : sequence of float
-        Each frame draws one, kelvin; 0 is the relaxed geometry. Empty: those of ``Sampling``.
+    temperatures : sequence of float, optional
+        Each frame draws one, kelvin; 0 is the relaxed geometry. By default those of ``Sampling``.
     seed : int
         Of the geometries.
     method, basis : str
@@ -108,15 +108,15 @@ def reference_command(
         If a program is missing.
     """
     require_programs()
-    from mlsemi.training.campaign import TEMPERATURES, Sampling, collect, pending
+    from mlsemi.training.campaign import Sampling, collect, pending
     from mlsemi.training.reference import Level
 
     output = Path(output)
+    temperatures = Sampling.temperatures if temperatures is None else temperatures
     _check_options(
         inputs, output, frames, temperatures, (excitations, ris), processes, collect_only
     )
-    drawn = tuple(map(float, temperatures)) or TEMPERATURES
-    sampling = Sampling(1 if frames is None else frames, drawn, seed)
+    sampling = Sampling(1 if frames is None else frames, tuple(map(float, temperatures)), seed)
     level = Level(method, basis, forces=forces, excitations=excitations, ris=ris, backend=backend)
     excluded = read_hashes(exclude)
     jobs = [job for path in inputs for job in jobs_of(path, frames, excluded)] if inputs else None
@@ -281,8 +281,8 @@ def _check_options(
         raise InputError(f"{output}: is an input as well; choose another output file")
     if frames is not None and frames < 0:
         raise InputError(f"frames must not be negative, got {frames}")
-    if not all(0.0 <= t <= 5000.0 for t in temperatures):
-        raise InputError("temperatures must lie between 0 and 5000 kelvin")
+    if not temperatures or not all(0.0 <= t <= 5000.0 for t in temperatures):
+        raise InputError("temperatures must be given and lie between 0 and 5000 kelvin")
     if min(states) < 0:
         raise InputError(f"numbers of excitations must not be negative, got {states}")
     if processes is not None and processes < 1:

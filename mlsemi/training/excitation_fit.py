@@ -287,9 +287,7 @@ def calibrate(
     options = options or FitOptions()
     start = ExcitationParameters()
     shift = options.triplet_shift
-    cases = cases_of(parameters, [r for r in dataset if r.split != "test"], shift)
-    held_out = [r for r in dataset if r.split == "test"]
-    test = cases_of(parameters, held_out, shift) if held_out else []
+    cases, test = _fitted_and_test(parameters, list(dataset), shift)
     x = fit_constants(cases, start, options)
     constants = changed(start, options.free, x)
     provenance = {
@@ -300,6 +298,15 @@ def calibrate(
         "errors": _all_errors(cases, test, start, options, x),
     }
     return parameters.with_excitation(constants, provenance)
+
+
+def _fitted_and_test(
+    parameters: Parameters, records: Sequence[Reference], shift: float = 0.0
+) -> tuple[list[Case], list[Case]]:
+    """Cases to fit to, and those of test molecules, if any."""
+    cases = cases_of(parameters, [r for r in records if r.split != "test"], shift)
+    held_out = [r for r in records if r.split == "test"]
+    return cases, cases_of(parameters, held_out, shift) if held_out else []
 
 
 def _all_errors(
@@ -354,9 +361,7 @@ def extend(
         for record in dataset
         if record.ris_energies is not None and set(record.structure.symbols) & set(elements)
     ]
-    cases = cases_of(parameters, [r for r in chosen if r.split != "test"])
-    held_out = [r for r in chosen if r.split == "test"]
-    test = cases_of(parameters, held_out) if held_out else []
+    cases, test = _fitted_and_test(parameters, chosen)
     x = fit_constants(cases, start, options)
     constants = changed(start, options.free, x)
     found = {

@@ -37,7 +37,7 @@ from mlsemi.training.release import release
 from mlsemi.training.ridge import ridge
 from mlsemi.units import HARTREE_EV
 
-MOST_LOST = 0.5
+LEAST_TRAINED = 0.5
 """Part of the training structures that must have had a gradient in every epoch."""
 
 CHUNKS = 2
@@ -75,7 +75,7 @@ class Trainer:
                 losses += some
                 errors += some_errors
                 auxiliary += of_surfaces
-        if len(losses) < MOST_LOST * len(self.train):
+        if len(losses) < LEAST_TRAINED * len(self.train):
             raise ConvergenceError(
                 "training has diverged: most batches have no gradient; lower learning_rate or "
                 "raise warmup_steps"

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import random
 import sys
-from pathlib import Path
 
-from make_molecules import canonical, saturated
+from make_molecules import canonical, parents_of, saturated
 from rdkit import Chem, RDLogger
 from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
 from rdkit.SimDivFilters.rdSimDivPickers import MaxMinPicker
 
+from mlsemi.training.commands import read_hashes
 from mlsemi.training.geometries import inchikey, is_listed
 
 CORE = """
@@ -91,9 +91,7 @@ def main() -> None:
     RDLogger.DisableLog("rdApp.*")
     rng = random.Random(0)
     *lists, hashes = sys.argv[1:]
-    lines = [line.split() for name in lists for line in Path(name).read_text().split("\n")]
-    parents = [words[0] for words in lines if words and words[0] != "#" and "." not in words[0]]
-    excluded = frozenset(Path(hashes).read_text().split())
+    parents, excluded = parents_of(lists), read_hashes(hashes)
     kept: dict[str, str] = {}
 
     def keep(texts: list[str]) -> None:

@@ -68,6 +68,12 @@ def words(text: str) -> list[str]:
     return text.split()
 
 
+def parents_of(paths: list[str]) -> list[str]:
+    """SMILES of text files, one per line, without comments and dimers."""
+    lines = [line.split() for path in paths for line in Path(path).read_text().split("\n")]
+    return [words[0] for words in lines if words and words[0] != "#" and "." not in words[0]]
+
+
 def canonical(smiles: str) -> str | None:
     """Canonical SMILES of a closed-shell molecule of H, C, N, O, or None."""
     molecule = Chem.MolFromSmiles(smiles)

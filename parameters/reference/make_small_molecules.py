@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import random
 import sys
-from pathlib import Path
 
-from make_molecules import canonical, saturated, sensible
+from make_molecules import canonical, parents_of, saturated, sensible
 from rdkit import Chem, RDLogger
 
+from mlsemi.training.commands import read_hashes
 from mlsemi.training.geometries import inchikey, is_listed
 
 ELEMENTS = ("C", "N", "O")
@@ -87,11 +87,8 @@ def main() -> None:
     """Print the candidates, shuffled."""
     RDLogger.DisableLog("rdApp.*")
     rng = random.Random(0)
-    lines = [line for line in Path(sys.argv[1]).read_text().split("\n") if line]
-    parents = [line for line in lines if not line.startswith("#") and "." not in line]
-    excluded = (
-        frozenset(Path(sys.argv[2]).read_text().split()) if len(sys.argv) > 2 else frozenset()
-    )
+    parents = parents_of(sys.argv[1:2])
+    excluded = read_hashes(sys.argv[2] if len(sys.argv) > 2 else None)
     known = {inchikey(smiles)[:14] for smiles in parents}
     out: dict[str, str] = {}
     for smiles in parents:

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import random
 import sys
-from pathlib import Path
 
+from make_molecules import parents_of
 from make_small_molecules import child_of, stable
 from rdkit import Chem, RDLogger
 
+from mlsemi.training.commands import read_hashes
 from mlsemi.training.dataset import split_of
 from mlsemi.training.geometries import inchikey, is_listed
 
@@ -33,9 +34,7 @@ def main() -> None:
     RDLogger.DisableLog("rdApp.*")
     rng = random.Random(0)
     *lists, hashes = sys.argv[1:]
-    lines = [line.split() for name in lists for line in Path(name).read_text().split("\n")]
-    parents = [words[0] for words in lines if words and words[0] != "#" and "." not in words[0]]
-    excluded = frozenset(Path(hashes).read_text().split())
+    parents, excluded = parents_of(lists), read_hashes(hashes)
     known = {inchikey(smiles)[:14] for smiles in parents}
     out: dict[str, str] = {}
     for smiles in parents:

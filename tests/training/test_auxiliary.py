@@ -93,6 +93,8 @@ def test_a_perfect_second_readout_has_no_loss():
         dipole = charges @ surface.structure.positions + prediction.atom_dipoles.sum(axis=0)[XYZ]
         energy = float(prediction.atom_energies.sum())
         exact.append(surface._replace(energy=energy, forces=forces, charges=charges, dipole=dipole))
+    assert surface_loss(model, exact, replace(WEIGHTS, charges=0.0, dipole=0.0))[0] < 1e-20
+    # charges and dipoles are read at the displaced geometries
     assert surface_loss(model, exact, WEIGHTS)[0] < 1e-12
     for name in ("energy", "forces", "charges", "dipole"):
         wrong = [s._replace(**{name: getattr(s, name) + 0.1}) for s in exact]

@@ -252,6 +252,7 @@ def test_structure_files(tmp_path):
         ({"output": "nowhere/out.h5"}, "nowhere"),
         ({"frames": 0}, "at least 1"),
         ({"frames": -1}, "negative"),
+        ({"temperatures": ()}, "temperatures"),
         ({"temperatures": (-5.0,)}, "temperatures"),
         ({"processes": 0}, "processes"),
         ({"method": "b3lipp"}, "functional"),
