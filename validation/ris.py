@@ -1,9 +1,7 @@
 r"""TDA-ris against the full Tamm-Dancoff approximation of the same functional.
 
-    head -n 52 parameters/reference/excitations.smi > runs/first.smi
-    mlsemi reference runs/first.smi -o runs/b3lyp.h5 --temperature 0 --excitations 5 --ris 5
-    python validation/ris.py parameters/reference/excitations*.h5 parameters/reference/singlets.h5 \
-        runs/b3lyp.h5
+    cd parameters/reference
+    python ../../validation/ris.py excitations*.h5 singlets.h5 ris-b3lyp.h5
 
 The cheap integrals of TDA-ris replace nothing but the response: functional and geometry are the
 same on both sides, so that the difference is the error of the integrals alone. States are compared
