@@ -45,6 +45,9 @@ READOUT = ("energy.atom", "energy.in", "energy.bias", "energy.out", "charge", "d
 PER_ATOM = ("numbers", "positions", "forces", "charges")
 PER_GEOMETRY = ("size", "energy", "dipole", "molecule")
 
+DECIMALS = {"positions": 5, "forces": 5, "charges": 4, "dipole": 4}
+"""Digits after the point that are stored, atomic units: far below what a surface is used for."""
+
 
 class Surface(NamedTuple):
     """One geometry of an energy surface.
@@ -75,7 +78,7 @@ class Surface(NamedTuple):
 def save_surfaces(path: Path, surfaces: Sequence[Surface]) -> None:
     """Write an HDF5 file, atoms of all geometries one after the other.
 
-    Positions, forces, charges and dipoles are in single precision.
+    Positions, forces, charges and dipoles keep ``DECIMALS`` digits.
     """
     columns = {
         "numbers": np.concatenate([s.structure.numbers for s in surfaces]).astype(np.uint8),
@@ -89,7 +92,10 @@ def save_surfaces(path: Path, surfaces: Sequence[Surface]) -> None:
     }
     with complete_or_absent(path) as temporary, h5py.File(temporary, "w") as file:
         for name, value in columns.items():
-            file.create_dataset(name, data=value, compression="gzip", shuffle=True)
+            digits = DECIMALS.get(name)
+            file.create_dataset(
+                name, data=value, scaleoffset=digits, compression="gzip", shuffle=digits is None
+            )
 
 
 def load_surfaces(path: Path) -> list[Surface]:

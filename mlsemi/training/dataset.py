@@ -19,7 +19,7 @@ from mlsemi.outputs import complete_or_absent
 from mlsemi.structure import Structure
 from mlsemi.training.projection import density_matrix, projected_hamiltonian
 
-FORMAT = "mlsemi-reference-1"
+FORMAT = "mlsemi-reference-2"
 SPLITS = ("train", "validation", "test")
 
 
@@ -154,9 +154,9 @@ def _drawn(key: bytes) -> str:
 _STORED_AS = {
     "amplitudes": np.float32,
     "dipole_matrix": np.float32,
-    "singlet_transitions": np.float32,
-    "triplet_transitions": np.float32,
-    "ris_transitions": np.float32,
+    "singlet_transitions": np.float16,
+    "triplet_transitions": np.float16,
+    "ris_transitions": np.float16,
 }
 _TEXT = ("molecule", "label", "origin")
 _ARRAYS = tuple(f.name for f in fields(Reference) if f.name not in (*_TEXT, "structure", "energy"))
@@ -174,7 +174,23 @@ def arrays_of(record: Reference) -> dict[str, np.ndarray]:
         value = getattr(record, name)
         if value is not None:
             out[name] = np.asarray(value, dtype=_STORED_AS.get(name, np.float64))
+    out["dipole_matrix"] = _lower_triangles(out["dipole_matrix"])
     return out | {name: np.array(getattr(record, name)) for name in _TEXT}
+
+
+def _lower_triangles(matrices: np.ndarray) -> np.ndarray:
+    """(3, n, n) symmetric matrices as (3, n (n + 1) / 2)."""
+    rows, columns = np.tril_indices(matrices.shape[1])
+    return matrices[:, rows, columns]
+
+
+def _symmetric(triangles: np.ndarray) -> np.ndarray:
+    """Inverse of :func:`_lower_triangles`."""
+    n = int(np.sqrt(2 * triangles.shape[1]))
+    rows, columns = np.tril_indices(n)
+    out = np.empty((len(triangles), n, n))
+    out[:, rows, columns] = out[:, columns, rows] = triangles
+    return out
 
 
 def record_of(data: dict[str, np.ndarray]) -> Reference:
@@ -184,6 +200,7 @@ def record_of(data: dict[str, np.ndarray]) -> Reference:
     arrays = {
         name: np.asarray(data[name], dtype=np.float64) if name in data else None for name in _ARRAYS
     }
+    arrays["dipole_matrix"] = _symmetric(data["dipole_matrix"])
     return Reference(structure=structure, energy=float(data["energy"]), **text, **arrays)  # type: ignore[arg-type]
 
 

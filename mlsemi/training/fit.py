@@ -43,6 +43,17 @@ LEAST_TRAINED = 0.5
 CHUNKS = 2
 """A batch is always cut into this many parts, so that results do not depend on threads."""
 
+STEPS = {
+    "energy.atom": 0.03,
+    "energy.out": 0.1,
+    "onsite": 0.1,
+    "bond.out": 0.1,
+    "charge": 0.1,
+    "dipole.atom": 0.1,
+}
+"""Steps of the last maps relative to those of the features. What they make is small in atomic
+units: with steps as long as the others' they would be noise until the rate has decayed."""
+
 
 class Trainer:
     """One training run: the state, one epoch, one step."""
@@ -144,6 +155,7 @@ class Trainer:
 
         def move(name: str) -> None:
             step = direction(s.moments, name, shrink * gradient[name], s.step, *betas)
+            step *= STEPS.get(name.removeprefix(PREFIX), 1.0)
             decay = 1.0 - rate * schedule.weight_decay * _decays(name)
             s.weights[name] = decay * s.weights[name] - rate * step
             s.averaged[name] = average * s.averaged[name] + (1 - average) * s.weights[name]

@@ -14,6 +14,7 @@ from mlsemi.model import Model
 from mlsemi.observables import XYZ
 from mlsemi.pairs import PairList
 from mlsemi.training.auxiliary import (
+    DECIMALS,
     PREFIX,
     READOUT,
     Surface,
@@ -119,10 +120,12 @@ def test_file(tmp_path):
     save_surfaces(path, given)
     for one, two in zip(given, load_surfaces(path), strict=True):
         np.testing.assert_array_equal(one.structure.numbers, two.structure.numbers)
-        np.testing.assert_allclose(one.structure.positions, two.structure.positions, atol=1e-6)
-        np.testing.assert_allclose(one.forces, two.forces, atol=1e-7)
-        np.testing.assert_allclose(one.charges, two.charges, atol=1e-7)
-        np.testing.assert_allclose(one.dipole, two.dipole, atol=1e-6)
+        kept = {name: 10.0**-digits for name, digits in DECIMALS.items()}
+        np.testing.assert_allclose(
+            one.structure.positions, two.structure.positions, rtol=0.0, atol=kept.pop("positions")
+        )
+        for name, step in kept.items():
+            np.testing.assert_allclose(getattr(one, name), getattr(two, name), rtol=0.0, atol=step)
         assert (one.energy, one.molecule) == (two.energy, two.molecule)
     path.write_bytes(b"no HDF5")
     with pytest.raises(ParameterError, match=re.escape(f"{path}: not a file of auxiliary")):

@@ -19,6 +19,7 @@ def record(label: str, seed: int, forces: bool = False) -> Reference:
     rng = np.random.default_rng(seed)
     n_mo = 5 + seed
     frame = np.linalg.qr(rng.normal(size=(6, 6)))[0]
+    half = rng.normal(size=(3, 6, 6))
     amplitudes = np.hstack([np.zeros((6, 1)), frame, rng.normal(size=(6, seed))])[:, :n_mo]
     return Reference(
         structure=Structure([8, 1, 1], WATER + 0.01 * rng.normal(size=(3, 3))),
@@ -30,9 +31,10 @@ def record(label: str, seed: int, forces: bool = False) -> Reference:
         amplitudes=amplitudes.astype(np.float32).astype(np.float64),
         dipole=rng.normal(size=3),
         quadrupole=rng.normal(size=(3, 3)),
-        dipole_matrix=rng.normal(size=(3, 6, 6)).astype(np.float32).astype(np.float64),
+        dipole_matrix=(half + half.transpose(0, 2, 1)).astype(np.float32).astype(np.float64),
         charges_lowdin=rng.normal(size=3),
         forces=rng.normal(size=(3, 3)) if forces else None,
+        ris_transitions=rng.normal(size=(2, 6, 6)).astype(np.float16).astype(np.float64),
     )
 
 
