@@ -148,8 +148,10 @@ def select(
     \b
     mlsemi select candidates.smi -n 500 -o next.smi --known molecules.h5
     """  # noqa: D301 (click reads the backspace: do not rewrap)
+    from mlsemi.outputs import check_distinct
     from mlsemi.training.selection import select as choose
 
+    check_distinct([candidates, *(known or [])], [output])
     choose(candidates, number, output, known or [], parameters, seed, quiet)
 
 
@@ -181,8 +183,10 @@ def surfaces(
     \b
     mlsemi surfaces molecules.smi -o gfn2.h5
     """  # noqa: D301 (click reads the backspace: do not rewrap)
+    from mlsemi.outputs import check_distinct
     from mlsemi.training.relaxations import surfaces_of_list
 
+    check_distinct([*inputs, *([exclude] if exclude else [])], [output])
     surfaces_of_list(inputs, output, exclude, seed, processes, quiet)
 
 
@@ -222,12 +226,14 @@ def validate(
     mlsemi validate runs/mine dataset.h5 --split all --plot parity.pdf --json errors.json
     """  # noqa: D301 (click reads the backspace: do not rewrap)
     from mlsemi import jobs
+    from mlsemi.outputs import check_distinct
     from mlsemi.training.validate import validate as errors
 
     if plot is not None:
         from mlsemi.plots import check_format
 
         check_format(plot)
+    check_distinct(datasets, [plot, json_output])
     jobs.reserve(plot, json_output)
     errors(parameters, datasets, split.value, plot, json_output)
 

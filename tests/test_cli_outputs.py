@@ -24,6 +24,9 @@ from mlsemi.outputs import check_writable
         ("spectrum", "w.xyz", "--csv", "w.xyz"),
         ("run", "w.xyz", "--json", "out", "--molden", "out"),
         ("spectrum", "w.xyz", "--csv", "a.csv", "--json", "./a.csv"),
+        ("select", "w.xyz", "-n", "1", "-o", "./w.xyz"),
+        ("surfaces", "w.xyz", "-o", "w.xyz"),
+        ("validate", "any", "w.xyz", "--json", "w.xyz"),
     ],
 )
 def test_no_output_replaces_an_input_or_another_output(cli, arguments):  # noqa: F811

@@ -45,7 +45,7 @@ c1ccc2[nH]ccc2c1 c1ccc2occc2c1 c1ccc2[nH]cnc2c1 c1ccc2[nH]ncc2c1 c1ccc2ocnc2c1 c
 c1cnc2cnccc2c1 c1ccc2nccnc2c1 c1ccc2nnccc2c1 c1cnc2nccnc2n1 c1cnc2ncncc2n1 c1ccc2ncncc2c1 c1ccc2cnncc2c1 c1cnc2ncccc2c1 O=C1C=Cc2ccccc2C1 O=C1Cc2ccccc21 O=c1ccc2ccccc12 C=C1C=Cc2ccccc21
 O=C1C=CC(=C)C=C1 C=C1C=CC(=C)C=C1 N#CC(C#N)=C1C=CC=C1 O=CC=CN CN(C)C=CC=O NC=CC=O NC=CC=CC=O OC=CC=CC=O CN(C)C=CC=CC=O NC=CC=CC#N CN(C)C=CC(C)=O NC=C(C=O)C=O O=CC=CC=CC=O N#CC=CC=CC#N C=CC=CC=CC=O NC=CC=C[N+](=O)[O-] CN(C)C=C(C#N)C#N CN(C)C=CC=CC#N
 Nc1ccc(C=O)cc1 Nc1ccc(C#N)cc1 Oc1ccc(C=O)cc1 Oc1ccc(C#N)cc1 COc1ccc(C#N)cc1 Nc1cccc(C#N)c1 N#Cc1ccc(C#N)cc1 O=Cc1ccc(C=O)cc1 O=Cc1ccccc1C=O O=[N+]([O-])c1ccc(O)cc1 COc1ccc(C=O)cc1 O=Nc1ccc(N)cc1 O=Nc1ccc(O)cc1 Nc1ccc(C(=O)O)cc1 C=Cc1ccc(N)cc1 C=Cc1ccc(C#N)cc1 C=Cc1ccc(O)cc1 C=Cc1ccc(C=O)cc1 Nc1cccc([N+](=O)[O-])c1 C#Cc1ccc(N)cc1 C#Cc1ccc(C#C)cc1 O=Cc1ccccc1O NC(=O)c1ccccc1N Nc1ccccc1C=O Oc1ccccc1C(=O)O NC=Cc1ccccc1 O=CC=Cc1ccccc1 N#CC=Cc1ccccc1 OC=Cc1ccccc1 COC=Cc1ccccc1
-C[NH+](C)CC(=O)[O-] C[N+](C)(C)CC(=O)[O-] NCC(=O)O CC(N)C(=O)O NC(CO)C(=O)O NCCC(=O)O C[N+]1=CC=CC(=C1)[O-] C[n+]1cccc([O-])c1 [O-]c1ccc[n+](C)c1 [CH2-][n+]1ccccc1 C[N+](C)(C)[N-]C=O C[N+]#[C-] C[n+]1ccn([O-])c1 [O-][N+]1=CC=CC=C1
+C[NH+](C)CC(=O)[O-] C[N+](C)(C)CC(=O)[O-] NCC(=O)O CC(N)C(=O)O NC(CO)C(=O)O NCCC(=O)O C[N+]1=CC=CC(=C1)[O-] C[n+]1cccc([O-])c1 [O-]c1ccc[n+](C)c1 [CH2-][n+]1ccccc1 C[N+](C)(C)[N-]C=O C=[N+]([O-])[O-] C[N+]#[C-] C[n+]1ccn([O-])c1 [O-][N+]1=CC=CC=C1
 OC1OCC(O)C1O OCC1OCCC1 OC1CCCCO1 OCC(O)C=O OCC(=O)CO CC(O)CO OC1COC1 OC(=O)C(O)C(O) NC(=O)CO OCCN COCCO COCCOC CC(=O)CO CC(O)C=O CNCCO CN(C)CCO OC1CCCC1 OC1CCCCC1 NC1CCCCC1 NC1CC1 OC1CC1 O=CC1CC1 CC(=O)C1CC1 N#CC1CCC1
 O.O C.O N.O CO.O C=O.O NC=O.O N.N C#N.O c1ccccc1.O C.C C=C.O C#C.O OC=O.OC=O NC=O.NC=O CO.CO C#N.C#N C=C.C=C c1cc[nH]c1.O c1ccncc1.O C=O.N CC#N.O CN.O COC.O c1ccoc1.O O=C=O.O O=C=O N#N [H][H] [C-]#[O+]
 """
@@ -175,7 +175,9 @@ def main() -> None:
     rng.shuffle(core)
     print("# H C N O molecules of the reference dataset: hand-written core, then diverse picks")
     for smiles in core + tail:
-        if not is_listed(smiles, excluded):
+        # the anion of the core is not listed; without it the order of all others would change
+        charged = Chem.GetFormalCharge(Chem.MolFromSmiles(smiles)) != 0
+        if not charged and not is_listed(smiles, excluded):
             print(smiles)
 
 
