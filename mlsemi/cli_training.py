@@ -52,6 +52,12 @@ def reference(
             help="Repeatable; each frame draws one, 0 is relaxed.  [default: 0 300 600 1000]",
         ),
     ] = None,
+    stretches: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Geometries per molecule, beside the frames, with a bond stretched."
+        ),
+    ] = 0,
     seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
     method: Annotated[str, typer.Option(help="Functional by its PySCF name.")] = "b3lyp",
     basis: Annotated[str, typer.Option(help="Basis set by its PySCF name.")] = "def2-tzvp",
@@ -93,6 +99,7 @@ def reference(
     \b
     mlsemi reference molecules.smi -o molecules.h5 --processes 8
     mlsemi reference molecules.smi -o hot.h5 --frames 5 --temperature 600 --forces
+    mlsemi reference molecules.smi -o bonds.h5 --stretches 3 --forces
     mlsemi reference geometries.xyz -o given.h5
     mlsemi reference molecules.smi -o molecules.h5 --scheduler tcp://node7:8786
     mlsemi reference -o molecules.h5 --collect-only
@@ -109,6 +116,7 @@ def reference(
         output=output,
         frames=frames,
         temperatures=temperature or None,
+        stretches=stretches,
         seed=seed,
         method=method,
         basis=basis,

@@ -29,6 +29,7 @@ from mlsemi.training.geometries import (
     is_listed,
     relax,
     seed_of,
+    stretched_frames,
     thermal_frame,
 )
 from mlsemi.training.reference import Level, reference_record
@@ -47,11 +48,21 @@ class Sampling:
         Langevin temperatures, kelvin; each frame draws one at random. 0 means relaxed.
     seed : int
         Global seed; each molecule derives its own from it and its label.
+    stretches : int
+        Geometries per molecule, beside the frames, with one bond stretched or compressed.
     """
 
     frames: int = 1
     temperatures: tuple[float, ...] = (0.0, 300.0, 600.0, 1000.0)
     seed: int = 0
+    stretches: int = 0
+
+    def provenance(self) -> dict[str, object]:
+        """What is recorded with every dataset made so."""
+        settings = asdict(self)
+        if not self.stretches:  # campaigns that are older than this setting stay the same
+            del settings["stretches"]
+        return settings
 
 
 @dataclass(frozen=True)
@@ -118,27 +129,29 @@ def jobs_of_smiles(path: str | os.PathLike[str], excluded: frozenset[str]) -> li
 
 
 def geometries(job: Job, sampling: Sampling) -> list[tuple[Atoms, int, str]]:
-    """(atoms, charge, origin) of every frame of one job."""
+    """(atoms, charge, origin) of every frame of one job, then of its stretched geometries."""
     seed = seed_of(job.label, sampling.seed)
     frames = sampling.frames if job.frames is None else job.frames
-    if job.atoms is not None and not frames:
-        return [(job.atoms, job.charge, job.origin)]
     if job.atoms is not None:
-        atoms, charge, bonds = job.atoms, job.charge, None
+        start, charge, bonds = job.atoms, job.charge, None
     else:
-        (atoms, charge), bonds = embed(job.label, seed), bonds_of(job.label)
-    relaxed = relax(atoms, charge, bonds=bonds)
+        (start, charge), bonds = embed(job.label, seed), bonds_of(job.label)
+    kept = job.atoms is not None and not frames
+    still, origin = start, job.origin
+    if not kept:
+        still, origin = relax(start, charge, bonds=bonds), "GFN2-xTB relaxed"
     rng = np.random.default_rng(seed)
-    out = []
+    out = [(still, charge, origin)] if kept else []
     for index in range(frames):
         temperature = float(rng.choice(sampling.temperatures))
         frame_seed = int(rng.integers(2**31))
         if temperature == 0.0:
-            out.append((relaxed, charge, "GFN2-xTB relaxed"))
+            out.append((still, charge, origin))
         else:
-            frame = thermal_frame(relaxed, charge, temperature, frame_seed, bonds=bonds)
+            frame = thermal_frame(still, charge, temperature, frame_seed, bonds=bonds)
             out.append((frame, charge, f"GFN2-xTB Langevin {temperature:.0f} K frame {index}"))
-    return out
+    stretched = stretched_frames(still, sampling.stretches, rng, bonds)
+    return out + [(frame, charge, f"{origin}, {change}") for frame, change in stretched]
 
 
 def compute(job: Job, sampling: Sampling, level: Level, folder: Path) -> str | None:
@@ -193,7 +206,7 @@ def open_folder(folder: Path, sampling: Sampling, level: Level) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     settings = json.dumps(
-        {"sampling": asdict(sampling), "level": level.provenance()}, sort_keys=True
+        {"sampling": sampling.provenance(), "level": level.provenance()}, sort_keys=True
     )
     stamp = folder / "settings.json"
     if not stamp.exists():

@@ -38,6 +38,7 @@ def reference_command(
     output: str | os.PathLike[str],
     frames: int | None = None,
     temperatures: Sequence[float] | None = None,
+    stretches: int = 0,
     seed: int = 0,
     method: str = "b3lyp",
     basis: str = "def2-tzvp",
@@ -69,6 +70,8 @@ def reference_command(
         structure files.
     temperatures : sequence of float, optional
         Each frame draws one, kelvin; 0 is the relaxed geometry. By default those of ``Sampling``.
+    stretches : int
+        Geometries with one bond stretched or compressed per molecule, beside the frames.
     seed : int
         Of the geometries.
     method, basis : str
@@ -114,9 +117,17 @@ def reference_command(
     output = Path(output)
     temperatures = Sampling.temperatures if temperatures is None else temperatures
     _check_options(
-        inputs, output, frames, temperatures, (excitations, ris), processes, collect_only
+        inputs,
+        output,
+        frames,
+        temperatures,
+        {"stretches": stretches, "excitations": excitations, "ris": ris},
+        processes,
+        collect_only,
     )
-    sampling = Sampling(1 if frames is None else frames, tuple(map(float, temperatures)), seed)
+    sampling = Sampling(
+        1 if frames is None else frames, tuple(map(float, temperatures)), seed, stretches
+    )
     level = Level(method, basis, forces=forces, excitations=excitations, ris=ris, backend=backend)
     excluded = read_hashes(exclude)
     jobs = [job for path in inputs for job in jobs_of(path, frames, excluded)] if inputs else None
@@ -269,7 +280,7 @@ def _check_options(
     output: Path,
     frames: int | None,
     temperatures: Sequence[float],
-    states: tuple[int, int],
+    counts: dict[str, int],
     processes: int | None,
     collect_only: bool,
 ) -> None:
@@ -283,8 +294,9 @@ def _check_options(
         raise InputError(f"frames must not be negative, got {frames}")
     if not temperatures or not all(0.0 <= t <= 5000.0 for t in temperatures):
         raise InputError("temperatures must be given and lie between 0 and 5000 kelvin")
-    if min(states) < 0:
-        raise InputError(f"numbers of excitations must not be negative, got {states}")
+    negative = [f"{name} must not be negative, got {n}" for name, n in counts.items() if n < 0]
+    if negative:
+        raise InputError(negative[0])
     if processes is not None and processes < 1:
         raise InputError(f"processes must be at least 1, got {processes}")
 

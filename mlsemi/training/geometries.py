@@ -14,6 +14,7 @@ from ase.data import vdw_radii
 from ase.md.langevin import Langevin
 from ase.md.velocitydistribution import Stationary
 from ase.optimize import BFGS
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial.distance import cdist
 from scipy.spatial.transform import Rotation
 
@@ -26,6 +27,9 @@ BONDED = 1.35
 
 NEW_BOND = 1.2
 """Atoms that were not bonded have reacted when they come closer than this multiple."""
+
+STRETCH = (0.8, 1.5)
+"""Shortest and longest of stretched bonds. Restricted calculations go wrong beyond."""
 
 
 def seed_of(text: str, seed: int) -> int:
@@ -273,6 +277,48 @@ def thermal_frame(
     if has_reacted(frame, bonds):
         raise InputError(f"the molecule came apart at {temperature:.0f} K")
     return Atoms(frame.numbers, frame.get_positions())
+
+
+def bridges(bonds: np.ndarray) -> list[tuple[int, int, np.ndarray]]:
+    """Bonds (i, j) that are in no ring, and which atoms (n_atom,) stay with j when one is cut."""
+    found = []
+    for i, j in np.argwhere(np.triu(bonds)).tolist():
+        cut = bonds.copy()
+        cut[i, j] = cut[j, i] = False
+        label = connected_components(cut, directed=False)[1]
+        if label[i] != label[j]:
+            found.append((i, j, label == label[j]))
+    return found
+
+
+def stretched_frames(
+    atoms: Atoms, number: int, rng: np.random.Generator, bonds: np.ndarray | None = None
+) -> list[tuple[Atoms, str]]:
+    """Geometries with one bond stretched or compressed along its axis, both sides rigid.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+    number : int
+    rng : numpy Generator
+        Draws one of the bonds that are in no ring, and a factor between the two of ``STRETCH``.
+    bonds : (n_atom, n_atom) boolean array, optional
+        By default judged by distance.
+
+    Returns
+    -------
+    ase.Atoms without a calculator, each with what was done to it; none where every bond is in a
+    ring.
+    """
+    out = []
+    open_bonds = bridges(bond_graph(atoms) if bonds is None else bonds)
+    for _ in range(number if open_bonds else 0):
+        i, j, side = open_bonds[rng.integers(len(open_bonds))]
+        factor = float(rng.uniform(*STRETCH))
+        positions = atoms.get_positions()
+        positions[side] += (factor - 1.0) * (positions[j] - positions[i])
+        out.append((Atoms(atoms.numbers, positions), f"bond {i}-{j} times {factor:.3f}"))
+    return out
 
 
 def gfn2_calculator(charge: int):  # type: ignore[no-untyped-def]

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import time
 
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.build import molecule
 from ase.io import write
 
@@ -192,6 +194,33 @@ def test_geometries_follow_label_and_seed_only():
     assert np.abs(first[0][0].positions - first[1][0].positions).max() > 1e-3
 
 
+def test_a_stretch_moves_one_side_of_one_bond_along_it():
+    sampling = Sampling(temperatures=(0.0,), stretches=4)
+    (relaxed, _, origin), *stretched = geometries(Job("NC1CC1", inchikey("NC1CC1")), sampling)
+    assert len(stretched) == 4
+    assert len({text for *_, text in stretched}) == 4
+    for frame, _, text in stretched:
+        bond, factor = re.fullmatch(rf"{origin}, bond (\d+-\d+) times (.*)", text).groups()
+        i, j = map(int, bond.split("-"))
+        assert bonds_of("NC1CC1")[i, j]
+        assert not {i, j} <= {1, 2, 3}, "a bond of the ring"
+        assert frame.get_distance(i, j) == pytest.approx(
+            float(factor) * relaxed.get_distance(i, j), abs=1e-3
+        )
+        moved = np.linalg.norm(frame.positions - relaxed.positions, axis=1) > 1e-9
+        for side in (moved, ~moved):
+            kept = relaxed[side].get_all_distances()
+            np.testing.assert_allclose(frame[side].get_all_distances(), kept, atol=1e-9)
+        assert moved[j]
+        assert not moved[i]
+
+
+def test_no_stretch_where_every_bond_is_in_a_ring():
+    atoms = Atoms("N4", [(0, 0, 0), (1.4, 0, 0), (1.4, 1.4, 0), (0, 1.4, 0)])
+    job = Job("N4", "N4", atoms, frames=0)
+    assert [origin for *_, origin in geometries(job, Sampling(stretches=3))] == ["given"]
+
+
 @pytest.mark.parametrize("text", ["O.C=C", "CO.CO", "O.O"])
 def test_dimers_relax_without_reacting(text):
     atoms, charge = embed(text, seed_of(text, 0))
@@ -254,6 +283,7 @@ def test_structure_files(tmp_path):
         ({"frames": -1}, "negative"),
         ({"temperatures": ()}, "temperatures"),
         ({"temperatures": (-5.0,)}, "temperatures"),
+        ({"stretches": -1}, "stretches must not be negative"),
         ({"processes": 0}, "processes"),
         ({"method": "b3lipp"}, "functional"),
         ({"exclude": "absent.txt"}, "absent.txt"),
