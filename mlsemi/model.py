@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -110,7 +111,7 @@ class Model:
     form: ModelForm
     weights: Weights
 
-    @property
+    @cached_property
     def radial(self) -> RadialBasis:
         """Radial functions of this model."""
         return RadialBasis(self.form.n_radial, self.form.cutoff)

@@ -1,0 +1,88 @@
+"""Energies along stretched bonds against B3LYP/def2-TZVP.
+
+    python validation/dissociation.py --parameters organic-1
+
+Reference: restricted and unrestricted B3LYP/def2-TZVP by PySCF, kept in stretched.json
+(`stretched.py`); one bond of each molecule at 0.8 to 2.5 times its length, both fragments rigid.
+All curves count from the molecule as built. A curve is sane when beyond 1.1 times the length it
+never falls by more than 0.1 eV from one point to the next; the largest fall is given. Dispersion is
+left out as in the reference.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import argparse
+import json
+
+import numpy as np
+import report
+from gfn2 import gfn2
+from panels import Panel, figure_of
+from stretched import PATH, stretch
+
+from mlsemi import singlepoint
+from mlsemi.parameters import Parameters
+from mlsemi.plots import save
+from mlsemi.structure import Structure
+from mlsemi.units import HARTREE_EV
+
+RISES_FROM, LEVEL_EV = 1.1, 0.1
+
+
+def largest_fall(factors: np.ndarray, energies: np.ndarray) -> float:
+    """Of a curve beyond ``RISES_FROM`` times the bond length, in its own unit; zero if it rises."""
+    steps = np.diff(energies[factors >= RISES_FROM])
+    return float(max(0.0, -steps.min()))
+
+
+def curves(name: str, factors: np.ndarray, parameters: Parameters) -> dict[str, np.ndarray]:
+    """Energies of mlsemi and GFN2-xTB at every factor, hartree."""
+    structures = [Structure.from_ase(stretch(name, factor)) for factor in factors]
+    ours = [singlepoint(s, parameters=parameters, dispersion=False).energy for s in structures]
+    return {
+        parameters.name: np.array(ours),
+        "GFN2-xTB": np.array([float(gfn2(s).get("energy")) for s in structures]),
+    }
+
+
+def main() -> None:
+    """Compute, compare, write dissociation.md, .json and .png."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--parameters", default="organic-1")
+    parameters = Parameters.load(parser.parse_args().parameters)
+    stored = json.loads(PATH.read_text())
+    rows, panels, found = [], [], {}
+    for name, entry in stored["molecules"].items():
+        factors = np.array(entry["factors"])
+        all_curves = {
+            "unrestricted B3LYP": np.array(entry["unrestricted_hartree"]),
+            "restricted B3LYP": np.array(entry["restricted_hartree"]),
+        } | curves(name, factors, parameters)
+        start = int(np.argmin(np.abs(factors - 1.0)))
+        relative = {k: (e - e[start]) * HARTREE_EV for k, e in all_curves.items()}
+        for method, energies in relative.items():
+            down = largest_fall(factors, energies)
+            sane = "yes" if down <= LEVEL_EV else "no"
+            rows.append([name, method, f"{energies[-1]:.2f}", f"{down:.2f}", sane])
+        found[name] = {k: e.round(4).tolist() for k, e in relative.items()}
+        lines = {k: (factors, e, ".-") for k, e in relative.items()}
+        panels.append(Panel("length / length as built", "energy / eV", lines, "", title=name))
+    save(figure_of(panels, columns=3), report.HERE / "dissociation.png")
+    report.write(
+        "dissociation",
+        f"Stretched bonds of {parameters.name}",
+        [
+            " ".join(__doc__.split("\n\n", 2)[2].split()),
+            report.table(["molecule", "method", "at 2.5 / eV", "largest fall / eV", "sane"], rows),
+            "![curves](dissociation.png)",
+        ],
+        {"parameters": parameters.name, "checksum": parameters.checksum, "relative_ev": found},
+    )
+
+
+if __name__ == "__main__":
+    main()
