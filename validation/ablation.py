@@ -23,12 +23,13 @@ import report
 from mlsemi.training import loss as loss_terms
 from mlsemi.training.config import TrainConfig
 from mlsemi.training.dataset import ReferenceDataset
-from mlsemi.training.fit import fit, summarise
+from mlsemi.training.fit import STEPS, fit, summarise
 from mlsemi.training.validate import errors_of, select
 
 CONFIG = report.HERE.parent / "parameters" / "organic-1.toml"
 BASELINE = ("level", "two_center", "dipole.sp", "energy.atom")
 HARD = "plain squares"
+LONG = "last maps in steps as long as the others"
 RIDGE_STEPS = 60
 COLUMNS = ("occupied_ev", "homo_ev", "lumo_ev", "charges_e", "dipole_debye")
 
@@ -54,6 +55,7 @@ def variants(base: TrainConfig) -> dict[str, TrainConfig]:
             base, loss=replace(loss, occupied=0.0, frontier=0.0, virtual=0.0)
         ),
         HARD: base,
+        LONG: base,
         "no weight decay": replace(base, schedule=replace(schedule, weight_decay=0.0)),
         "a third of the learning rate": replace(
             base, schedule=replace(schedule, learning_rate=schedule.learning_rate / 3.0)
@@ -81,6 +83,16 @@ def hard_squares(hard: bool) -> Iterator[None]:
         vars(loss_terms).update(dict.fromkeys(widths, 1e6))
     yield
     vars(loss_terms).update(widths)
+
+
+@contextmanager
+def long_steps(long: bool) -> Iterator[None]:
+    """Make the steps of the last maps as long as all others inside the block."""
+    steps = dict(STEPS)
+    if long:
+        STEPS.clear()
+    yield
+    STEPS.update(steps)
 
 
 def finished(settings: dict[str, object]) -> dict[str, dict[str, float]]:
@@ -124,7 +136,11 @@ def main() -> None:
     for name, config in variants(base).items():
         if name in results:
             continue
-        with hard_squares(name == HARD), tempfile.TemporaryDirectory() as folder:
+        with (
+            hard_squares(name == HARD),
+            long_steps(name == LONG),
+            tempfile.TemporaryDirectory() as folder,
+        ):
             parameters = fit(replace(config, output=folder), Path(folder), resume=False, quiet=True)
         results[name] = summarise([0.0], errors_of(parameters.model, held_out))
         write(settings, results)

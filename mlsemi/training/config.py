@@ -23,6 +23,7 @@ class Schedule:
     epochs, batch : int
     learning_rate, final_fraction : float
     warmup_steps : int
+        Steps in which the rate rises to ``learning_rate``, but no more than a tenth of all.
     flat : float
         Part of all steps before the decay begins.
     beta1, beta2, clip, average : float
@@ -63,7 +64,7 @@ class Schedule:
     def rate(self, step: int, total: int) -> float:
         """Learning rate at a step."""
         start = self.flat * total
-        ramp = min(1.0, (step + 1) / self.warmup_steps)
+        ramp = min(1.0, (step + 1) / max(1.0, min(self.warmup_steps, 0.1 * total)))
         if step < start:
             return self.learning_rate * ramp
         phase = np.pi * (step - start) / max(total - start, 1.0)
