@@ -1,11 +1,13 @@
 """What each part of the model and of the loss contributes.
 
     python validation/ablation.py parameters/reference/organic.h5 [--epochs 60] [--limit 300]
+    python validation/ablation.py parameters/reference/small*.h5 --limit 0 --name ablation-forces \
+        --rows "organic-1 recipe" "with auxiliary surfaces"
 
 Every row is trained like organic-1, without auxiliary surfaces, but for one change, on the same
 molecules, and measured on the validation molecules (the test molecules stay unseen). One seed each:
-differences below 10 % are noise. Finished rows are kept in ablation.json: the same command
-continues a run that was stopped.
+differences below 10 % are noise. Finished rows are kept in NAME.json: the same command continues a
+run that was stopped.
 """
 
 from __future__ import annotations
@@ -31,17 +33,29 @@ BASELINE = ("level", "two_center", "dipole.sp", "energy.atom")
 HARD = "plain squares"
 LONG = "last maps in steps as long as the others"
 RIDGE_STEPS = 60
-COLUMNS = ("occupied_ev", "homo_ev", "lumo_ev", "charges_e", "dipole_debye")
+COLUMNS = {
+    "occupied_ev": "occupied / eV",
+    "homo_ev": "HOMO / eV",
+    "lumo_ev": "LUMO / eV",
+    "charges_e": "charges / e",
+    "dipole_debye": "dipole / D",
+    "forces_ev_per_angstrom": "forces / (eV/angstrom)",
+}
+"""The last one where the data have forces."""
 
 
 def variants(base: TrainConfig) -> dict[str, TrainConfig]:
     """Configuration of each row."""
     loss, schedule = base.loss, base.schedule
+    surfaces = str(CONFIG.parent / TrainConfig.load(CONFIG).auxiliary)
     without = {"residual": 0.0, "residual_virtual": 0.0}
     return {
         "organic-1 recipe": base,
-        "with auxiliary surfaces": replace(
-            base, auxiliary=str(CONFIG.parent / TrainConfig.load(CONFIG).auxiliary)
+        "with auxiliary surfaces": replace(base, auxiliary=surfaces),
+        "with a quarter of them": replace(
+            base,
+            auxiliary=surfaces,
+            schedule=replace(schedule, auxiliary_share=0.25 * schedule.auxiliary_share),
         ),
         "physics baseline only": replace(base, only=BASELINE),
         "no residual (matrix elements)": replace(base, loss=replace(loss, **without)),
@@ -61,6 +75,7 @@ def variants(base: TrainConfig) -> dict[str, TrainConfig]:
             base, schedule=replace(schedule, learning_rate=schedule.learning_rate / 3.0)
         ),
         "half the channels": replace(base, model={"n_channel": 16, "n_node": 6, "n_hidden": 24}),
+        "wider perceptrons": replace(base, model={**base.model, "n_hidden": 128}),
         "no long-range potential": replace(
             base, only=tuple(name for name in base.form().shapes() if name != "charge")
         ),
@@ -95,46 +110,49 @@ def long_steps(long: bool) -> Iterator[None]:
     STEPS.update(steps)
 
 
-def finished(settings: dict[str, object]) -> dict[str, dict[str, float]]:
+def finished(name: str, settings: dict[str, object]) -> dict[str, dict[str, float]]:
     """Rows of an earlier run with the same settings."""
-    path = report.HERE / "ablation.json"
+    path = report.HERE / f"{name}.json"
     known = json.loads(path.read_text()) if path.exists() else {}
     return dict(known["errors"]) if known.get("settings") == settings else {}
 
 
-def write(settings: dict[str, object], results: dict[str, dict[str, float]]) -> None:
+def write(name: str, settings: dict[str, object], results: dict[str, dict[str, float]]) -> None:
     """Table of the rows there are."""
-    head = ("variant", "occupied / eV", "HOMO / eV", "LUMO / eV", "charges / e", "dipole / D")
-    rows = [[name, *(f"{row[key]:.4f}" for key in COLUMNS)] for name, row in results.items()]
+    known = [key for key in COLUMNS if all(key in row for row in results.values())]
+    rows = [[variant, *(f"{row[key]:.4f}" for key in known)] for variant, row in results.items()]
     about = " ".join(__doc__.split("\n\n", 2)[2].split())
     report.write(
-        "ablation",
+        name,
         "Ablation",
-        [about, report.table(head, rows)],
+        [about, report.table(["variant", *(COLUMNS[key] for key in known)], rows)],
         {"settings": settings, "errors": results},
+        script="ablation",
     )
 
 
 def main() -> None:
     """Train the rows that are missing, write ablation.md and ablation.json."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("dataset", type=Path)
+    parser.add_argument("datasets", type=Path, nargs="+")
     parser.add_argument("--epochs", type=int, default=60)
-    parser.add_argument("--limit", type=int, default=300)
+    parser.add_argument("--limit", type=int, default=300, help="training molecules; 0: all")
+    parser.add_argument("--rows", nargs="+", help="variants to train; all by default")
+    parser.add_argument("--name", default="ablation", help="of the report")
     options = parser.parse_args()
     base = TrainConfig.load(CONFIG)
     base = base.with_changes(
         options.epochs,
-        datasets=(str(options.dataset.resolve()),),
+        datasets=tuple(str(path.resolve()) for path in options.datasets),
         limit=options.limit,
         auxiliary="",
     )
-    dataset = ReferenceDataset.load(options.dataset)
+    dataset = ReferenceDataset.load(*options.datasets)
     held_out = select(dataset, "validation", base.elements)
     settings = {"epochs": options.epochs, "molecules": options.limit, "dataset": dataset.checksum}
-    results = finished(settings)
+    results = finished(options.name, settings)
     for name, config in variants(base).items():
-        if name in results:
+        if name in results or (options.rows and name not in options.rows):
             continue
         with (
             hard_squares(name == HARD),
@@ -143,7 +161,7 @@ def main() -> None:
         ):
             parameters = fit(replace(config, output=folder), Path(folder), resume=False, quiet=True)
         results[name] = summarise([0.0], errors_of(parameters.model, held_out))
-        write(settings, results)
+        write(options.name, settings, results)
 
 
 if __name__ == "__main__":

@@ -46,13 +46,22 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "\n".join(lines)
 
 
-def write(name: str, title: str, sections: Sequence[str], data: dict[str, object]) -> None:
-    """Write ``validation/NAME.md`` and ``NAME.json`` and print the former."""
+def write(
+    name: str,
+    title: str,
+    sections: Sequence[str],
+    data: dict[str, object],
+    script: str | None = None,
+) -> None:
+    """Write ``validation/NAME.md`` and ``NAME.json`` and print the former.
+
+    ``script`` is what has made them, if it has another name.
+    """
     where = machine()
     versions = ", ".join(f"{key} {value}" for key, value in dict(where["versions"]).items())
     foot = (
         f"Machine: {where['processor']}, {where['cores']} cores, load {where['load']}; "
-        f"Python {where['python']}, {versions}. Made by `python validation/{name}.py`."
+        f"Python {where['python']}, {versions}. Made by `python validation/{script or name}.py`."
     )
     text = "\n\n".join([f"# {title}", *sections, foot]) + "\n"
     (HERE / f"{name}.md").write_text(text)
