@@ -80,6 +80,10 @@ def variants(base: TrainConfig) -> dict[str, TrainConfig]:
             base, only=tuple(name for name in base.form().shapes() if name != "charge")
         ),
         "no message passing": replace(base, model={**base.model, "message_passing": False}),
+        "energy of bands and pairs": replace(base, model={**base.model, "energy": "band"}),
+        "energy of bands and readout": replace(
+            base, model={**base.model, "energy": "band+readout"}
+        ),
         "nu = 3": replace(base, model={**base.model, "nu": 3}),
         "linear, rho_i^2 and rho_ij^1, ridge first": replace(
             base, model={"kind": "linear"}, schedule=replace(schedule, ridge_steps=RIDGE_STEPS)
