@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, MutableMapping, Sequence
 
 import numpy as np
+from scipy.special import expit
 
 Weights = Mapping[str, np.ndarray]
 Gradients = MutableMapping[str, np.ndarray] | None
@@ -52,8 +53,7 @@ def linear_by_species_adjoint(
 
 def silu(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Sigmoid linear unit x / (1 + exp(-x)) and its derivative."""
-    with np.errstate(over="ignore"):  # exp(710) is infinite, and the sigmoid then zero, rightly
-        sigmoid = 1.0 / (1.0 + np.exp(-x))
+    sigmoid = expit(x)
     value = x * sigmoid
     return value, sigmoid + value * (1.0 - sigmoid)
 
