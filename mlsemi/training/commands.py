@@ -116,15 +116,8 @@ def reference_command(
 
     output = Path(output)
     temperatures = Sampling.temperatures if temperatures is None else temperatures
-    _check_options(
-        inputs,
-        output,
-        frames,
-        temperatures,
-        {"stretches": stretches, "excitations": excitations, "ris": ris},
-        processes,
-        collect_only,
-    )
+    counts = {"stretches": stretches, "excitations": excitations, "ris": ris}
+    _check_options(inputs, output, frames, temperatures, counts, processes, collect_only)
     sampling = Sampling(
         1 if frames is None else frames, tuple(map(float, temperatures)), seed, stretches
     )
