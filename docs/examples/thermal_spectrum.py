@@ -21,7 +21,7 @@ thermostat.run(200)
 snapshots = []
 for _ in range(20):
     thermostat.run(20)
-    snapshots.append(mlsemi.singlepoint(atoms, singlets=10).singlets)
+    snapshots.append(mlsemi.singlepoint(atoms, singlets=6).singlets)
 thermal = average_spectrum(snapshots, width_ev=0.1)
 
 peak = thermal.energies_ev[np.argmax(thermal.extinction)]
