@@ -5,8 +5,8 @@
 Reference: restricted and unrestricted B3LYP/def2-TZVP by PySCF, kept in stretched.json
 (`stretched.py`); one bond of each molecule at 0.8 to 2.5 times its length, both fragments rigid.
 All curves count from the molecule as built. A curve is sane when beyond 1.1 times the length it
-never falls by more than 0.1 eV from one point to the next; the largest fall is given. Dispersion is
-left out as in the reference.
+never falls by more than 0.1 eV from one point to the next; the largest fall is given. Points where
+the SCF of GFN2-xTB does not converge are left out. Dispersion is left out as in the reference.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import report
 from gfn2 import gfn2
 from panels import Panel, figure_of
 from stretched import PATH, stretch
+from tblite.exceptions import TBLiteRuntimeError
 
 from mlsemi import singlepoint
 from mlsemi.parameters import Parameters
@@ -35,18 +36,27 @@ RISES_FROM, LEVEL_EV = 1.1, 0.1
 
 def largest_fall(factors: np.ndarray, energies: np.ndarray) -> float:
     """Of a curve beyond ``RISES_FROM`` times the bond length, in its own unit; zero if it rises."""
-    steps = np.diff(energies[factors >= RISES_FROM])
+    beyond = energies[factors >= RISES_FROM]
+    steps = np.diff(beyond[np.isfinite(beyond)])
     return float(max(0.0, -steps.min()))
 
 
 def curves(name: str, factors: np.ndarray, parameters: Parameters) -> dict[str, np.ndarray]:
-    """Energies of mlsemi and GFN2-xTB at every factor, hartree."""
+    """Energies of mlsemi and GFN2-xTB at every factor, hartree; NaN where an SCF fails."""
     structures = [Structure.from_ase(stretch(name, factor)) for factor in factors]
     ours = [singlepoint(s, parameters=parameters, dispersion=False).energy for s in structures]
     return {
         parameters.name: np.array(ours),
-        "GFN2-xTB": np.array([float(gfn2(s).get("energy")) for s in structures]),
+        "GFN2-xTB": np.array([of_gfn2(s) for s in structures]),
     }
+
+
+def of_gfn2(structure: Structure) -> float:
+    """Energy, hartree; NaN if the SCF does not converge."""
+    try:
+        return float(gfn2(structure).get("energy"))
+    except TBLiteRuntimeError:
+        return float("nan")
 
 
 def main() -> None:
@@ -67,7 +77,8 @@ def main() -> None:
         for method, energies in relative.items():
             down = largest_fall(factors, energies)
             sane = "yes" if down <= LEVEL_EV else "no"
-            rows.append([name, method, f"{energies[-1]:.2f}", f"{down:.2f}", sane])
+            end = f"{energies[-1]:.2f}" if np.isfinite(energies[-1]) else "not converged"
+            rows.append([name, method, end, f"{down:.2f}", sane])
         found[name] = {k: e.round(4).tolist() for k, e in relative.items()}
         lines = {k: (factors, e, ".-") for k, e in relative.items()}
         panels.append(Panel("length / length as built", "energy / eV", lines, "", title=name))
