@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import report
 
@@ -104,16 +105,6 @@ def hard_squares(hard: bool) -> Iterator[None]:
     vars(loss_terms).update(widths)
 
 
-@contextmanager
-def long_steps(long: bool) -> Iterator[None]:
-    """Make the steps of the last maps as long as all others inside the block."""
-    steps = dict(STEPS)
-    if long:
-        STEPS.clear()
-    yield
-    STEPS.update(steps)
-
-
 def finished(name: str, settings: dict[str, object]) -> dict[str, dict[str, float]]:
     """Rows of an earlier run with the same settings."""
     path = report.HERE / f"{name}.json"
@@ -136,7 +127,7 @@ def write(name: str, settings: dict[str, object], results: dict[str, dict[str, f
 
 
 def main() -> None:
-    """Train the rows that are missing, write ablation.md and ablation.json."""
+    """Train the rows that are missing, write NAME.md and NAME.json."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("datasets", type=Path, nargs="+")
     parser.add_argument("--epochs", type=int, default=60)
@@ -160,7 +151,7 @@ def main() -> None:
             continue
         with (
             hard_squares(name == HARD),
-            long_steps(name == LONG),
+            patch.dict(STEPS, clear=name == LONG),
             tempfile.TemporaryDirectory() as folder,
         ):
             parameters = fit(replace(config, output=folder), Path(folder), resume=False, quiet=True)

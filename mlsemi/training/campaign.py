@@ -133,15 +133,14 @@ def geometries(job: Job, sampling: Sampling) -> list[tuple[Atoms, int, str]]:
     seed = seed_of(job.label, sampling.seed)
     frames = sampling.frames if job.frames is None else job.frames
     if job.atoms is not None:
-        start, charge, bonds = job.atoms, job.charge, None
+        still, charge, bonds = job.atoms, job.charge, None
     else:
-        (start, charge), bonds = embed(job.label, seed), bonds_of(job.label)
-    kept = job.atoms is not None and not frames
-    still, origin = start, job.origin
-    if not kept:
-        still, origin = relax(start, charge, bonds=bonds), "GFN2-xTB relaxed"
+        (still, charge), bonds = embed(job.label, seed), bonds_of(job.label)
+    if job.atoms is not None and not frames:
+        origin, out = job.origin, [(still, charge, job.origin)]
+    else:
+        still, origin, out = relax(still, charge, bonds=bonds), "GFN2-xTB relaxed", []
     rng = np.random.default_rng(seed)
-    out = [(still, charge, origin)] if kept else []
     for index in range(frames):
         temperature = float(rng.choice(sampling.temperatures))
         frame_seed = int(rng.integers(2**31))

@@ -18,6 +18,7 @@ from rich.table import Table
 
 from mlsemi.errors import InputError, MlsemiError
 from mlsemi.formats import iter_frames
+from mlsemi.outputs import check_distinct
 from mlsemi.training.dataset import ReferenceDataset
 from mlsemi.training.workers import run_jobs
 
@@ -281,8 +282,7 @@ def _check_options(
         raise InputError("no input files given")
     if output.is_dir() or not output.absolute().parent.is_dir():
         raise InputError(f"{output}: is a folder, or stands in one that does not exist")
-    if any(Path(path).absolute() == output.absolute() for path in inputs):
-        raise InputError(f"{output}: is an input as well; choose another output file")
+    check_distinct(inputs, [output])
     if frames is not None and frames < 0:
         raise InputError(f"frames must not be negative, got {frames}")
     if not temperatures or not all(0.0 <= t <= 5000.0 for t in temperatures):

@@ -310,6 +310,8 @@ def stretched_frames(
     ase.Atoms without a calculator, each with what was done to it; none where every bond is in a
     ring.
     """
+    if not number:
+        return []
     out = []
     open_bonds = bridges(bond_graph(atoms) if bonds is None else bonds)
     for _ in range(number if open_bonds else 0):
