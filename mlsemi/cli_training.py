@@ -33,7 +33,7 @@ def reference(
         typer.Argument(
             metavar="INPUT",
             help="SMILES text files (one 'SMILES [frames]' per line), structure files, or "
-            "datasets (.h5) whose geometries are computed again.",
+            "datasets and auxiliary surfaces (.h5) whose geometries are computed again.",
         ),
     ] = None,
     frames: Annotated[
@@ -61,6 +61,7 @@ def reference(
     seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
     method: Annotated[str, typer.Option(help="Functional by its PySCF name.")] = "b3lyp",
     basis: Annotated[str, typer.Option(help="Basis set by its PySCF name.")] = "def2-tzvp",
+    grid: Annotated[int, typer.Option(min=0, max=9, help="PySCF's grid level.")] = 2,
     forces: Annotated[
         bool, typer.Option("--forces", help="Analytic forces too (half as much again).")
     ] = False,
@@ -89,6 +90,16 @@ def reference(
     skip: Annotated[
         list[Path] | None, typer.Option(metavar="FILE.h5", help="Leave out what a dataset holds.")
     ] = None,
+    heavy_atoms: Annotated[
+        int | None,
+        typer.Option(min=1, help="Leave out molecules with more atoms other than hydrogen."),
+    ] = None,
+    surfaces: Annotated[
+        bool,
+        typer.Option(
+            "--surfaces", help="Write energies, forces, charges and dipoles alone (see surfaces)."
+        ),
+    ] = False,
     collect_only: Annotated[
         bool, typer.Option("--collect-only", help="Write what is finished; compute nothing.")
     ] = False,
@@ -101,6 +112,7 @@ def reference(
     mlsemi reference molecules.smi -o hot.h5 --frames 5 --temperature 600 --forces
     mlsemi reference molecules.smi -o bonds.h5 --stretches 3 --forces
     mlsemi reference geometries.xyz -o given.h5
+    mlsemi reference gfn2.h5 -o small-basis.h5 --basis def2-svp --grid 1 --surfaces
     mlsemi reference molecules.smi -o molecules.h5 --scheduler tcp://node7:8786
     mlsemi reference -o molecules.h5 --collect-only
 
@@ -120,6 +132,7 @@ def reference(
         seed=seed,
         method=method,
         basis=basis,
+        grid=grid,
         forces=forces,
         excitations=excitations,
         ris=ris,
@@ -128,6 +141,8 @@ def reference(
         scheduler=scheduler,
         exclude=exclude,
         skip=skip or [],
+        heavy_atoms=heavy_atoms,
+        surfaces=surfaces,
         collect_only=collect_only,
         quiet=quiet,
     )

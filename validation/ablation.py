@@ -48,15 +48,17 @@ COLUMNS = {
 def variants(base: TrainConfig) -> dict[str, TrainConfig]:
     """Configuration of each row."""
     loss, schedule = base.loss, base.schedule
-    surfaces = str(CONFIG.parent / TrainConfig.load(CONFIG).auxiliary)
+    surfaces = [
+        replace(a, file=str(CONFIG.parent / a.file)) for a in TrainConfig.load(CONFIG).auxiliary
+    ]
+    other = tuple(a for a in surfaces if not a.close)
     without = {"residual": 0.0, "residual_virtual": 0.0}
     return {
         "organic-1 recipe": base,
-        "with auxiliary surfaces": replace(base, auxiliary=surfaces),
-        "with a quarter of them": replace(
-            base,
-            auxiliary=surfaces,
-            schedule=replace(schedule, auxiliary_share=0.25 * schedule.auxiliary_share),
+        "with auxiliary surfaces": replace(base, auxiliary=tuple(surfaces)),
+        "with those of GFN2-xTB": replace(base, auxiliary=other),
+        "with a quarter of those": replace(
+            base, auxiliary=tuple(replace(a, share=0.25 * a.share) for a in other)
         ),
         "physics baseline only": replace(base, only=BASELINE),
         "no residual (matrix elements)": replace(base, loss=replace(loss, **without)),
@@ -140,7 +142,7 @@ def main() -> None:
         options.epochs,
         datasets=tuple(str(path.resolve()) for path in options.datasets),
         limit=options.limit,
-        auxiliary="",
+        auxiliary=(),
     )
     dataset = ReferenceDataset.load(*options.datasets)
     held_out = select(dataset, "validation", base.elements)

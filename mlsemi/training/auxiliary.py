@@ -1,14 +1,18 @@
-"""Auxiliary surfaces: what a cheap method says of many molecules shapes the features in training.
+"""Auxiliary surfaces: what cheaper methods say of many molecules shapes the model in training.
 
-Large-basis calculations are dear; GFN2-xTB costs milliseconds, so that many more molecules and
-geometries can be labelled. A second readout on the same features learns its energies, forces,
-charges and dipoles beside the first (multi-task learning: Caruana, Machine Learning 28, 41 (1997)).
-It teaches the features what neighbours do to an atom; the parameter set that is released does not
-contain it.
+Large-basis calculations are dear; GFN2-xTB costs milliseconds, the same functional in a small
+basis a fifth, so that many more molecules and geometries can be labelled. A second readout on the
+same features learns energies, forces, charges and dipoles of each such method beside the first
+(multi-task learning: Caruana, Machine Learning 28, 41 (1997)). It teaches the features what
+neighbours do to an atom. Where the method is close to the reference, the second readout is only
+what its energy differs by, so that every surface teaches the first as well (difference learning:
+Ramakrishnan et al., J. Chem. Theory Comput. 11, 2087 (2015)). The parameter set that is released
+contains no second readout.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -37,10 +41,14 @@ from mlsemi.training.loss import (
 from mlsemi.training.regression import atomic_parts
 
 PREFIX = "auxiliary."
-"""Of the names of the second readout's weights."""
+"""Of the names of all second readouts' weights; the number of the readout and a dot follow."""
 
-READOUT = ("energy.atom", "energy.in", "energy.bias", "energy.out", "charge", "dipole.atom")
-"""What the second readout has of its own; the two in the middle only where the model has them."""
+ENERGY = ("energy.atom", "energy.in", "energy.bias", "energy.out")
+READOUT = (*ENERGY, "charge", "dipole.atom")
+"""What a second readout has of its own (a linear energy has no ``energy.in`` and no bias)."""
+
+HIDDEN_AXIS = {"energy.in": 1, "energy.bias": 1, "energy.out": 0}
+"""Where the hidden units of the energy's perceptron are counted."""
 
 PER_ATOM = ("numbers", "positions", "forces", "charges")
 PER_GEOMETRY = ("size", "energy", "dipole", "molecule")
@@ -75,10 +83,52 @@ class Surface(NamedTuple):
     molecule: str
 
 
-def save_surfaces(path: Path, surfaces: Sequence[Surface]) -> None:
+class Readout(NamedTuple):
+    """One of the second readouts.
+
+    Attributes
+    ----------
+    number : int
+        Its place among them.
+    close : bool
+        Whether its energy is the first readout's plus its own.
+    """
+
+    number: int
+    close: bool = False
+
+    @property
+    def prefix(self) -> str:
+        """Of the names of its weights."""
+        return f"{PREFIX}{self.number}."
+
+
+class SurfaceSet(NamedTuple):
+    """Surfaces of one method in a training run.
+
+    Attributes
+    ----------
+    readout : Readout
+    share : float
+        Surfaces in a batch per record.
+    surfaces : list of Surface
+    checksum : str
+        sha256 of their file.
+    """
+
+    readout: Readout
+    share: float
+    surfaces: list[Surface]
+    checksum: str
+
+
+def save_surfaces(
+    path: Path, surfaces: Sequence[Surface], provenance: Mapping[str, object] | None = None
+) -> None:
     """Write an HDF5 file, atoms of all geometries one after the other.
 
-    Positions, forces, charges and dipoles keep ``DECIMALS`` digits.
+    Positions, forces, charges and dipoles keep ``DECIMALS`` digits; ``provenance`` tells how they
+    were made.
     """
     columns = {
         "numbers": np.concatenate([s.structure.numbers for s in surfaces]).astype(np.uint8),
@@ -96,6 +146,7 @@ def save_surfaces(path: Path, surfaces: Sequence[Surface]) -> None:
             file.create_dataset(
                 name, data=value, scaleoffset=digits, compression="gzip", shuffle=digits is None
             )
+        file.attrs["provenance"] = json.dumps(dict(provenance or {}), sort_keys=True)
 
 
 def load_surfaces(path: Path) -> list[Surface]:
@@ -126,31 +177,44 @@ def load_surfaces(path: Path) -> list[Surface]:
     ]
 
 
-def second_readout(model: Model, surfaces: Sequence[Surface]) -> dict[str, np.ndarray]:
-    """Start weights of the second readout: energies of the atoms by least squares, no more.
+def second_readout(
+    model: Model, surfaces: Sequence[Surface], readout: Readout
+) -> dict[str, np.ndarray]:
+    """Start weights of a second readout: energies of the atoms by least squares, no more.
 
     Parameters
     ----------
     model : Model
-        At its own start.
+        At its own start, where ``energy.out`` is zero.
     surfaces : sequence of Surface
+    readout : Readout
     """
     own = {"charge": np.zeros_like(model.weights["dipole.atom"])} | dict(model.weights)
-    out = {PREFIX + name: np.array(own[name]) for name in READOUT if name in own}
+    out = {name: np.array(own[name]) for name in READOUT if name in own}
     structures, energies = [s.structure for s in surfaces], [s.energy for s in surfaces]
-    out[PREFIX + "energy.atom"], _ = atomic_parts(structures, energies, model.form.elements)
-    return out
+    out["energy.atom"], _ = atomic_parts(structures, energies, model.form.elements)
+    if readout.close:
+        out["energy.atom"] -= own["energy.atom"]
+    # other hidden units than those of the first readout
+    rng = np.random.default_rng(1 + readout.number)
+    out |= {name: rng.permuted(out[name]) for name in ("energy.in", "energy.bias") if name in out}
+    return {readout.prefix + name: value for name, value in out.items()}
 
 
-def without_second_readout(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def without_second_readouts(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The weights that are released."""
     return {name: value for name, value in weights.items() if not name.startswith(PREFIX)}
 
 
+def base_name(name: str) -> str:
+    """Name of a weight without the prefix of a second readout."""
+    return name.split(".", 2)[2] if name.startswith(PREFIX) else name
+
+
 def surface_loss(
-    model: Model, surfaces: Sequence[Surface], weights: LossWeights
+    model: Model, surfaces: Sequence[Surface], readout: Readout, weights: LossWeights
 ) -> tuple[float, dict[str, np.ndarray]]:
-    """Summed loss of what the second readout says, and its gradient.
+    """Summed loss of what a second readout says, and its gradient.
 
     Energies, forces, charges and dipole (charges times positions, and the dipoles of the atoms)
     have the terms of theory eq 12, all times ``weights.auxiliary``.
@@ -160,18 +224,14 @@ def surface_loss(
     model : Model
         With the weights of the second readout among its own.
     surfaces : sequence of Surface
+    readout : Readout
     weights : LossWeights
 
     Returns
     -------
     loss (a.u.), gradients of all weights
     """
-    own = without_second_readout(model.weights)
-    names = [name for name in READOUT if PREFIX + name in model.weights]
-    second = Model(
-        replace(model.form, energy="readout"),
-        own | {name: model.weights[PREFIX + name] for name in names},
-    )
+    second = _reading(model, readout)
     pairs = PairList.of([s.structure for s in surfaces], model.form.elements, model.form.cutoff)
     atom_energies, record = second.predict_energies(pairs)
     forces = pairs.by_structure(-second.energy_slope(pairs, record))
@@ -192,11 +252,48 @@ def surface_loss(
         middle_bar = part * share * float(energy_bar[0])
         moved += [_Moved(s, surface, slope + middle_bar, part) for s, slope in around]
     of_charges, gradients = _moved_loss(second, moved, weights)
-    for name in names:
-        gradients[PREFIX + name] = gradients.pop(name)
-        if name in own:
-            gradients[name] = np.zeros_like(own[name])
-    return loss + of_charges, gradients
+    return loss + of_charges, _reading_adjoint(model, readout, gradients)
+
+
+def _reading(model: Model, readout: Readout) -> Model:
+    """The model with a second readout in the place of the first.
+
+    The sum of two perceptrons is one with the hidden units of both.
+    """
+    own = without_second_readouts(model.weights)
+    theirs = {
+        name: model.weights[readout.prefix + name]
+        for name in READOUT
+        if readout.prefix + name in model.weights
+    }
+    if readout.close:
+        for name in theirs.keys() & set(ENERGY):
+            axis, both = _hidden_axis(model, name), (own[name], theirs[name])
+            theirs[name] = both[0] + both[1] if axis is None else np.concatenate(both, axis)
+    return Model(replace(model.form, energy="readout"), own | theirs)
+
+
+def _reading_adjoint(
+    model: Model, readout: Readout, gradients: dict[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Adjoint of :func:`_reading`: gradients of all weights of the model."""
+    out = {name: np.zeros_like(value) for name, value in model.weights.items()}
+    for name, gradient in gradients.items():
+        theirs = readout.prefix + name
+        if theirs not in out:
+            out[name] = gradient
+        elif not readout.close or name not in ENERGY:
+            out[theirs] = gradient
+        else:
+            axis = _hidden_axis(model, name)
+            both = (gradient, gradient) if axis is None else np.split(gradient, 2, axis)
+            out[name], out[theirs] = both
+    return out
+
+
+def _hidden_axis(model: Model, name: str) -> int | None:
+    """Axis of the hidden units; None for a weight that two linear readouts add up in."""
+    return HIDDEN_AXIS.get(name) if "energy.in" in model.weights else None
 
 
 class _Moved(NamedTuple):

@@ -17,17 +17,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from mlsemi.errors import InputError, MlsemiError
-from mlsemi.formats import iter_frames
 from mlsemi.outputs import check_distinct
-from mlsemi.training.dataset import ReferenceDataset
+from mlsemi.training.auxiliary import Surface, save_surfaces
+from mlsemi.training.dataset import Reference, ReferenceDataset
+from mlsemi.training.inputs import jobs_of, no_more_than, read_hashes
 from mlsemi.training.workers import run_jobs
 
 if TYPE_CHECKING:
     from mlsemi.training.campaign import Job, Sampling
     from mlsemi.training.reference import Level
 
-SMILES_SUFFIXES = (".smi", ".smiles", ".txt")
-DATASET_SUFFIXES = (".h5", ".hdf5")
 SPEED_WINDOW = 1800.0
 """Seconds over which the progress bar averages; one molecule takes seconds to minutes."""
 
@@ -43,6 +42,7 @@ def reference_command(
     seed: int = 0,
     method: str = "b3lyp",
     basis: str = "def2-tzvp",
+    grid: int = 2,
     forces: bool = False,
     excitations: int = 0,
     ris: int = 0,
@@ -51,6 +51,8 @@ def reference_command(
     scheduler: str | None = None,
     exclude: str | os.PathLike[str] | None = None,
     skip: Sequence[str | os.PathLike[str]] = (),
+    heavy_atoms: int | None = None,
+    surfaces: bool = False,
     collect_only: bool = False,
     quiet: bool = False,
 ) -> ReferenceDataset:
@@ -63,7 +65,8 @@ def reference_command(
     ----------
     inputs : sequence of path
         SMILES lists (``.smi``, ``.smiles``, ``.txt``), datasets (``.h5``: same geometries,
-        another level) or structure files. May be empty with ``collect_only``.
+        another level), auxiliary surfaces (``.h5``: one geometry of each molecule) or structure
+        files. May be empty with ``collect_only``.
     output : path
         Dataset file to write.
     frames : int, optional
@@ -77,6 +80,8 @@ def reference_command(
         Of the geometries.
     method, basis : str
         Functional and basis set by PySCF's names.
+    grid : int
+        PySCF's grid level.
     forces : bool
         Compute forces too.
     excitations : int
@@ -93,6 +98,10 @@ def reference_command(
         Text file of sha256(InChIKey) hashes of molecules to leave out.
     skip : sequence of path
         Datasets whose entries (by label) are not computed again.
+    heavy_atoms : int, optional
+        Leave out molecules with more atoms other than hydrogen.
+    surfaces : bool
+        Write auxiliary surfaces, energies with forces, charges and dipoles, instead of records.
     collect_only : bool
         Only write the dataset of what is finished.
     quiet : bool
@@ -122,12 +131,15 @@ def reference_command(
     sampling = Sampling(
         1 if frames is None else frames, tuple(map(float, temperatures)), seed, stretches
     )
-    level = Level(method, basis, forces=forces, excitations=excitations, ris=ris, backend=backend)
+    level = Level(
+        method, basis, grid, forces=forces or surfaces,
+        excitations=excitations, ris=ris, backend=backend,
+    )  # fmt: skip
     excluded = read_hashes(exclude)
-    jobs = [job for path in inputs for job in jobs_of(path, frames, excluded)] if inputs else None
+    jobs = [j for p in inputs for j in jobs_of(p, frames, excluded, seed)] if inputs else None
     known = {record.label for record in ReferenceDataset.load(*skip)}
     if jobs is not None:
-        jobs = [job for job in jobs if job.label not in known]
+        jobs = [job for job in no_more_than(heavy_atoms, jobs) if job.label not in known]
     if jobs is not None and not jobs:
         raise InputError("no molecule is left to compute: the inputs are empty, excluded or known")
     folder = Path(f"{output}.parts").absolute()
@@ -142,10 +154,25 @@ def reference_command(
             else:
                 _run_on(scheduler, todo, folder, sampling, level, bar.one_more)
     dataset, failures = collect(folder, jobs)
-    dataset.save(output)
+    if surfaces:
+        save_surfaces(output, [_surface(record) for record in dataset], dataset.provenance)
+    else:
+        dataset.save(output)
     if not quiet:
         _summary(output, dataset, failures, folder)
     return dataset
+
+
+def _surface(record: Reference) -> Surface:
+    assert record.forces is not None
+    return Surface(
+        record.structure,
+        record.energy,
+        record.forces,
+        record.charges,
+        record.dipole,
+        record.molecule,
+    )
 
 
 def require_programs() -> None:
@@ -169,104 +196,6 @@ def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def jobs_of(
-    path: str | os.PathLike[str], frames: int | None, excluded: frozenset[str]
-) -> list[Job]:
-    """Jobs of one input file.
-
-    Parameters
-    ----------
-    path : path
-        SMILES list, dataset or structure file, told apart by the suffix.
-    frames : int or None
-        As in :func:`reference_command`.
-    excluded : frozenset of str
-        sha256(InChIKey) of molecules to leave out.
-
-    Raises
-    ------
-    InputError
-        If the file is missing or cannot be read.
-    """
-    from mlsemi.training.campaign import jobs_of_smiles
-
-    suffix = Path(path).suffix.lower()
-    if suffix in SMILES_SUFFIXES:
-        if frames == 0:
-            raise InputError(f"{path}: a SMILES has no geometry to keep, frames must be at least 1")
-        try:
-            return jobs_of_smiles(path, excluded)
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{path}: cannot be read ({error})") from None
-    found = _jobs_of_dataset(path) if suffix in DATASET_SUFFIXES else _jobs_of_file(path, frames)
-    return [job for job in found if not _is_excluded(job, excluded)]
-
-
-def _jobs_of_dataset(path: str | os.PathLike[str]) -> list[Job]:
-    from mlsemi.training.campaign import Job
-
-    return [
-        Job(
-            record.label,
-            record.molecule,
-            record.structure.to_ase(),
-            record.structure.charge,
-            frames=0,
-            origin=record.origin,
-        )
-        for record in ReferenceDataset.load(path)
-    ]
-
-
-def _jobs_of_file(path: str | os.PathLike[str], frames: int | None) -> list[Job]:
-    """Jobs of a structure file; the molecule is its InChIKey, or its formula as a last resort.
-
-    Either way all frames of one molecule stay in one split.
-    """
-    from mlsemi.training.campaign import Job
-    from mlsemi.training.geometries import inchikey, smiles_of
-
-    jobs = []
-    for frame in iter_frames(path):
-        atoms, charge = frame.structure.to_ase(), frame.structure.charge
-        smiles = smiles_of(atoms, charge)
-        molecule = inchikey(smiles) if smiles else f"{atoms.get_chemical_formula()} {charge:+d}"
-        label = f"{Path(path).name}#{frame.index}"
-        jobs.append(Job(label, molecule, atoms, charge, frames=frames or 0))
-    return jobs
-
-
-def _is_excluded(job: Job, excluded: frozenset[str]) -> bool:
-    from mlsemi.training.geometries import is_listed, smiles_of
-
-    if not excluded:
-        return False
-    smiles = job.label if job.atoms is None else smiles_of(job.atoms, job.charge)
-    if smiles is None:
-        raise InputError(f"{job.label}: bonds are unclear, cannot tell whether it is excluded")
-    return is_listed(smiles, excluded)
-
-
-def read_hashes(path: str | os.PathLike[str] | None) -> frozenset[str]:
-    """Hashes of the molecules to leave out; none without a file.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read or holds anything else.
-    """
-    if path is None:
-        return frozenset()
-    try:
-        words = Path(path).read_text().split()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({error})") from None
-    bad = next((word for word in words if len(word) != 64), None)
-    if bad is not None:
-        raise InputError(f"{path}: {bad[:70]!r} is not a sha256 hash in hexadecimal digits")
-    return frozenset(words)
 
 
 def _check_options(

@@ -40,8 +40,6 @@ class Schedule:
         Stop after so many epochs without a gain on the validation molecules (0: never).
     force_share : float
         Part of the records with forces, drawn anew every epoch, that are also trained on them.
-    auxiliary_share : float
-        Auxiliary surfaces in a batch per record.
     """
 
     epochs: int = 100
@@ -59,7 +57,6 @@ class Schedule:
     ridge_penalty: float = 1e-6
     patience: int = 0
     force_share: float = 1.0
-    auxiliary_share: float = 1.0
 
     def rate(self, step: int, total: int) -> float:
         """Learning rate at a step."""
@@ -70,6 +67,25 @@ class Schedule:
         phase = np.pi * (step - start) / max(total - start, 1.0)
         low = self.final_fraction
         return float(self.learning_rate * ramp * (low + (1.0 - low) * 0.5 * (1.0 + np.cos(phase))))
+
+
+@dataclass(frozen=True)
+class Auxiliary:
+    """Auxiliary surfaces of one method (:mod:`mlsemi.training.auxiliary`).
+
+    Attributes
+    ----------
+    file : str
+        Relative to the config file; surfaces of training molecules take part.
+    share : float
+        Surfaces in a batch per record.
+    close : bool
+        The method is close to the reference: only the difference has a readout of its own.
+    """
+
+    file: str
+    share: float = 1.0
+    close: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,9 +100,8 @@ class TrainConfig:
         Dataset files, relative to the config file.
     output : str
         Folder of the finished parameter set, relative to the config file.
-    auxiliary : str
-        File of auxiliary surfaces (:mod:`mlsemi.training.auxiliary`), relative to the config file;
-        those of training molecules take part. Empty: none.
+    auxiliary : tuple of Auxiliary
+        One ``[[auxiliary]]`` table each.
     elements : tuple of str
     seed, threads : int
     only : tuple of str
@@ -109,7 +124,7 @@ class TrainConfig:
     name: str
     datasets: tuple[str, ...]
     output: str
-    auxiliary: str = ""
+    auxiliary: tuple[Auxiliary, ...] = ()
     elements: tuple[str, ...] = ("H", "C", "N", "O")
     seed: int = 0
     threads: int = 1
@@ -149,6 +164,7 @@ class TrainConfig:
         if unknown:
             raise InputError(f"{path}: unknown entries {', '.join(sorted(unknown))}")
         try:
+            data["auxiliary"] = _auxiliary(data.get("auxiliary", []))
             data["loss"] = _checked(LossWeights(**data.get("loss", {})))
             data["schedule"] = _checked(Schedule(**data.get("schedule", {})))
             for key in ("datasets", "elements", "only"):
@@ -169,10 +185,16 @@ class TrainConfig:
         return ModelForm(tuple(number_of(text) for text in self.elements), **self.model)
 
 
+def _auxiliary(tables: object) -> tuple[Auxiliary, ...]:
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise InputError(f"auxiliary = {tables!r}, need [[auxiliary]] tables with a file")
+    return tuple(_checked(Auxiliary(**table)) for table in tables)
+
+
 MAY_BE_ZERO = ("committee",)
 """Whole numbers that may be zero although their default is not."""
 
-T = TypeVar("T", TrainConfig, Schedule, LossWeights, ModelForm)
+T = TypeVar("T", TrainConfig, Schedule, LossWeights, ModelForm, Auxiliary)
 
 
 def _checked(entries: T) -> T:

@@ -18,11 +18,11 @@ from mlsemi.memory import keep_freed_memory
 from mlsemi.model import Model
 from mlsemi.parameters import Parameters
 from mlsemi.training.auxiliary import (
-    PREFIX,
-    Surface,
+    SurfaceSet,
+    base_name,
     second_readout,
     surface_loss,
-    without_second_readout,
+    without_second_readouts,
 )
 from mlsemi.training.checkpoint import TrainState
 from mlsemi.training.config import Schedule, TrainConfig
@@ -64,7 +64,7 @@ class Trainer:
         form: ModelForm,
         state: TrainState,
         train: list[Target],
-        surfaces: Sequence[Surface] = (),
+        surfaces: Sequence[SurfaceSet] = (),
     ) -> None:
         self.config, self.form, self.state = config, form, state
         self.train, self.surfaces = train, surfaces
@@ -81,7 +81,7 @@ class Trainer:
         losses: list[float] = []
         errors: list[Errors] = []
         auxiliary = 0.0
-        for part, more in zip(np.array_split(order, self.n_batch), drawn, strict=True):
+        for part, *more in zip(np.array_split(order, self.n_batch), *drawn, strict=True):
             for some, some_errors, of_surfaces in self._step(part, silent, more, pool):
                 losses += some
                 errors += some_errors
@@ -93,7 +93,7 @@ class Trainer:
             )
         row = summarise(losses, errors)
         if self.surfaces:
-            row["auxiliary_loss"] = auxiliary / max(1, sum(more.size for more in drawn))
+            row["auxiliary_loss"] = auxiliary / max(1, sum(m.size for some in drawn for m in some))
         return row
 
     def _silent(self, rng: np.random.Generator) -> np.ndarray:
@@ -103,36 +103,43 @@ class Trainer:
             return np.zeros(len(self.train), dtype=bool)
         return rng.random(len(self.train)) >= share
 
-    def _drawn(self, rng: np.random.Generator) -> list[np.ndarray]:
-        """Auxiliary surfaces of each batch of an epoch."""
-        if not self.surfaces:
-            return [np.empty(0, dtype=int)] * self.n_batch
-        number = round(self.config.schedule.auxiliary_share * len(self.train))
-        drawn = rng.choice(len(self.surfaces), number, replace=number > len(self.surfaces))
-        return np.array_split(drawn, self.n_batch)
+    def _drawn(self, rng: np.random.Generator) -> list[list[np.ndarray]]:
+        """Of every set of auxiliary surfaces, those of each batch of an epoch."""
+        drawn = []
+        for one in self.surfaces:
+            number, known = round(one.share * len(self.train)), len(one.surfaces)
+            rows = rng.choice(known, number, replace=number > known)
+            drawn.append(np.array_split(rows, self.n_batch))
+        return drawn
 
     def _step(
-        self, batch: np.ndarray, silent: np.ndarray, drawn: np.ndarray, pool: ThreadPoolExecutor
+        self,
+        batch: np.ndarray,
+        silent: np.ndarray,
+        drawn: Sequence[np.ndarray],
+        pool: ThreadPoolExecutor,
     ) -> list[tuple[list[float], list[Errors], float]]:
         """One step; of each part of the batch losses, errors, summed loss of its surfaces."""
         model = Model(self.form, self.state.weights)
 
         def loss_of(
-            rows: np.ndarray, more: np.ndarray
+            rows: np.ndarray, more: Sequence[np.ndarray]
         ) -> tuple[list[float], list[Errors], float, dict[str, np.ndarray]]:
             targets = [self.train[row] for row in rows]
             quiet = np.flatnonzero(silent[rows]).tolist()
             losses, errors, gradient = batch_loss(model, targets, self.config.loss, silent=quiet)
             gradient = {name: g / len(batch) for name, g in gradient.items()}
             of_surfaces = 0.0
-            if more.size:
-                surfaces = [self.surfaces[row] for row in more]
-                of_surfaces, auxiliary = surface_loss(model, surfaces, self.config.loss)
-                for name, g in auxiliary.items():
-                    gradient[name] += g * HARTREE_EV**2 / drawn.size
+            for one, its_rows, all_rows in zip(self.surfaces, more, drawn, strict=True):
+                if its_rows.size:
+                    some = [one.surfaces[row] for row in its_rows]
+                    loss, auxiliary = surface_loss(model, some, one.readout, self.config.loss)
+                    of_surfaces += loss
+                    for name, g in auxiliary.items():
+                        gradient[name] += g * HARTREE_EV**2 / all_rows.size
             return losses, errors, of_surfaces * HARTREE_EV**2, gradient
 
-        parts = [(batch[i::CHUNKS], drawn[i::CHUNKS]) for i in range(CHUNKS)]
+        parts = [(batch[i::CHUNKS], [m[i::CHUNKS] for m in drawn]) for i in range(CHUNKS)]
         try:
             results = list(pool.map(loss_of, *zip(*(p for p in parts if p[0].size), strict=True)))
         except ConvergenceError:  # a gap that closes early in training has no derivative
@@ -155,7 +162,7 @@ class Trainer:
 
         def move(name: str) -> None:
             step = direction(s.moments, name, shrink * gradient[name], s.step, *betas)
-            step *= STEPS.get(name.removeprefix(PREFIX), 1.0)
+            step *= STEPS.get(base_name(name), 1.0)
             decay = 1.0 - rate * schedule.weight_decay * _decays(name)
             s.weights[name] = decay * s.weights[name] - rate * step
             s.averaged[name] = average * s.averaged[name] + (1 - average) * s.weights[name]
@@ -169,7 +176,7 @@ class Trainer:
 
 
 def _decays(name: str) -> bool:
-    name = name.removeprefix(PREFIX)
+    name = base_name(name)
     baseline = ("level", "two_center", "energy.atom", "bond.scale", "dipole.sp")
     return name not in baseline and not name.endswith("bias")
 
@@ -205,7 +212,7 @@ def fit(config: TrainConfig, base: Path, resume: bool = True, quiet: bool = Fals
     checkpoint = output.with_name(output.name + ".checkpoint.npz")
     surfaces = training_surfaces(config, base)
     stamp = json.dumps(
-        [asdict(replace(config, threads=1)), dataset.checksum, surfaces.checksum],
+        [asdict(replace(config, threads=1)), dataset.checksum, [s.checksum for s in surfaces]],
         sort_keys=True,
         default=list,
     )
@@ -215,12 +222,12 @@ def fit(config: TrainConfig, base: Path, resume: bool = True, quiet: bool = Fals
             state = TrainState.load(checkpoint, stamp)
         else:
             start = start_model(config, parts.train, pool)
-            if surfaces.chosen:
-                more = second_readout(start, surfaces.chosen)
+            for one in surfaces:
+                more = second_readout(start, one.surfaces, one.readout)
                 start = replace(start, weights=dict(start.weights) | more)
             state = TrainState.start(start, config.seed)
             state.save(checkpoint, stamp)
-        trainer = Trainer(config, form, state, [Target(r) for r in parts.train], surfaces.chosen)
+        trainer = Trainer(config, form, state, [Target(r) for r in parts.train], surfaces)
         with TrainingDisplay(config.schedule.epochs, len(state.history), quiet) as display:
             while not is_finished(state.history, config.schedule):
                 row = trainer.epoch(pool)
@@ -233,7 +240,7 @@ def fit(config: TrainConfig, base: Path, resume: bool = True, quiet: bool = Fals
                 state.history.append(row | {"epoch": len(state.history) + 1})
                 state.save(checkpoint, stamp)
                 display.update(row)
-        state.best = without_second_readout(state.best)
+        state.best = without_second_readouts(state.best)
         return release(config, state, dataset, parts, surfaces, output)
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mlsemi.errors import ParameterError
-from mlsemi.training.auxiliary import Surface, load_surfaces
+from mlsemi.training.auxiliary import Readout, SurfaceSet, load_surfaces
 from mlsemi.training.config import TrainConfig
 from mlsemi.training.dataset import Reference, ReferenceDataset, frame_split_of, split_of
 
@@ -48,30 +48,27 @@ def parts_of(dataset: ReferenceDataset, config: TrainConfig) -> Parts:
     return Parts(**found)
 
 
-class Surfaces(NamedTuple):
-    """Auxiliary surfaces of one training run, and the sha256 of their file (empty without)."""
-
-    chosen: list[Surface]
-    checksum: str
-
-
-def training_surfaces(config: TrainConfig, base: Path) -> Surfaces:
+def training_surfaces(config: TrainConfig, base: Path) -> list[SurfaceSet]:
     """Auxiliary surfaces of training molecules whose elements the model knows.
 
     Raises
     ------
     ParameterError
-        If the file is missing or no such file.
+        If a file is missing, is no such file, or holds nothing to train on.
     """
-    if not config.auxiliary:
-        return Surfaces([], "")
-    known, path = set(config.elements), base / config.auxiliary
-    chosen = [
-        surface
-        for surface in load_surfaces(path)
-        if split_of(surface.molecule) == "train" and set(surface.structure.symbols) <= known
-    ]
-    return Surfaces(chosen, hashlib.sha256(path.read_bytes()).hexdigest())
+    known, sets = set(config.elements), []
+    for number, auxiliary in enumerate(config.auxiliary):
+        path = base / auxiliary.file
+        chosen = [
+            surface
+            for surface in load_surfaces(path)
+            if split_of(surface.molecule) == "train" and set(surface.structure.symbols) <= known
+        ]
+        if not chosen:
+            raise ParameterError(f"{path}: holds no surface of a training molecule")
+        checksum = hashlib.sha256(path.read_bytes()).hexdigest()
+        sets.append(SurfaceSet(Readout(number, auxiliary.close), auxiliary.share, chosen, checksum))
+    return sets
 
 
 def molecules_limited(records: list[Reference], limit: int, seed: int) -> list[Reference]:

@@ -25,9 +25,10 @@ from mlsemi.errors import InputError, MlsemiError
 from mlsemi.outputs import check_writable
 from mlsemi.structure import Structure
 from mlsemi.training.auxiliary import Surface, save_surfaces
-from mlsemi.training.commands import available_cores, read_hashes, require_programs
+from mlsemi.training.commands import available_cores, require_programs
 from mlsemi.training.dataset import split_of
 from mlsemi.training.geometries import bonds_of, embed, gfn2_calculator, has_reacted, seed_of
+from mlsemi.training.inputs import read_hashes
 from mlsemi.training.workers import process_pool
 from mlsemi.units import BOHR_ANGSTROM, FORCE_EV_ANGSTROM, HARTREE_EV
 

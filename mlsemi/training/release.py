@@ -12,13 +12,14 @@ from mlsemi.domain import fit_domain
 from mlsemi.model import Model
 from mlsemi.pairs import PairList
 from mlsemi.parameters import Parameters, checksum_of
+from mlsemi.training.auxiliary import SurfaceSet
 from mlsemi.training.checkpoint import TrainState
 from mlsemi.training.committee_fit import with_fitted_committee
 from mlsemi.training.config import TrainConfig
 from mlsemi.training.dataset import Reference, ReferenceDataset
 from mlsemi.training.evaluation import evaluate_model
 from mlsemi.training.loss import LossWeights, Target
-from mlsemi.training.parts import Parts, Surfaces
+from mlsemi.training.parts import Parts
 
 BATCH = 64
 """Structures whose features are held at a time."""
@@ -29,7 +30,7 @@ def release(
     state: TrainState,
     dataset: ReferenceDataset,
     parts: Parts,
-    surfaces: Surfaces,
+    surfaces: Sequence[SurfaceSet],
     output: Path,
 ) -> Parameters:
     """Write the parameter set of the best validation epoch, and its learning curve."""
@@ -74,15 +75,22 @@ def _history(
     }
 
 
-def _auxiliary(surfaces: Surfaces) -> dict[str, object]:
-    """Of which surfaces the second readout learned, for the header."""
-    if not surfaces.chosen:
+def _auxiliary(sets: Sequence[SurfaceSet]) -> dict[str, object]:
+    """Of which surfaces second readouts learned, for the header."""
+    if not sets:
         return {}
-    counts = {
-        "molecules": len({s.molecule for s in surfaces.chosen}),
-        "structures": len(surfaces.chosen),
+    return {
+        "auxiliary": [
+            {
+                "molecules": len({s.molecule for s in one.surfaces}),
+                "structures": len(one.surfaces),
+                "share": one.share,
+                "close": one.readout.close,
+                "sha256": one.checksum,
+            }
+            for one in sets
+        ]
     }
-    return {"auxiliary": counts | {"sha256": surfaces.checksum}}
 
 
 def training_domain(model: Model, records: Sequence[Reference]) -> dict[str, np.ndarray]:

@@ -31,7 +31,7 @@ from mlsemi.training.campaign import (
     open_folder,
     pending,
 )
-from mlsemi.training.commands import jobs_of, reference_command
+from mlsemi.training.commands import reference_command
 from mlsemi.training.dataset import ReferenceDataset
 from mlsemi.training.geometries import (
     bond_graph,
@@ -43,6 +43,7 @@ from mlsemi.training.geometries import (
     seed_of,
     smiles_of,
 )
+from mlsemi.training.inputs import jobs_of
 from mlsemi.training.reference import Level
 from mlsemi.training.workers import KILLED, run_jobs
 
