@@ -1,0 +1,119 @@
+"""What separates forces of a small basis, and of GFN2-xTB, from those of the reference.
+
+    python validation/small_basis.py [--number 130]
+
+B3LYP/def2-SVP (grid level 1) and GFN2-xTB forces of molecules of three to six heavy atoms of the
+training files, beside their B3LYP/def2-TZVP forces. The difference is fitted by functions of
+each pair of elements and its distance, by ridge regression on three quarters of the molecules: what
+is left on the others tells how simple it is, and so what a file of auxiliary surfaces is worth.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"
+
+import numpy as np
+import report
+from rich.progress import track
+from sklearn.linear_model import RidgeCV
+
+from mlsemi.training.dataset import Reference, ReferenceDataset
+from mlsemi.training.geometries import gfn2_calculator
+from mlsemi.training.reference import Level, reference_record
+from mlsemi.units import FORCE_EV_ANGSTROM
+
+FILES = ("small.h5", "small-2.h5", "small-4.h5")
+ELEMENTS = (1, 6, 7, 8)
+SIZES = range(3, 7)
+SMALL = Level(basis="def2-svp", grid=1, forces=True)
+CENTERS = np.linspace(1.2, 7.0, 24)
+"""Of the Gaussians of the distance, bohr."""
+PENALTIES = 10.0 ** np.arange(-4.0, 3.0)
+LEARNED = 0.75
+
+
+def chosen(number: int) -> list[Reference]:
+    """Records, in random order."""
+    folder = report.HERE.parent / "parameters" / "reference"
+    records = [
+        r
+        for r in ReferenceDataset.load(*(folder / name for name in FILES))
+        if set(r.structure.numbers.tolist()) <= set(ELEMENTS)
+        and int((r.structure.numbers > 1).sum()) in SIZES
+        and r.split == "train"
+    ]
+    order = np.random.default_rng(1).permutation(len(records))
+    return [records[k] for k in order[:number]]
+
+
+def forces_of_gfn2(record: Reference) -> np.ndarray:
+    """(n_atom, 3) array, eV/angstrom."""
+    atoms = record.structure.to_ase()
+    atoms.calc = gfn2_calculator(record.structure.charge)
+    return atoms.get_forces()
+
+
+def forces_of_small_basis(record: Reference) -> np.ndarray:
+    """(n_atom, 3) array, eV/angstrom."""
+    found = reference_record(record.structure, "", "", "", SMALL).forces
+    assert found is not None
+    return found * FORCE_EV_ANGSTROM
+
+
+def pair_forces(record: Reference) -> np.ndarray:
+    """(3 n_atom, n_function) forces of every function of every pair of elements."""
+    numbers, x = record.structure.numbers, record.structure.positions
+    width = CENTERS[1] - CENTERS[0]
+    pairs = [(a, b) for a in ELEMENTS for b in ELEMENTS if a <= b]
+    out = np.zeros((len(x), 3, len(pairs), CENTERS.size))
+    for i in range(len(x)):
+        for j in range(i):
+            apart = x[i] - x[j]
+            distance = np.linalg.norm(apart)
+            scaled = (distance - CENTERS) / width
+            slope = -scaled / width * np.exp(-0.5 * scaled**2)
+            column = pairs.index((min(numbers[i], numbers[j]), max(numbers[i], numbers[j])))
+            force = -apart[:, None] / distance * slope
+            out[i, :, column] += force
+            out[j, :, column] -= force
+    return out.reshape(3 * len(x), -1)
+
+
+def left_over(features: list[np.ndarray], differences: list[np.ndarray]) -> tuple[float, float]:
+    """Mean absolute difference on the unseen quarter, before and after the fit."""
+    n = int(LEARNED * len(features))
+    flat = [d.ravel() for d in differences]
+    fit = RidgeCV(PENALTIES, fit_intercept=False)
+    fit.fit(np.concatenate(features[:n]), np.concatenate(flat[:n]))
+    unseen, found = np.concatenate(features[n:]), np.concatenate(flat[n:])
+    return float(np.abs(found).mean()), float(np.abs(found - fit.predict(unseen)).mean())
+
+
+def main() -> None:
+    """Compute, fit, write small_basis.md and small_basis.json."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--number", type=int, default=130, help="structures")
+    options = parser.parse_args()
+    records = chosen(options.number)
+    features = [pair_forces(r) for r in records]
+    exact = [r.forces * FORCE_EV_ANGSTROM for r in records if r.forces is not None]
+    methods = {"B3LYP/def2-SVP": forces_of_small_basis, "GFN2-xTB": forces_of_gfn2}
+    errors = {}
+    for name, forces in methods.items():
+        found = [forces(r) for r in track(records, name, transient=True)]
+        errors[name] = left_over(features, [e - f for e, f in zip(exact, found, strict=True)])
+    head = ["method", "forces / (eV/angstrom)", "after a fit of pairs / (eV/angstrom)"]
+    rows = [[name, f"{before:.3f}", f"{after:.3f}"] for name, (before, after) in errors.items()]
+    report.write(
+        "small_basis",
+        "How far cheaper forces are from the reference",
+        [" ".join(__doc__.split("\n\n", 2)[2].split()), report.table(head, rows)],
+        {"structures": len(records), "errors": errors},
+    )
+
+
+if __name__ == "__main__":
+    main()
