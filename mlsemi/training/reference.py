@@ -21,6 +21,7 @@ from mlsemi.units import HARTREE_EV
 
 VIRTUAL_WINDOW_EV = 15.0
 EXTRA_ORBITALS = 30
+FINEST_GRID = 9
 
 BACKENDS = ("pyscf", "gpu4pyscf")
 """gpu4pyscf does SCF and forces on a CUDA card; its results come back as PySCF's own objects."""
@@ -50,7 +51,8 @@ class Level:
     Raises
     ------
     InputError
-        If PySCF does not know the functional or the basis, or the backend is unknown or missing.
+        If PySCF does not know the functional, the basis or the grid level, or the backend is
+        unknown or missing.
     """
 
     method: str = "b3lyp"
@@ -65,6 +67,8 @@ class Level:
     def __post_init__(self) -> None:
         if self.backend not in BACKENDS:
             raise InputError(f"backend {self.backend!r}: choose one of {', '.join(BACKENDS)}")
+        if not 0 <= self.grid <= FINEST_GRID:
+            raise InputError(f"grid level {self.grid}: choose 0 to {FINEST_GRID}")
         if importlib.util.find_spec(self.backend) is None:
             raise InputError(f"backend {self.backend!r} is not installed")
         try:

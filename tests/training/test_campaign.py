@@ -1,18 +1,22 @@
 """Campaigns: killed, restarted, on several machines, with failures; one and the same file."""
 
 import hashlib
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
+import h5py
 import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import molecule
 from ase.io import write
+from molecules import distorted
 
 from mlsemi.errors import InputError, MlsemiError, ParameterError
 
@@ -21,6 +25,7 @@ for program in ("pyscf", "rdkit", "tblite"):
 
 # ruff: noqa: E402
 from mlsemi.training import commands
+from mlsemi.training.auxiliary import Surface, load_surfaces, save_surfaces
 from mlsemi.training.campaign import (
     Job,
     Sampling,
@@ -44,7 +49,7 @@ from mlsemi.training.geometries import (
     smiles_of,
 )
 from mlsemi.training.inputs import jobs_of
-from mlsemi.training.reference import Level
+from mlsemi.training.reference import Level, reference_record
 from mlsemi.training.workers import KILLED, run_jobs
 
 LEVEL = Level(method="lda,vwn", basis="sto-3g")
@@ -287,6 +292,8 @@ def test_structure_files(tmp_path):
         ({"stretches": -1}, "stretches must not be negative"),
         ({"processes": 0}, "processes"),
         ({"method": "b3lipp"}, "functional"),
+        ({"grid": 10}, "grid level 10"),
+        ({"heavy_atoms": 0}, "no molecule is left"),
         ({"exclude": "absent.txt"}, "absent.txt"),
         ({"exclude": "few.smi"}, "sha256"),
     ],
@@ -318,3 +325,34 @@ def test_known_molecules_are_not_computed_again(tmp_path):
     assert [record.label for record in rest] == ["O"]
     with pytest.raises(InputError, match="empty, excluded or known"):
         reference_command([first], tmp_path / "none.h5", skip=[tmp_path / "first.h5"], **options)
+
+
+def test_geometries_of_surfaces_are_computed_again(tmp_path):
+    """One geometry of each molecule that is small enough, with energy, forces, charges, dipole."""
+    rng = np.random.default_rng(0)
+    given = []
+    for name in ("H2O", "H2CO", "CH3OH"):
+        for _ in range(2):
+            s = distorted(name, seed=int(rng.integers(100)))
+            bare = np.zeros((s.n_atom, 3)), np.zeros(s.n_atom), np.zeros(3)
+            given.append(Surface(s, 0.0, *bare, f"{name:>27}".replace(" ", "X")))
+    source, output = tmp_path / "cheap.h5", tmp_path / "dear.h5"
+    save_surfaces(source, given)
+    kept = Surface._fields[1:5]
+    reference_command([source], output, grid=0, heavy_atoms=1, surfaces=True, **OPTIONS)
+    (found,) = load_surfaces(output)
+    sources = [s for s in given if s.molecule == found.molecule]
+    assert found.molecule.endswith("H2O")
+    (same,) = [
+        s.structure
+        for s in sources
+        if np.allclose(s.structure.positions, found.structure.positions, atol=1e-5)
+    ]
+    record = reference_record(same, "", "", "", replace(LEVEL, grid=0, forces=True))
+    for field in kept:
+        np.testing.assert_allclose(getattr(found, field), getattr(record, field), atol=1e-3)
+    with h5py.File(output) as file:
+        assert json.loads(file.attrs["provenance"])["level"]["basis"] == "sto-3g"
+    order = [job.label for job in jobs_of(source, None, frozenset())]
+    assert sorted(order) == sorted({s.molecule for s in given})
+    assert order == [job.label for job in jobs_of(source, None, frozenset())]
