@@ -46,7 +46,7 @@ FLOORS = """
     training.checkpoint training.auxiliary
     training.excitation_cases training.parts training.evaluation training.committee_fit
     training.release training.fit training.validate training.calibrate
-    training.excitation_fit training.commands training.relaxations
+    training.excitation_fit training.inputs training.commands training.relaxations
     training
     inventory terminal jobs cli_training cli_export cli
 """.split()  # noqa: SIM905
