@@ -2,7 +2,7 @@
 
     python validation/ablation.py parameters/reference/organic.h5 [--epochs 60] [--limit 300]
     python validation/ablation.py parameters/reference/small*.h5 --limit 0 --name ablation-forces \
-        --rows "organic-1 recipe" "with auxiliary surfaces"
+        --rows "organic-1 recipe" "two GFN2-xTB surfaces per record"
 
 Every row is trained like organic-1, without auxiliary surfaces, but for one change, on the same
 molecules, and measured on the validation molecules (the test molecules stay unseen). One seed each:
@@ -32,6 +32,7 @@ from mlsemi.training.validate import errors_of, select
 CONFIG = report.HERE.parent / "parameters" / "organic-1.toml"
 BASELINE = ("level", "two_center", "dipole.sp", "energy.atom")
 HARD = "plain squares"
+TWO = "two GFN2-xTB surfaces per record"
 LONG = "last maps in steps as long as the others"
 RIDGE_STEPS = 60
 COLUMNS = {
@@ -48,17 +49,25 @@ COLUMNS = {
 def variants(base: TrainConfig) -> dict[str, TrainConfig]:
     """Configuration of each row."""
     loss, schedule = base.loss, base.schedule
-    surfaces = [
+    of_gfn2, of_small_basis = (
         replace(a, file=str(CONFIG.parent / a.file)) for a in TrainConfig.load(CONFIG).auxiliary
-    ]
-    other = tuple(a for a in surfaces if not a.close)
+    )
     without = {"residual": 0.0, "residual_virtual": 0.0}
     return {
         "organic-1 recipe": base,
-        "with auxiliary surfaces": replace(base, auxiliary=tuple(surfaces)),
-        "with those of GFN2-xTB": replace(base, auxiliary=other),
-        "with a quarter of those": replace(
-            base, auxiliary=tuple(replace(a, share=0.25 * a.share) for a in other)
+        "half a GFN2-xTB surface per record": replace(
+            base, auxiliary=(replace(of_gfn2, share=0.5),)
+        ),
+        TWO: replace(base, auxiliary=(replace(of_gfn2, share=2.0),)),
+        f"{TWO}, and one of a small basis": replace(
+            base, auxiliary=(replace(of_gfn2, share=2.0), replace(of_small_basis, share=1.0))
+        ),
+        f"{TWO}, and one of a small basis, also apart": replace(
+            base,
+            auxiliary=(
+                replace(of_gfn2, share=2.0),
+                replace(of_small_basis, share=1.0, close=False),
+            ),
         ),
         "physics baseline only": replace(base, only=BASELINE),
         "no residual (matrix elements)": replace(base, loss=replace(loss, **without)),
