@@ -112,7 +112,7 @@ def reference(
     mlsemi reference molecules.smi -o hot.h5 --frames 5 --temperature 600 --forces
     mlsemi reference molecules.smi -o bonds.h5 --stretches 3 --forces
     mlsemi reference geometries.xyz -o given.h5
-    mlsemi reference gfn2.h5 -o small-basis.h5 --basis def2-svp --grid 1 --surfaces
+    mlsemi reference gfn2.h5 -o def2-svp.h5 --basis def2-svp --grid 1 --surfaces
     mlsemi reference molecules.smi -o molecules.h5 --scheduler tcp://node7:8786
     mlsemi reference -o molecules.h5 --collect-only
 

@@ -1,8 +1,8 @@
 """Training domain: how far the features of an atom are from everything the model was trained on.
 
-Parameter sets with a committee know better what matters: :meth:`Committee.outside`. Neither sees
-that an atom without neighbours is strange, since its features are small: bonds are looked at
-themselves.
+Parameter sets with a committee also know how far in a metric of what matters to the levels
+(:meth:`Committee.outside`). Neither sees that an atom without neighbours is strange, since its
+features are small: bonds are looked at themselves.
 """
 
 from __future__ import annotations
@@ -17,8 +17,11 @@ NEAREST = (0.70, 1.35)
 """Distance of an atom from its nearest neighbour, in sums of their covalent radii, that molecules
 at up to 1000 K keep (0.73 to 1.31 in all reference data)."""
 
-MARGIN = 1.25
-"""An atom is outside when its distance exceeds the largest of the training set by this factor."""
+INSIDE = 0.999
+"""Share of the training atoms of a species that lie inside its domain.
+
+How much larger errors are outside: ``validation/uncertainty.md``.
+"""
 
 
 def feature_distance(species: np.ndarray, invariants: np.ndarray, weights: Weights) -> np.ndarray:
@@ -68,7 +71,7 @@ def fit_domain(
     limit = np.zeros(n_species)
     distance = feature_distance(species, invariants, fitted)
     for row in present:
-        limit[row] = MARGIN * distance[species == row].max()
+        limit[row] = np.quantile(distance[species == row], INSIDE, method="higher")
     return fitted | {"domain.limit": limit}
 
 

@@ -173,10 +173,9 @@ class Parameters:
         out = []
         if structure.charge:
             out.append("the parameters were trained on neutral molecules only")
+        strange = outside(pairs, features.invariants, self.model.weights)
         if self.committee is not None and atom_shifts is not None:
-            strange = self.committee.outside(pairs, atom_shifts)
-        else:
-            strange = outside(pairs, features.invariants, self.model.weights)
+            strange = np.union1d(strange, self.committee.outside(pairs, atom_shifts))
         strange = np.union1d(strange, without_usual_bond(structure))
         return (*out, *outside_text(structure, strange))
 

@@ -7,7 +7,6 @@ from molecules import SMALL, distorted, random_model
 
 from mlsemi import MLSemi
 from mlsemi.domain import (
-    MARGIN,
     feature_distance,
     fit_domain,
     outside,
@@ -39,9 +38,20 @@ def test_distance_is_one_on_average(fitted):
     distance = feature_distance(pairs.species, invariants, fitted)
     for _, rows in pairs.groups:
         assert np.mean(distance[rows] ** 2) == pytest.approx(1.0, rel=1e-3)
-        assert distance[rows].max() * MARGIN == pytest.approx(
-            fitted["domain.limit"][pairs.species[rows]][0]
-        )
+        limit = fitted["domain.limit"][pairs.species[rows]][0]
+        assert limit == pytest.approx(distance[rows].max())
+
+
+def test_a_few_atoms_of_many_are_outside():
+    """A single strange atom does not set the limit."""
+    rng = np.random.default_rng(0)
+    invariants = rng.normal(size=(4000, 3))
+    invariants[0] = 50.0
+    species = np.zeros(4000, dtype=int)
+    weights = fit_domain(species, invariants, 1)
+    beyond = feature_distance(species, invariants, weights) > weights["domain.limit"][0]
+    assert beyond[0]
+    assert 1 <= beyond.sum() <= 4
 
 
 def test_training_molecules_are_inside(fitted):

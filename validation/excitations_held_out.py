@@ -32,7 +32,7 @@ from mlsemi.units import HARTREE_EV
 
 FOLDER = report.HERE.parent / "parameters" / "reference"
 HELD_OUT = ("singlets.h5", "ris-camb3lyp.h5", "ris-camb3lyp-2.h5")
-LARGER = "larger-ris.h5"
+LARGER = "ris-larger.h5"
 N_MODEL, N_LOWEST, BRIGHT = 20, 5, 0.05
 
 

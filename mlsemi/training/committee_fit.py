@@ -30,6 +30,7 @@ from mlsemi.committee import (
     distances,
     shifts_of,
 )
+from mlsemi.domain import INSIDE
 from mlsemi.eigen import ElectronicState
 from mlsemi.excitations import excite_with
 from mlsemi.ground import ground_state
@@ -57,12 +58,6 @@ RIDGE = 1e-3
 
 COVERED = 0.6827
 """Share of the validation errors that are smaller than the uncertainty: one standard deviation."""
-
-INSIDE = 0.999
-"""Share of the training atoms that lie inside the training domain.
-
-How much larger errors are outside: ``validation/uncertainty.md``.
-"""
 
 N_STATES = 12
 """Model states per multiplicity among which those of the reference are looked for."""
