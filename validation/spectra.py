@@ -83,7 +83,9 @@ def main() -> None:
         ours = found(result)
         for kind, measured in bands.items():
             value = ours.get(kind, float("nan"))
-            rows.append([name, kind, f"{measured:.2f}", f"{value:.2f}", f"{value - measured:+.2f}"])
+            known = np.isfinite(value)
+            cells = [f"{value:.2f}", f"{value - measured:+.2f}"] if known else ["none", ""]
+            rows.append([name, kind, f"{measured:.2f}", *cells])
             row = {"measured_ev": measured, "found_ev": value, "inside_domain": inside}
             data[f"{name}, {kind}"] = row
     errors = {key: abs(row["found_ev"] - row["measured_ev"]) for key, row in data.items()}
