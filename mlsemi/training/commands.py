@@ -20,7 +20,7 @@ from mlsemi.errors import InputError, MlsemiError
 from mlsemi.outputs import check_distinct
 from mlsemi.training.auxiliary import Surface, save_surfaces
 from mlsemi.training.dataset import Reference, ReferenceDataset
-from mlsemi.training.inputs import jobs_of, no_more_than, read_hashes
+from mlsemi.training.inputs import jobs_of, labels_in, no_more_than, read_hashes
 from mlsemi.training.workers import run_jobs
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def reference_command(
     exclude : path, optional
         Text file of sha256(InChIKey) hashes of molecules to leave out.
     skip : sequence of path
-        Datasets whose entries (by label) are not computed again.
+        Datasets and auxiliary surfaces whose entries (by label) are not computed again.
     heavy_atoms : int, optional
         Leave out molecules with more atoms other than hydrogen.
     surfaces : bool
@@ -137,7 +137,7 @@ def reference_command(
     )  # fmt: skip
     excluded = read_hashes(exclude)
     jobs = [j for p in inputs for j in jobs_of(p, frames, excluded, seed)] if inputs else None
-    known = {record.label for record in ReferenceDataset.load(*skip)}
+    known = labels_in(skip)
     if jobs is not None:
         jobs = [job for job in no_more_than(heavy_atoms, jobs) if job.label not in known]
     if jobs is not None and not jobs:

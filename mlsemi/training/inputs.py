@@ -62,6 +62,17 @@ def jobs_of(
     return [job for job in found if not _is_excluded(job, excluded)]
 
 
+def labels_in(paths: Iterable[str | os.PathLike[str]]) -> set[str]:
+    """Labels of what datasets and files of auxiliary surfaces hold."""
+    labels: set[str] = set()
+    for path in paths:
+        if _holds_surfaces(path):
+            labels |= {surface.molecule for surface in load_surfaces(Path(path))}
+        else:
+            labels |= {record.label for record in ReferenceDataset.load(path)}
+    return labels
+
+
 def no_more_than(heavy_atoms: int | None, jobs: Iterable[Job]) -> list[Job]:
     """Jobs of molecules with at most so many atoms other than hydrogen (None: all)."""
     return [job for job in jobs if heavy_atoms is None or _heavy_atoms(job) <= heavy_atoms]

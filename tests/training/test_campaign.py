@@ -356,3 +356,7 @@ def test_geometries_of_surfaces_are_computed_again(tmp_path):
     order = [job.label for job in jobs_of(source, None, frozenset())]
     assert sorted(order) == sorted({s.molecule for s in given})
     assert order == [job.label for job in jobs_of(source, None, frozenset())]
+    rest = tmp_path / "rest.h5"
+    options = OPTIONS | {"grid": 0, "heavy_atoms": 1, "surfaces": True}
+    with pytest.raises(InputError, match="no molecule is left"):
+        reference_command([source], rest, skip=[output], **options)
