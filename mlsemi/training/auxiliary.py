@@ -108,6 +108,8 @@ class SurfaceSet(NamedTuple):
 
     Attributes
     ----------
+    name : str
+        Of their file.
     readout : Readout
     share : float
         Surfaces in a batch per record.
@@ -116,6 +118,7 @@ class SurfaceSet(NamedTuple):
         sha256 of their file.
     """
 
+    name: str
     readout: Readout
     share: float
     surfaces: list[Surface]

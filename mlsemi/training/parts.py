@@ -67,7 +67,8 @@ def training_surfaces(config: TrainConfig, base: Path) -> list[SurfaceSet]:
         if not chosen:
             raise ParameterError(f"{path}: holds no surface of a training molecule")
         checksum = hashlib.sha256(path.read_bytes()).hexdigest()
-        sets.append(SurfaceSet(Readout(number, auxiliary.close), auxiliary.share, chosen, checksum))
+        readout = Readout(number, auxiliary.close)
+        sets.append(SurfaceSet(path.name, readout, auxiliary.share, chosen, checksum))
     return sets
 
 

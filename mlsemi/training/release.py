@@ -80,8 +80,8 @@ def _auxiliary(sets: Sequence[SurfaceSet]) -> dict[str, object]:
     if not sets:
         return {}
     return {
-        "auxiliary": [
-            {
+        "auxiliary": {
+            one.name: {
                 "molecules": len({s.molecule for s in one.surfaces}),
                 "structures": len(one.surfaces),
                 "share": one.share,
@@ -89,7 +89,7 @@ def _auxiliary(sets: Sequence[SurfaceSet]) -> dict[str, object]:
                 "sha256": one.checksum,
             }
             for one in sets
-        ]
+        }
     }
 
 

@@ -160,7 +160,8 @@ def test_training_with_surfaces(tmp_path):
         model={"n_channel": MODEL.form.n_channel, "n_hidden": MODEL.form.n_hidden},
     ).with_changes(epochs=2)
     plain = fit(config, tmp_path, quiet=True)
-    sets = (Auxiliary("surfaces.h5", 0.5), Auxiliary("surfaces.h5", close=True))
+    save_surfaces(tmp_path / "close.h5", every)
+    sets = (Auxiliary("surfaces.h5", 0.5), Auxiliary("close.h5", close=True))
     told = replace(config, auxiliary=sets, output="taught")
     taught = fit(told, tmp_path, quiet=True)
     assert set(taught.model.weights) == set(plain.model.weights)
@@ -170,7 +171,10 @@ def test_training_with_surfaces(tmp_path):
     assert {s.molecule for s in other.surfaces} == set(molecules[:2])
     assert (other.readout, close.readout) == (OTHER, CLOSE)
     header = taught.header["training"]["auxiliary"]
-    assert [entry["structures"] for entry in header] == 2 * [len(other.surfaces)]
+    assert {name: entry["structures"] for name, entry in header.items()} == {
+        "surfaces.h5": len(other.surfaces),
+        "close.h5": len(close.surfaces),
+    }
     assert "auxiliary" not in plain.header["training"]
 
 
