@@ -26,7 +26,7 @@ from rich.progress import track
 from mlsemi import singlepoint
 from mlsemi.parameters import Parameters
 from mlsemi.training.dataset import Reference, ReferenceDataset
-from mlsemi.training.excitation_cases import VALENCE_NORM, cases_of, match
+from mlsemi.training.excitation_cases import cases_of, in_valence_frame, match
 from mlsemi.training.excitation_fit import shifted_ris
 from mlsemi.units import HARTREE_EV
 
@@ -53,7 +53,7 @@ class Singlets(NamedTuple):
 def valence(record: Reference) -> np.ndarray:
     """Which TDA-ris singlets of a record the minimal basis holds."""
     assert record.ris_transitions is not None
-    return np.sum(record.ris_transitions**2, axis=(1, 2)) > VALENCE_NORM
+    return in_valence_frame(record.ris_transitions)
 
 
 def compare(record: Reference, parameters: Parameters) -> Singlets:

@@ -17,18 +17,19 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 import numpy as np
 import report
+from gfn2 import gfn2
 from rich.progress import track
 from sklearn.linear_model import RidgeCV
 
+from mlsemi.training import kohn_sham
 from mlsemi.training.dataset import Reference, ReferenceDataset
-from mlsemi.training.geometries import gfn2_calculator
-from mlsemi.training.reference import Level, reference_record
+from mlsemi.training.reference import Level, mean_field
 from mlsemi.units import FORCE_EV_ANGSTROM
 
 FILES = ("small.h5", "small-2.h5", "small-4.h5")
 ELEMENTS = (1, 6, 7, 8)
 SIZES = range(3, 7)
-SMALL = Level(basis="def2-svp", grid=1, forces=True)
+SMALL = Level(basis="def2-svp", grid=1)
 CENTERS = np.linspace(1.2, 7.0, 24)
 """Of the Gaussians of the distance, bohr."""
 PENALTIES = 10.0 ** np.arange(-4.0, 3.0)
@@ -51,16 +52,12 @@ def chosen(number: int) -> list[Reference]:
 
 def forces_of_gfn2(record: Reference) -> np.ndarray:
     """(n_atom, 3) array, eV/angstrom."""
-    atoms = record.structure.to_ase()
-    atoms.calc = gfn2_calculator(record.structure.charge)
-    return atoms.get_forces()
+    return -FORCE_EV_ANGSTROM * gfn2(record.structure).get("gradient")
 
 
 def forces_of_small_basis(record: Reference) -> np.ndarray:
     """(n_atom, 3) array, eV/angstrom."""
-    found = reference_record(record.structure, "", "", "", SMALL).forces
-    assert found is not None
-    return found * FORCE_EV_ANGSTROM
+    return FORCE_EV_ANGSTROM * kohn_sham.forces(mean_field(record.structure, SMALL))
 
 
 def pair_forces(record: Reference) -> np.ndarray:

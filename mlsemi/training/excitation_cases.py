@@ -74,6 +74,11 @@ class Case:
         )
 
 
+def in_valence_frame(densities: np.ndarray) -> np.ndarray:
+    """(k,) which transition densities (k, n, n) keep ``VALENCE_NORM`` of their squared norm."""
+    return np.sum(densities**2, axis=(1, 2)) > VALENCE_NORM
+
+
 def valence_states(record: Reference, multiplicity: Multiplicity) -> tuple[np.ndarray, np.ndarray]:
     """Energies and normalised transition densities of the valence states of a record.
 
@@ -89,9 +94,9 @@ def valence_states(record: Reference, multiplicity: Multiplicity) -> tuple[np.nd
     if energies is None or densities is None:
         n = record.structure.n_orbital
         return np.empty(0), np.empty((0, n, n))
-    norm = np.sum(densities**2, axis=(1, 2))
-    valence = norm > VALENCE_NORM
-    return energies[valence], densities[valence] / np.sqrt(norm[valence])[:, None, None]
+    valence = in_valence_frame(densities)
+    norm = np.linalg.norm(densities[valence], axis=(1, 2))
+    return energies[valence], densities[valence] / norm[:, None, None]
 
 
 def cases_of(
