@@ -94,10 +94,10 @@ def reference(
         int | None,
         typer.Option(min=1, help="Leave out molecules with more atoms other than hydrogen."),
     ] = None,
-    surfaces: Annotated[
+    lean: Annotated[
         bool,
         typer.Option(
-            "--surfaces", help="Write energies, forces, charges and dipoles alone (see surfaces)."
+            "--lean", help="Keep only what training needs (no dipole matrices, valence levels)."
         ),
     ] = False,
     collect_only: Annotated[
@@ -112,7 +112,7 @@ def reference(
     mlsemi reference molecules.smi -o hot.h5 --frames 5 --temperature 600 --forces
     mlsemi reference molecules.smi -o bonds.h5 --stretches 3 --forces
     mlsemi reference geometries.xyz -o given.h5
-    mlsemi reference gfn2.h5 -o def2-svp.h5 --basis def2-svp --grid 1 --surfaces
+    mlsemi reference gfn2.h5 -o def2-svp.h5 --basis def2-svp --grid 1 --forces --lean
     mlsemi reference molecules.smi -o molecules.h5 --scheduler tcp://node7:8786
     mlsemi reference -o molecules.h5 --collect-only
 
@@ -142,7 +142,7 @@ def reference(
         exclude=exclude,
         skip=skip or [],
         heavy_atoms=heavy_atoms,
-        surfaces=surfaces,
+        lean=lean,
         collect_only=collect_only,
         quiet=quiet,
     )
@@ -191,6 +191,14 @@ def surfaces(
             metavar="HASHFILE", help="Leave out molecules whose sha256(InChIKey) is listed."
         ),
     ] = None,
+    dynamics: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|PATH",
+            help="Follow the hot dynamics of a parameter set instead, and keep of each molecule "
+            "the geometry where the set is least at home.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 1,
     processes: Annotated[
         int | None,
@@ -202,15 +210,18 @@ def surfaces(
 
     Only training molecules are computed. Named under 'auxiliary' in a training recipe, the file
     teaches the features what neighbours do to an atom, where reference calculations are few.
+    With --dynamics it tells 'mlsemi reference' which geometries a set should learn next.
 
     \b
     mlsemi surfaces molecules.smi -o gfn2.h5
+    mlsemi surfaces molecules.smi -o strange.h5 --dynamics organic-1
+    mlsemi reference strange.h5 -o learn.h5 --basis def2-svp --grid 1 --forces --lean
     """  # noqa: D301 (click reads the backspace: do not rewrap)
     from mlsemi.outputs import check_distinct
-    from mlsemi.training.relaxations import surfaces_of_list
+    from mlsemi.training.surface_lists import surfaces_of_list
 
     check_distinct([*inputs, *([exclude] if exclude else [])], [output])
-    surfaces_of_list(inputs, output, exclude, seed, processes, quiet)
+    surfaces_of_list(inputs, output, exclude, dynamics, seed, processes, quiet)
 
 
 def train(

@@ -43,10 +43,11 @@ FLOORS = """
     training.kohn_sham training.reference_excitations training.reference
     training.campaign training.progress training.contraction training.regression
     training.force_matching training.loss training.ridge training.config training.optimizer
-    training.checkpoint training.auxiliary
-    training.excitation_cases training.parts training.evaluation training.committee_fit
+    training.checkpoint training.extra_maps training.auxiliary training.evaluation
+    training.close_levels training.excitation_cases training.parts training.committee_fit
     training.release training.fit training.validate training.calibrate
     training.excitation_fit training.inputs training.commands training.relaxations
+    training.exploration training.surface_lists
     training
     inventory terminal jobs cli_training cli_export cli
 """.split()  # noqa: SIM905

@@ -1,20 +1,17 @@
-"""Auxiliary surfaces: what cheaper methods say of many molecules shapes the model in training.
+"""Auxiliary surfaces: what a cheap method says of many molecules shapes the features in training.
 
-Large-basis calculations are dear; GFN2-xTB costs milliseconds, the same functional in a small
-basis a fifth, so that many more molecules and geometries can be labelled. A second readout on the
-same features learns energies, forces, charges and dipoles of each such method beside the first
-(multi-task learning: Caruana, Machine Learning 28, 41 (1997)). It teaches the features what
-neighbours do to an atom. Where the method is close to the reference, the second readout is only
-what its energy differs by, so that every surface teaches the first as well (difference learning:
-Ramakrishnan et al., J. Chem. Theory Comput. 11, 2087 (2015)). The parameter set that is released
-contains no second readout.
+Large-basis calculations are dear; GFN2-xTB costs milliseconds, so that many more molecules and
+geometries can be labelled. A second readout on the same features learns energies, forces, charges
+and dipoles of such a method beside the first (multi-task learning: Caruana, Machine Learning 28, 41
+(1997)). It teaches the features what neighbours do to an atom. Methods close to the reference can
+teach more: :mod:`mlsemi.training.close_levels`.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,7 +26,8 @@ from mlsemi.outputs import complete_or_absent
 from mlsemi.pairs import PairList
 from mlsemi.representation.long_range import conserved_charges
 from mlsemi.structure import Structure
-from mlsemi.training.force_matching import displaced
+from mlsemi.training.extra_maps import prefix_of, released
+from mlsemi.training.force_matching import displaced, energy_gradient
 from mlsemi.training.loss import (
     CHARGE_WIDTH,
     DIPOLE_WIDTH,
@@ -39,16 +37,10 @@ from mlsemi.training.loss import (
     soft_square,
 )
 from mlsemi.training.regression import atomic_parts
+from mlsemi.units import HARTREE_EV
 
-PREFIX = "auxiliary."
-"""Of the names of all second readouts' weights; the number of the readout and a dot follow."""
-
-ENERGY = ("energy.atom", "energy.in", "energy.bias", "energy.out")
-READOUT = (*ENERGY, "charge", "dipole.atom")
+READOUT = ("energy.atom", "energy.in", "energy.bias", "energy.out", "charge", "dipole.atom")
 """What a second readout has of its own (a linear energy has no ``energy.in`` and no bias)."""
-
-HIDDEN_AXIS = {"energy.in": 1, "energy.bias": 1, "energy.out": 0}
-"""Where the hidden units of the energy's perceptron are counted."""
 
 PER_ATOM = ("numbers", "positions", "forces", "charges")
 PER_GEOMETRY = ("size", "energy", "dipole", "molecule")
@@ -83,34 +75,16 @@ class Surface(NamedTuple):
     molecule: str
 
 
-class Readout(NamedTuple):
-    """One of the second readouts.
-
-    Attributes
-    ----------
-    number : int
-        Its place among them.
-    close : bool
-        Whether its energy is the first readout's plus its own.
-    """
-
-    number: int
-    close: bool = False
-
-    @property
-    def prefix(self) -> str:
-        """Of the names of its weights."""
-        return f"{PREFIX}{self.number}."
-
-
-class SurfaceSet(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class SurfaceSet:
     """Surfaces of one method in a training run.
 
     Attributes
     ----------
     name : str
         Of their file.
-    readout : Readout
+    number : int
+        Of their readout.
     share : float
         Surfaces in a batch per record.
     surfaces : list of Surface
@@ -119,10 +93,29 @@ class SurfaceSet(NamedTuple):
     """
 
     name: str
-    readout: Readout
+    number: int
     share: float
     surfaces: list[Surface]
     checksum: str
+
+    @property
+    def molecules(self) -> list[str]:
+        """Molecule of every surface."""
+        return [surface.molecule for surface in self.surfaces]
+
+    def start(self, model: Model) -> dict[str, np.ndarray]:
+        """Start weights of their readout."""
+        return second_readout(model, self.surfaces, self.number)
+
+    def loss(
+        self, model: Model, rows: Sequence[int], weights: LossWeights
+    ) -> tuple[float, dict[str, np.ndarray]]:
+        """Summed loss of some surfaces (eV^2) and its gradient."""
+        loss, gradients = surface_loss(
+            model, [self.surfaces[k] for k in rows], self.number, weights
+        )
+        scale = HARTREE_EV**2
+        return scale * loss, {name: scale * value for name, value in gradients.items()}
 
 
 def save_surfaces(
@@ -180,9 +173,7 @@ def load_surfaces(path: Path) -> list[Surface]:
     ]
 
 
-def second_readout(
-    model: Model, surfaces: Sequence[Surface], readout: Readout
-) -> dict[str, np.ndarray]:
+def second_readout(model: Model, surfaces: Sequence[Surface], number: int) -> dict[str, np.ndarray]:
     """Start weights of a second readout: energies of the atoms by least squares, no more.
 
     Parameters
@@ -190,32 +181,21 @@ def second_readout(
     model : Model
         At its own start, where ``energy.out`` is zero.
     surfaces : sequence of Surface
-    readout : Readout
+    number : int
+        Of the readout.
     """
     own = {"charge": np.zeros_like(model.weights["dipole.atom"])} | dict(model.weights)
     out = {name: np.array(own[name]) for name in READOUT if name in own}
     structures, energies = [s.structure for s in surfaces], [s.energy for s in surfaces]
     out["energy.atom"], _ = atomic_parts(structures, energies, model.form.elements)
-    if readout.close:
-        out["energy.atom"] -= own["energy.atom"]
     # other hidden units than those of the first readout
-    rng = np.random.default_rng(1 + readout.number)
+    rng = np.random.default_rng(1 + number)
     out |= {name: rng.permuted(out[name]) for name in ("energy.in", "energy.bias") if name in out}
-    return {readout.prefix + name: value for name, value in out.items()}
-
-
-def without_second_readouts(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The weights that are released."""
-    return {name: value for name, value in weights.items() if not name.startswith(PREFIX)}
-
-
-def base_name(name: str) -> str:
-    """Name of a weight without the prefix of a second readout."""
-    return name.split(".", 2)[2] if name.startswith(PREFIX) else name
+    return {prefix_of("auxiliary", number) + name: value for name, value in out.items()}
 
 
 def surface_loss(
-    model: Model, surfaces: Sequence[Surface], readout: Readout, weights: LossWeights
+    model: Model, surfaces: Sequence[Surface], number: int, weights: LossWeights
 ) -> tuple[float, dict[str, np.ndarray]]:
     """Summed loss of what a second readout says, and its gradient.
 
@@ -227,110 +207,71 @@ def surface_loss(
     model : Model
         With the weights of the second readout among its own.
     surfaces : sequence of Surface
-    readout : Readout
+    number : int
+        Of the readout.
     weights : LossWeights
 
     Returns
     -------
     loss (a.u.), gradients of all weights
     """
-    second = _reading(model, readout)
+    second = _reading(model, number)
     pairs = PairList.of([s.structure for s in surfaces], model.form.elements, model.form.cutoff)
     atom_energies, record = second.predict_energies(pairs)
     forces = pairs.by_structure(-second.energy_slope(pairs, record))
-    moved: list[_Moved] = []
+    charges = conserved_charges(pairs, record.features.nodes[:, 0], second.weights)
+    dipoles = atom_dipoles(pairs, record.features.nodes, second.weights)
+    energies_bar, charges_bar = np.empty(pairs.n_atom), np.empty(pairs.n_atom)
+    dipoles_bar = np.empty((pairs.n_atom, 3))
+    moved, slopes = [], []
     loss = 0.0
     for index, surface in enumerate(surfaces):
-        n_atom = surface.structure.n_atom
-        error = atom_energies[pairs.atoms_of(index)].sum() - surface.energy
+        rows, structure = pairs.atoms_of(index), surface.structure
+        of_each = weights.auxiliary / structure.n_atom
+        error = atom_energies[rows].sum() - surface.energy
+        dipole = charges[rows] @ structure.positions + dipoles[rows].sum(axis=0)[XYZ]
         of_energy, energy_bar = soft_square(np.array([error]), ENERGY_WIDTH)
         of_forces, forces_bar = soft_square(forces[index] - surface.forces, FORCE_WIDTH, axis=1)
-        share = weights.auxiliary * weights.energy / n_atom
-        loss += share * float(of_energy[0])
-        loss += weights.auxiliary * weights.forces * float(np.mean(of_forces))
-        bar = weights.auxiliary * weights.forces / n_atom * forces_bar
-        around = displaced(surface.structure, bar) or [(surface.structure, 0.0)]
-        # all of them are the one in the middle as far as anything but its forces is concerned
-        part = 1.0 / len(around)
-        middle_bar = part * share * float(energy_bar[0])
-        moved += [_Moved(s, surface, slope + middle_bar, part) for s, slope in around]
-    of_charges, gradients = _moved_loss(second, moved, weights)
-    return loss + of_charges, _reading_adjoint(model, readout, gradients)
+        of_charges, charge_bar = soft_square(charges[rows] - surface.charges, CHARGE_WIDTH)
+        of_dipole, dipole_bar = soft_square(dipole - surface.dipole, DIPOLE_WIDTH, axis=0)
+        loss += of_each * (
+            weights.energy * float(of_energy[0])
+            + weights.forces * float(of_forces.sum())
+            + weights.charges * float(of_charges.sum())
+            + weights.dipole * float(of_dipole.sum())
+        )
+        dipole_bar = of_each * weights.dipole * dipole_bar
+        charges_bar[rows] = (
+            of_each * weights.charges * charge_bar + structure.positions @ dipole_bar
+        )
+        dipoles_bar[np.ix_(rows, XYZ)] = dipole_bar
+        energies_bar[rows] = of_each * weights.energy * float(energy_bar[0])
+        if beside := displaced(structure, of_each * weights.forces * forces_bar):
+            moved.append(beside[0])
+            slopes.append(beside[1])
+            energies_bar[rows] -= beside[1]
+    gradients, _ = second.adjoint(
+        pairs, record, None, energies_bar, dipoles_bar, charges_bar=charges_bar
+    )
+    if moved:
+        for name, value in energy_gradient(second, moved, slopes).items():
+            gradients[name] += value
+    return loss, _reading_adjoint(model, number, gradients)
 
 
-def _reading(model: Model, readout: Readout) -> Model:
-    """The model with a second readout in the place of the first.
-
-    The sum of two perceptrons is one with the hidden units of both.
-    """
-    own = without_second_readouts(model.weights)
-    theirs = {
-        name: model.weights[readout.prefix + name]
-        for name in READOUT
-        if readout.prefix + name in model.weights
-    }
-    if readout.close:
-        for name in theirs.keys() & set(ENERGY):
-            axis, both = _hidden_axis(model, name), (own[name], theirs[name])
-            theirs[name] = both[0] + both[1] if axis is None else np.concatenate(both, axis)
-    return Model(replace(model.form, energy="readout"), own | theirs)
+def _reading(model: Model, number: int) -> Model:
+    """The model with a second readout in the place of the first."""
+    prefix = prefix_of("auxiliary", number)
+    theirs = {n: model.weights[prefix + n] for n in READOUT if prefix + n in model.weights}
+    return Model(replace(model.form, energy="readout"), released(model.weights) | theirs)
 
 
 def _reading_adjoint(
-    model: Model, readout: Readout, gradients: dict[str, np.ndarray]
+    model: Model, number: int, gradients: dict[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
     """Adjoint of :func:`_reading`: gradients of all weights of the model."""
     out = {name: np.zeros_like(value) for name, value in model.weights.items()}
     for name, gradient in gradients.items():
-        theirs = readout.prefix + name
-        if theirs not in out:
-            out[name] = gradient
-        elif not readout.close or name not in ENERGY:
-            out[theirs] = gradient
-        else:
-            axis = _hidden_axis(model, name)
-            both = (gradient, gradient) if axis is None else np.split(gradient, 2, axis)
-            out[name], out[theirs] = both
+        theirs = prefix_of("auxiliary", number) + name
+        out[theirs if theirs in out else name] = gradient
     return out
-
-
-def _hidden_axis(model: Model, name: str) -> int | None:
-    """Axis of the hidden units; None for a weight that two linear readouts add up in."""
-    return HIDDEN_AXIS.get(name) if "energy.in" in model.weights else None
-
-
-class _Moved(NamedTuple):
-    """A geometry beside one of a surface, dL/d its energy, its part of the other terms."""
-
-    structure: Structure
-    surface: Surface
-    energy_bar: float
-    part: float
-
-
-def _moved_loss(
-    second: Model, moved: Sequence[_Moved], weights: LossWeights
-) -> tuple[float, dict[str, np.ndarray]]:
-    """Loss of charges and dipoles; gradients of it and of the energies."""
-    pairs = PairList.of([m.structure for m in moved], second.form.elements, second.form.cutoff)
-    _, record = second.predict_energies(pairs)
-    nodes = record.features.nodes
-    charges = conserved_charges(pairs, nodes[:, 0], second.weights)
-    dipoles = atom_dipoles(pairs, nodes, second.weights)
-    energies_bar, charges_bar = np.empty(pairs.n_atom), np.empty(pairs.n_atom)
-    dipoles_bar = np.empty((pairs.n_atom, 3))
-    loss = 0.0
-    for index, (structure, surface, energy_bar, part) in enumerate(moved):
-        rows, n_atom = pairs.atoms_of(index), structure.n_atom
-        dipole = charges[rows] @ structure.positions + dipoles[rows].sum(axis=0)[XYZ]
-        of_charges, charge_bar = soft_square(charges[rows] - surface.charges, CHARGE_WIDTH)
-        of_dipole, dipole_bar = soft_square(dipole - surface.dipole, DIPOLE_WIDTH, axis=0)
-        of_each = part * weights.auxiliary / n_atom * weights.charges
-        of_all = part * weights.auxiliary / n_atom * weights.dipole
-        loss += of_each * float(of_charges.sum()) + of_all * float(of_dipole.sum())
-        energies_bar[rows] = energy_bar
-        charges_bar[rows] = of_each * charge_bar + of_all * (structure.positions @ dipole_bar)
-        dipoles_bar[np.ix_(rows, XYZ)] = of_all * dipole_bar
-    return loss, second.adjoint(
-        pairs, record, None, energies_bar, dipoles_bar, charges_bar=charges_bar
-    )[0]

@@ -18,8 +18,7 @@ from rich.table import Table
 
 from mlsemi.errors import InputError, MlsemiError
 from mlsemi.outputs import check_distinct
-from mlsemi.training.auxiliary import Surface, save_surfaces
-from mlsemi.training.dataset import Reference, ReferenceDataset
+from mlsemi.training.dataset import ReferenceDataset
 from mlsemi.training.inputs import jobs_of, labels_in, no_more_than, read_hashes
 from mlsemi.training.workers import run_jobs
 
@@ -52,7 +51,7 @@ def reference_command(
     exclude: str | os.PathLike[str] | None = None,
     skip: Sequence[str | os.PathLike[str]] = (),
     heavy_atoms: int | None = None,
-    surfaces: bool = False,
+    lean: bool = False,
     collect_only: bool = False,
     quiet: bool = False,
 ) -> ReferenceDataset:
@@ -100,8 +99,8 @@ def reference_command(
         Datasets and auxiliary surfaces whose entries (by label) are not computed again.
     heavy_atoms : int, optional
         Leave out molecules with more atoms other than hydrogen.
-    surfaces : bool
-        Write auxiliary surfaces, energies with forces, charges and dipoles, instead of records.
+    lean : bool
+        Keep valence levels alone and no dipole matrices (:meth:`Reference.lean`).
     collect_only : bool
         Only write the dataset of what is finished.
     quiet : bool
@@ -132,9 +131,8 @@ def reference_command(
         1 if frames is None else frames, tuple(map(float, temperatures)), seed, stretches
     )
     level = Level(
-        method, basis, grid, forces=forces or surfaces,
-        excitations=excitations, ris=ris, backend=backend,
-    )  # fmt: skip
+        method, basis, grid, forces=forces, excitations=excitations, ris=ris, backend=backend
+    )
     excluded = read_hashes(exclude)
     jobs = [j for p in inputs for j in jobs_of(p, frames, excluded, seed)] if inputs else None
     known = labels_in(skip)
@@ -154,25 +152,12 @@ def reference_command(
             else:
                 _run_on(scheduler, todo, folder, sampling, level, bar.one_more)
     dataset, failures = collect(folder, jobs)
-    if surfaces:
-        save_surfaces(output, [_surface(record) for record in dataset], dataset.provenance)
-    else:
-        dataset.save(output)
+    if lean:
+        dataset = ReferenceDataset(tuple(r.lean() for r in dataset), dataset.provenance)
+    dataset.save(output)
     if not quiet:
         _summary(output, dataset, failures, folder)
     return dataset
-
-
-def _surface(record: Reference) -> Surface:
-    assert record.forces is not None
-    return Surface(
-        record.structure,
-        record.energy,
-        record.forces,
-        record.charges,
-        record.dipole,
-        record.molecule,
-    )
 
 
 def require_programs() -> None:

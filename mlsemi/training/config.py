@@ -71,21 +71,18 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Auxiliary:
-    """Auxiliary surfaces of one method (:mod:`mlsemi.training.auxiliary`).
+    """What another method says: auxiliary surfaces, or records of a close level.
 
     Attributes
     ----------
     file : str
-        Relative to the config file; surfaces of training molecules take part.
+        Relative to the config file; what it holds of training molecules takes part.
     share : float
-        Surfaces in a batch per record.
-    close : bool
-        The method is close to the reference: only the difference has a readout of its own.
+        Geometries in a batch per record of the reference.
     """
 
     file: str
     share: float = 1.0
-    close: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,8 +97,10 @@ class TrainConfig:
         Dataset files, relative to the config file.
     output : str
         Folder of the finished parameter set, relative to the config file.
-    auxiliary : tuple of Auxiliary
-        One ``[[auxiliary]]`` table each.
+    auxiliary, close : tuple of Auxiliary
+        One ``[[auxiliary]]`` table for each file of auxiliary surfaces
+        (:mod:`mlsemi.training.auxiliary`), one ``[[close]]`` table for each dataset of a close
+        level (:mod:`mlsemi.training.close_levels`).
     elements : tuple of str
     seed, threads : int
     only : tuple of str
@@ -125,6 +124,7 @@ class TrainConfig:
     datasets: tuple[str, ...]
     output: str
     auxiliary: tuple[Auxiliary, ...] = ()
+    close: tuple[Auxiliary, ...] = ()
     elements: tuple[str, ...] = ("H", "C", "N", "O")
     seed: int = 0
     threads: int = 1
@@ -164,7 +164,8 @@ class TrainConfig:
         if unknown:
             raise InputError(f"{path}: unknown entries {', '.join(sorted(unknown))}")
         try:
-            data["auxiliary"] = _auxiliary(data.get("auxiliary", []))
+            for key in ("auxiliary", "close"):
+                data[key] = _tables(key, data.get(key, []))
             data["loss"] = _checked(LossWeights(**data.get("loss", {})))
             data["schedule"] = _checked(Schedule(**data.get("schedule", {})))
             for key in ("datasets", "elements", "only"):
@@ -185,9 +186,9 @@ class TrainConfig:
         return ModelForm(tuple(number_of(text) for text in self.elements), **self.model)
 
 
-def _auxiliary(tables: object) -> tuple[Auxiliary, ...]:
+def _tables(key: str, tables: object) -> tuple[Auxiliary, ...]:
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise InputError(f"auxiliary = {tables!r}, need [[auxiliary]] tables with a file")
+        raise InputError(f"{key} = {tables!r}, need [[{key}]] tables with a file")
     return tuple(_checked(Auxiliary(**table)) for table in tables)
 
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 
 import h5py
@@ -44,10 +44,10 @@ class Reference:
         e bohr, about the origin of the coordinates.
     quadrupole : (3, 3) array
         Second moment of the charge density (not traceless), e bohr^2.
-    dipole_matrix : (3, n_min, n_min) array
-        <IAO | r | IAO>, bohr, about the origin of the coordinates.
     charges_lowdin : (n_atom,) array
         Loewdin charges in the large basis, e.
+    dipole_matrix : (3, n_min, n_min) array or None
+        <IAO | r | IAO>, bohr, about the origin of the coordinates.
     forces : (n_atom, 3) array or None
         Hartree / bohr.
     singlet_energies : (n_state,) array or None
@@ -74,8 +74,8 @@ class Reference:
     amplitudes: np.ndarray
     dipole: np.ndarray
     quadrupole: np.ndarray
-    dipole_matrix: np.ndarray
     charges_lowdin: np.ndarray
+    dipole_matrix: np.ndarray | None = None
     forces: np.ndarray | None = None
     singlet_energies: np.ndarray | None = None
     singlet_strengths: np.ndarray | None = None
@@ -122,6 +122,23 @@ class Reference:
     def charges(self) -> np.ndarray:
         """(n_atom,) IAO charges, e."""
         return lowdin_charges(self.structure, self.density)
+
+    @cached_property
+    def valence_virtuals(self) -> np.ndarray:
+        """Indices, without the core, of virtual levels with projection weight w_a > 1/2."""
+        n = self.n_occupied
+        weight = np.sum(self.valence_amplitudes[:, n:] ** 2, axis=0)
+        return n + np.flatnonzero(weight > 0.5)
+
+    def lean(self) -> Reference:
+        """The record with valence levels alone and no dipole matrix: enough to train on."""
+        kept = np.r_[: self.n_core + self.n_occupied, self.n_core + self.valence_virtuals]
+        return replace(
+            self,
+            orbital_energies=self.orbital_energies[kept],
+            amplitudes=self.amplitudes[:, kept],
+            dipole_matrix=None,
+        )
 
     @property
     def split(self) -> str:
@@ -174,7 +191,8 @@ def arrays_of(record: Reference) -> dict[str, np.ndarray]:
         value = getattr(record, name)
         if value is not None:
             out[name] = np.asarray(value, dtype=_STORED_AS.get(name, np.float64))
-    out["dipole_matrix"] = _lower_triangles(out["dipole_matrix"])
+    if "dipole_matrix" in out:
+        out["dipole_matrix"] = _lower_triangles(out["dipole_matrix"])
     return out | {name: np.array(getattr(record, name)) for name in _TEXT}
 
 
@@ -200,7 +218,8 @@ def record_of(data: dict[str, np.ndarray]) -> Reference:
     arrays = {
         name: np.asarray(data[name], dtype=np.float64) if name in data else None for name in _ARRAYS
     }
-    arrays["dipole_matrix"] = _symmetric(data["dipole_matrix"])
+    if "dipole_matrix" in data:
+        arrays["dipole_matrix"] = _symmetric(data["dipole_matrix"])
     return Reference(structure=structure, energy=float(data["energy"]), **text, **arrays)  # type: ignore[arg-type]
 
 

@@ -10,7 +10,7 @@ from mlsemi.adjoint import reverse
 from mlsemi.ground import ground_state
 from mlsemi.model import Model
 from mlsemi.pairs import PairList
-from mlsemi.training.force_matching import force_gradient, forces_of
+from mlsemi.training.force_matching import displaced, energy_gradient, forces_of
 from mlsemi.training.loss import Errors, LossWeights, Target, force_loss, structure_loss
 from mlsemi.units import AU_DEBYE, FORCE_EV_ANGSTROM, HARTREE_EV
 
@@ -45,21 +45,24 @@ def batch_loss(
     rows = [structure_loss(t, g, weights) for t, g in zip(targets, grounds, strict=True)]
     losses = [loss * HARTREE_EV**2 for loss, _, _ in rows]
     errors = [error for _, error, _ in rows]
+    bars = [bar for _, _, bar in rows]
     known = [k for k, t in enumerate(targets) if t.record.forces is not None and k not in silent]
-    forces_bar = []
+    moved, slopes = [], []
     if weights.forces and known:
         found = forces_of(model, pairs, prediction, record, grounds, known)
         for k, forces in zip(known, found, strict=True):
             loss, error, bar = force_loss(targets[k], forces, weights)
             losses[k] += loss * HARTREE_EV**2
             errors[k] = errors[k]._replace(forces=error)
-            forces_bar.append(bar)
+            if beside := displaced(targets[k].record.structure, bar):
+                moved.append(beside[0])
+                slopes.append(beside[1])
+                bars[k] = bars[k]._replace(energy=bars[k].energy - beside[1])
     if not with_gradient:
         return losses, errors, {}
-    gradients, _ = reverse(model, pairs, prediction, record, grounds, [bar for _, _, bar in rows])
-    if forces_bar:
-        structures = [targets[k].record.structure for k in known]
-        for name, value in force_gradient(model, structures, forces_bar).items():
+    gradients, _ = reverse(model, pairs, prediction, record, grounds, bars)
+    if moved:
+        for name, value in energy_gradient(model, moved, slopes).items():
             gradients[name] += value
     for value in gradients.values():
         value *= HARTREE_EV**2

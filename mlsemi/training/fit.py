@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import ChainMap
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
@@ -17,25 +18,20 @@ from mlsemi.forms import ModelForm
 from mlsemi.memory import keep_freed_memory
 from mlsemi.model import Model
 from mlsemi.parameters import Parameters
-from mlsemi.training.auxiliary import (
-    SurfaceSet,
-    base_name,
-    second_readout,
-    surface_loss,
-    without_second_readouts,
-)
+from mlsemi.training.auxiliary import SurfaceSet
 from mlsemi.training.checkpoint import TrainState
+from mlsemi.training.close_levels import CloseSet
 from mlsemi.training.config import Schedule, TrainConfig
 from mlsemi.training.dataset import Reference, ReferenceDataset
 from mlsemi.training.evaluation import batch_loss, evaluate_model, summarise
+from mlsemi.training.extra_maps import base_name, released
 from mlsemi.training.loss import Errors, Target
 from mlsemi.training.optimizer import direction
-from mlsemi.training.parts import parts_of, training_surfaces
+from mlsemi.training.parts import other_methods, parts_of
 from mlsemi.training.progress import TrainingDisplay
 from mlsemi.training.regression import initial_model
 from mlsemi.training.release import release
 from mlsemi.training.ridge import ridge
-from mlsemi.units import HARTREE_EV
 
 LEAST_TRAINED = 0.5
 """Part of the training structures that must have had a gradient in every epoch."""
@@ -64,10 +60,10 @@ class Trainer:
         form: ModelForm,
         state: TrainState,
         train: list[Target],
-        surfaces: Sequence[SurfaceSet] = (),
+        others: Sequence[SurfaceSet | CloseSet] = (),
     ) -> None:
         self.config, self.form, self.state = config, form, state
-        self.train, self.surfaces = train, surfaces
+        self.train, self.others = train, others
         self.n_batch = -(-len(train) // config.schedule.batch)
 
     def epoch(self, pool: ThreadPoolExecutor) -> dict[str, float]:
@@ -82,17 +78,17 @@ class Trainer:
         errors: list[Errors] = []
         auxiliary = 0.0
         for part, *more in zip(np.array_split(order, self.n_batch), *drawn, strict=True):
-            for some, some_errors, of_surfaces in self._step(part, silent, more, pool):
+            for some, some_errors, of_others in self._step(part, silent, more, pool):
                 losses += some
                 errors += some_errors
-                auxiliary += of_surfaces
+                auxiliary += of_others
         if len(losses) < LEAST_TRAINED * len(self.train):
             raise ConvergenceError(
                 "training has diverged: most batches have no gradient; lower learning_rate or "
                 "raise warmup_steps"
             )
         row = summarise(losses, errors)
-        if self.surfaces:
+        if self.others:
             row["auxiliary_loss"] = auxiliary / max(1, sum(m.size for some in drawn for m in some))
         return row
 
@@ -104,10 +100,10 @@ class Trainer:
         return rng.random(len(self.train)) >= share
 
     def _drawn(self, rng: np.random.Generator) -> list[list[np.ndarray]]:
-        """Of every set of auxiliary surfaces, those of each batch of an epoch."""
+        """Of every other method, the geometries of each batch of an epoch."""
         drawn = []
-        for one in self.surfaces:
-            number, known = round(one.share * len(self.train)), len(one.surfaces)
+        for one in self.others:
+            number, known = round(one.share * len(self.train)), len(one.molecules)
             rows = rng.choice(known, number, replace=number > known)
             drawn.append(np.array_split(rows, self.n_batch))
         return drawn
@@ -119,7 +115,7 @@ class Trainer:
         drawn: Sequence[np.ndarray],
         pool: ThreadPoolExecutor,
     ) -> list[tuple[list[float], list[Errors], float]]:
-        """One step; of each part of the batch losses, errors, summed loss of its surfaces."""
+        """One step; of each part of the batch losses, errors, summed loss of other methods."""
         model = Model(self.form, self.state.weights)
 
         def loss_of(
@@ -129,15 +125,14 @@ class Trainer:
             quiet = np.flatnonzero(silent[rows]).tolist()
             losses, errors, gradient = batch_loss(model, targets, self.config.loss, silent=quiet)
             gradient = {name: g / len(batch) for name, g in gradient.items()}
-            of_surfaces = 0.0
-            for one, its_rows, all_rows in zip(self.surfaces, more, drawn, strict=True):
+            of_others = 0.0
+            for one, its_rows, all_rows in zip(self.others, more, drawn, strict=True):
                 if its_rows.size:
-                    some = [one.surfaces[row] for row in its_rows]
-                    loss, auxiliary = surface_loss(model, some, one.readout, self.config.loss)
-                    of_surfaces += loss
-                    for name, g in auxiliary.items():
-                        gradient[name] += g * HARTREE_EV**2 / all_rows.size
-            return losses, errors, of_surfaces * HARTREE_EV**2, gradient
+                    loss, theirs = one.loss(model, its_rows.tolist(), self.config.loss)
+                    of_others += loss
+                    for name, g in theirs.items():
+                        gradient[name] += g / all_rows.size
+            return losses, errors, of_others, gradient
 
         parts = [(batch[i::CHUNKS], [m[i::CHUNKS] for m in drawn]) for i in range(CHUNKS)]
         try:
@@ -210,9 +205,9 @@ def fit(config: TrainConfig, base: Path, resume: bool = True, quiet: bool = Fals
     validation = [Target(r) for r in parts.validation]
     form = config.form()
     checkpoint = output.with_name(output.name + ".checkpoint.npz")
-    surfaces = training_surfaces(config, base)
+    others = other_methods(config, base)
     stamp = json.dumps(
-        [asdict(replace(config, threads=1)), dataset.checksum, [s.checksum for s in surfaces]],
+        [asdict(replace(config, threads=1)), dataset.checksum, [one.checksum for one in others]],
         sort_keys=True,
         default=list,
     )
@@ -222,12 +217,11 @@ def fit(config: TrainConfig, base: Path, resume: bool = True, quiet: bool = Fals
             state = TrainState.load(checkpoint, stamp)
         else:
             start = start_model(config, parts.train, pool)
-            for one in surfaces:
-                more = second_readout(start, one.surfaces, one.readout)
-                start = replace(start, weights=dict(start.weights) | more)
+            more = [one.start(start) for one in others]
+            start = replace(start, weights=dict(ChainMap(*more, dict(start.weights))))
             state = TrainState.start(start, config.seed)
             state.save(checkpoint, stamp)
-        trainer = Trainer(config, form, state, [Target(r) for r in parts.train], surfaces)
+        trainer = Trainer(config, form, state, [Target(r) for r in parts.train], others)
         with TrainingDisplay(config.schedule.epochs, len(state.history), quiet) as display:
             while not is_finished(state.history, config.schedule):
                 row = trainer.epoch(pool)
@@ -240,8 +234,8 @@ def fit(config: TrainConfig, base: Path, resume: bool = True, quiet: bool = Fals
                 state.history.append(row | {"epoch": len(state.history) + 1})
                 state.save(checkpoint, stamp)
                 display.update(row)
-        state.best = without_second_readouts(state.best)
-        return release(config, state, dataset, parts, surfaces, output)
+        state.best = released(state.best)
+        return release(config, state, dataset, parts, others, output)
 
 
 def start_model(config: TrainConfig, records: list[Reference], pool: ThreadPoolExecutor) -> Model:

@@ -51,6 +51,8 @@ class LossWeights:
         Mean over atoms of the squared error of the force, where a record has forces.
     auxiliary : float
         Of energies, forces, charges and dipoles of the auxiliary surfaces, relative to those above.
+    close : float
+        Of all terms of the records of close levels, relative to those above.
     """
 
     occupied: float = 1.0
@@ -64,6 +66,7 @@ class LossWeights:
     energy: float = 0.3
     forces: float = 1.0
     auxiliary: float = 1.0
+    close: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,20 +76,13 @@ class Target:
     record: Reference
 
     @cached_property
-    def valence_virtuals(self) -> np.ndarray:
-        """Indices of virtual levels whose projection weight w_a exceeds one half."""
-        weight = np.einsum("mp,mp->p", *(2 * [self.record.valence_amplitudes]))
-        n = self.record.n_occupied
-        return n + np.flatnonzero(weight[n:] > 0.5)
-
-    @cached_property
     def occupied_energies(self) -> np.ndarray:
         """Occupied valence levels, hartree."""
         return self.record.energies[: self.record.n_occupied]
 
     def projected(self, weights: LossWeights) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Normalised projected orbitals, their levels, and the weight of each residual."""
-        n, virtual = self.record.n_occupied, self.valence_virtuals
+        n, virtual = self.record.n_occupied, self.record.valence_virtuals
         chosen = np.concatenate([np.arange(n), virtual])
         orbitals = self.record.valence_amplitudes[:, chosen]
         share = np.full(chosen.size, weights.residual / n)
@@ -96,15 +92,15 @@ class Target:
     @cached_property
     def lumo(self) -> float:
         """Lowest valence virtual level (w_a > 0.5), hartree; NaN if there is none."""
-        chosen = self.valence_virtuals
+        chosen = self.record.valence_virtuals
         return float(self.record.energies[chosen[0]]) if chosen.size else float("nan")
 
     def match(self, state: ElectronicState) -> tuple[np.ndarray, np.ndarray]:
         """Model virtuals matched to valence virtuals by overlap (Hungarian on (C_p . T_a)^2)."""
         n = self.record.n_occupied
-        amplitudes = self.record.valence_amplitudes[:, self.valence_virtuals]
+        amplitudes = self.record.valence_amplitudes[:, self.record.valence_virtuals]
         rows, columns = linear_sum_assignment(-((state.orbitals[:, n:].T @ amplitudes) ** 2))
-        return n + rows, self.valence_virtuals[columns]
+        return n + rows, self.record.valence_virtuals[columns]
 
 
 class Errors(NamedTuple):

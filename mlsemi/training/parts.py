@@ -1,6 +1,6 @@
 """Parts of a dataset: which records are trained on, which choose the epoch, which stay unseen.
 
-Auxiliary surfaces take part if their molecule is one of training.
+What other methods say takes part if the molecule is one of training.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from typing import NamedTuple
 import numpy as np
 
 from mlsemi.errors import ParameterError
-from mlsemi.training.auxiliary import Readout, SurfaceSet, load_surfaces
+from mlsemi.training.auxiliary import Surface, SurfaceSet, load_surfaces
+from mlsemi.training.close_levels import CloseSet
 from mlsemi.training.config import TrainConfig
 from mlsemi.training.dataset import Reference, ReferenceDataset, frame_split_of, split_of
+from mlsemi.training.loss import Target
 
 
 class Parts(NamedTuple):
@@ -48,28 +50,35 @@ def parts_of(dataset: ReferenceDataset, config: TrainConfig) -> Parts:
     return Parts(**found)
 
 
-def training_surfaces(config: TrainConfig, base: Path) -> list[SurfaceSet]:
-    """Auxiliary surfaces of training molecules whose elements the model knows.
+def other_methods(config: TrainConfig, base: Path) -> list[SurfaceSet | CloseSet]:
+    """What other methods say of training molecules whose elements the model knows.
 
     Raises
     ------
     ParameterError
         If a file is missing, is no such file, or holds nothing to train on.
     """
-    known, sets = set(config.elements), []
-    for number, auxiliary in enumerate(config.auxiliary):
-        path = base / auxiliary.file
-        chosen = [
-            surface
-            for surface in load_surfaces(path)
-            if split_of(surface.molecule) == "train" and set(surface.structure.symbols) <= known
-        ]
-        if not chosen:
+    known = set(config.elements)
+    sets: list[SurfaceSet | CloseSet] = []
+    for number, table in enumerate(config.auxiliary):
+        path = base / table.file
+        surfaces = [s for s in load_surfaces(path) if _is_taught(s, known)]
+        if not surfaces:
             raise ParameterError(f"{path}: holds no surface of a training molecule")
         checksum = hashlib.sha256(path.read_bytes()).hexdigest()
-        readout = Readout(number, auxiliary.close)
-        sets.append(SurfaceSet(path.name, readout, auxiliary.share, chosen, checksum))
+        sets.append(SurfaceSet(path.name, number, table.share, surfaces, checksum))
+    for number, table in enumerate(config.close):
+        path = base / table.file
+        dataset = ReferenceDataset.load(path)
+        targets = [Target(r) for r in dataset if _is_taught(r, known)]
+        if not targets:
+            raise ParameterError(f"{path}: holds no record of a training molecule")
+        sets.append(CloseSet(path.name, number, table.share, targets, dataset.checksum))
     return sets
+
+
+def _is_taught(entry: Surface | Reference, known: set[str]) -> bool:
+    return split_of(entry.molecule) == "train" and set(entry.structure.symbols) <= known
 
 
 def molecules_limited(records: list[Reference], limit: int, seed: int) -> list[Reference]:

@@ -14,6 +14,7 @@ from mlsemi.pairs import PairList
 from mlsemi.parameters import Parameters, checksum_of
 from mlsemi.training.auxiliary import SurfaceSet
 from mlsemi.training.checkpoint import TrainState
+from mlsemi.training.close_levels import CloseSet
 from mlsemi.training.committee_fit import with_fitted_committee
 from mlsemi.training.config import TrainConfig
 from mlsemi.training.dataset import Reference, ReferenceDataset
@@ -30,7 +31,7 @@ def release(
     state: TrainState,
     dataset: ReferenceDataset,
     parts: Parts,
-    surfaces: Sequence[SurfaceSet],
+    others: Sequence[SurfaceSet | CloseSet],
     output: Path,
 ) -> Parameters:
     """Write the parameter set of the best validation epoch, and its learning curve."""
@@ -42,7 +43,7 @@ def release(
         "reference": dataset.provenance,
         "units": "hartree, bohr",
         "licence": "MIT",
-        "training": _history(config, state, dataset, parts.train) | _auxiliary(surfaces),
+        "training": _history(config, state, dataset, parts.train) | _of_others(others),
         "errors": {
             name: _errors(model, records, config.loss) for name, records in parts._asdict().items()
         },
@@ -75,22 +76,18 @@ def _history(
     }
 
 
-def _auxiliary(sets: Sequence[SurfaceSet]) -> dict[str, object]:
-    """Of which surfaces second readouts learned, for the header."""
-    if not sets:
-        return {}
-    return {
-        "auxiliary": {
-            one.name: {
-                "molecules": len({s.molecule for s in one.surfaces}),
-                "structures": len(one.surfaces),
-                "share": one.share,
-                "close": one.readout.close,
-                "sha256": one.checksum,
-            }
-            for one in sets
+def _of_others(sets: Sequence[SurfaceSet | CloseSet]) -> dict[str, object]:
+    """What other methods have taught, for the header."""
+    out: dict[str, dict[str, object]] = {}
+    for one in sets:
+        kind = "close" if isinstance(one, CloseSet) else "auxiliary"
+        out.setdefault(kind, {})[one.name] = {
+            "molecules": len(set(one.molecules)),
+            "structures": len(one.molecules),
+            "share": one.share,
+            "checksum": one.checksum,
         }
-    }
+    return dict(out)
 
 
 def training_domain(model: Model, records: Sequence[Reference]) -> dict[str, np.ndarray]:

@@ -15,25 +15,23 @@ from mlsemi.observables import XYZ
 from mlsemi.pairs import PairList
 from mlsemi.training.auxiliary import (
     DECIMALS,
-    ENERGY,
     READOUT,
-    Readout,
     Surface,
-    base_name,
     load_surfaces,
     save_surfaces,
     second_readout,
     surface_loss,
-    without_second_readouts,
 )
 from mlsemi.training.config import Auxiliary, TrainConfig
+from mlsemi.training.extra_maps import base_name, prefix_of, released
 from mlsemi.training.fit import fit
 from mlsemi.training.loss import LossWeights
-from mlsemi.training.parts import training_surfaces
+from mlsemi.training.parts import other_methods
 
 MODEL = random_model(seed=7)
 WEIGHTS = LossWeights(auxiliary=0.7)
-OTHER, CLOSE = Readout(0), Readout(1, close=True)
+NUMBER = 1
+PREFIX = prefix_of("auxiliary", NUMBER)
 
 
 def surfaces(seed=0):
@@ -53,47 +51,42 @@ def surfaces(seed=0):
     ]
 
 
-def with_second(model, readout, seed=1):
+def with_second(model, seed=1):
     """The model with a second readout of random weights."""
     rng = np.random.default_rng(seed)
-    start = second_readout(model, surfaces(), readout)
+    start = second_readout(model, surfaces(), NUMBER)
     more = {name: 0.3 * rng.normal(size=value.shape) for name, value in start.items()}
     return replace(model, weights=dict(model.weights) | more)
 
 
-@pytest.mark.parametrize("readout", [OTHER, CLOSE], ids=["other", "close"])
 @pytest.mark.parametrize("kind", ["nonlinear", "local", "band+readout", "linear"])
-def test_gradient_of_all_weights(kind, readout):
+def test_gradient_of_all_weights(kind):
     plain, given = random_model(FORMS[kind], seed=7), surfaces()
-    model = with_second(plain, readout)
-    loss, gradients = surface_loss(model, given, readout, WEIGHTS)
+    model = with_second(plain)
+    loss, gradients = surface_loss(model, given, NUMBER, WEIGHTS)
     assert loss > 0.0
     assert {n: g.shape for n, g in gradients.items()} == {
         n: w.shape for n, w in model.weights.items()
     }
-    second = {name for name in model.weights if name.startswith(readout.prefix)}
-    of_first = {name for name in READOUT if name in plain.weights and gradients[name].any()}
-    assert of_first == ({n for n in ENERGY if n in plain.weights} if readout.close else set())
+    second = {name for name in model.weights if name.startswith(PREFIX)}
+    assert not any(gradients[name].any() for name in READOUT if name in plain.weights)
     rng = np.random.default_rng(3)
     turns = {n: rng.normal(size=v.shape) for n, v in model.weights.items()}
     for names in (second, set(learned(plain))) if plain.form.learned else (second,):
 
         def at(t, names=names):
             weights = {n: v + t * turns[n] * (n in names) for n, v in model.weights.items()}
-            return surface_loss(Model(model.form, weights), given, readout, WEIGHTS)[0]
+            return surface_loss(Model(model.form, weights), given, NUMBER, WEIGHTS)[0]
 
         expected = sum(np.sum(turns[n] * gradients[n]) for n in names)
         assert abs(expected) > 1e-5
         assert derivative(at, 1e-3) == pytest.approx(expected, rel=1e-5)
 
 
-@pytest.mark.parametrize("readout", [OTHER, CLOSE], ids=["other", "close"])
-def test_a_perfect_second_readout_has_no_loss(readout):
-    """The readout of the first gives its energies and forces: as it is, or with nothing added."""
-    own = {n: MODEL.weights[n] * (0.0 if readout.close and n in ENERGY else 1.0) for n in READOUT}
-    model = replace(
-        MODEL, weights=dict(MODEL.weights) | {readout.prefix + n: w for n, w in own.items()}
-    )
+def test_a_perfect_second_readout_has_no_loss():
+    """The readout of the first, taken for the second, gives its energies and forces."""
+    same = {PREFIX + name: MODEL.weights[name] for name in READOUT}
+    model = replace(MODEL, weights=dict(MODEL.weights) | same)
     exact = []
     for surface in surfaces():
         pairs = PairList.of([surface.structure], model.form.elements, model.form.cutoff)
@@ -103,28 +96,20 @@ def test_a_perfect_second_readout_has_no_loss(readout):
         dipole = charges @ surface.structure.positions + prediction.atom_dipoles.sum(axis=0)[XYZ]
         energy = float(prediction.atom_energies.sum())
         exact.append(surface._replace(energy=energy, forces=forces, charges=charges, dipole=dipole))
-    of_energy = replace(WEIGHTS, charges=0.0, dipole=0.0)
-    assert surface_loss(model, exact, readout, of_energy)[0] < 1e-20
-    # charges and dipoles are read at the displaced geometries
-    assert surface_loss(model, exact, readout, WEIGHTS)[0] < 1e-12
+    assert surface_loss(model, exact, NUMBER, WEIGHTS)[0] < 1e-20
     for name in ("energy", "forces", "charges", "dipole"):
         wrong = [s._replace(**{name: getattr(s, name) + 0.1}) for s in exact]
-        assert surface_loss(model, wrong, readout, WEIGHTS)[0] > 1e-5
+        assert surface_loss(model, wrong, NUMBER, WEIGHTS)[0] > 1e-5
 
 
-@pytest.mark.parametrize("readout", [OTHER, CLOSE], ids=["other", "close"])
-def test_start_of_a_second_readout(readout):
+def test_start_of_a_second_readout():
     given = surfaces()
-    start = second_readout(MODEL, given, readout)
-    assert set(start) == {readout.prefix + name for name in READOUT}
+    start = second_readout(MODEL, given, NUMBER)
+    assert set(start) == {PREFIX + name for name in READOUT}
     for surface in given:
         species = [MODEL.form.elements.index(z) for z in surface.structure.numbers.tolist()]
-        energy = start[readout.prefix + "energy.atom"][species].sum()
-        if readout.close:
-            energy += MODEL.weights["energy.atom"][species].sum()
-        assert energy == pytest.approx(surface.energy)
-    both = dict(MODEL.weights) | start
-    assert set(without_second_readouts(both)) == set(MODEL.weights)
+        assert start[PREFIX + "energy.atom"][species].sum() == pytest.approx(surface.energy)
+    assert set(released(dict(MODEL.weights) | start)) == set(MODEL.weights)
     assert {base_name(name) for name in start} == set(READOUT)
 
 
@@ -160,20 +145,16 @@ def test_training_with_surfaces(tmp_path):
         model={"n_channel": MODEL.form.n_channel, "n_hidden": MODEL.form.n_hidden},
     ).with_changes(epochs=2)
     plain = fit(config, tmp_path, quiet=True)
-    save_surfaces(tmp_path / "close.h5", every)
-    sets = (Auxiliary("surfaces.h5", 0.5), Auxiliary("close.h5", close=True))
-    told = replace(config, auxiliary=sets, output="taught")
+    told = replace(config, auxiliary=(Auxiliary("surfaces.h5", 0.5),), output="taught")
     taught = fit(told, tmp_path, quiet=True)
     assert set(taught.model.weights) == set(plain.model.weights)
     for name in ("message.radial", "energy.out"):
         assert not np.allclose(taught.model.weights[name], plain.model.weights[name])
-    other, close = training_surfaces(told, tmp_path)
-    assert {s.molecule for s in other.surfaces} == set(molecules[:2])
-    assert (other.readout, close.readout) == (OTHER, CLOSE)
+    (one,) = other_methods(told, tmp_path)
+    assert set(one.molecules) == set(molecules[:2])
     header = taught.header["training"]["auxiliary"]
     assert {name: entry["structures"] for name, entry in header.items()} == {
-        "surfaces.h5": len(other.surfaces),
-        "close.h5": len(close.surfaces),
+        "surfaces.h5": len(one.surfaces)
     }
     assert "auxiliary" not in plain.header["training"]
 
@@ -183,4 +164,4 @@ def test_surfaces_without_a_training_molecule(tmp_path):
     save_surfaces(path, [s._replace(molecule=named_in("test", 1)[0]) for s in surfaces()])
     config = TrainConfig("x", (), "x", auxiliary=(Auxiliary("surfaces.h5"),))
     with pytest.raises(ParameterError, match=re.escape(f"{path}: holds no surface")):
-        training_surfaces(config, tmp_path)
+        other_methods(config, tmp_path)

@@ -8,7 +8,8 @@ from mlsemi.errors import InputError
 from mlsemi.training.auxiliary import load_surfaces
 from mlsemi.training.dataset import split_of
 from mlsemi.training.geometries import gfn2_calculator, inchikey
-from mlsemi.training.relaxations import molecules_of, relaxation_surfaces, surfaces_of_list
+from mlsemi.training.relaxations import relaxation_surfaces
+from mlsemi.training.surface_lists import molecules_of, surfaces_of_list
 from mlsemi.units import BOHR_ANGSTROM, HARTREE_EV
 
 SMILES = ("O", "C", "N", "CO", "C=O", "C#N", "CC", "C=C", "CF", "CS")

@@ -1,0 +1,29 @@
+"""Last maps that exist in training alone: how another method reads the same features.
+
+Their weights are named after those of the model, behind a prefix: ``auxiliary.0.charge`` is the
+charge of the first set of auxiliary surfaces, ``close.1.onsite`` what the second close level adds
+to the on-site map. The parameter set that is released contains none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+KINDS = ("auxiliary", "close")
+
+
+def prefix_of(kind: str, number: int) -> str:
+    """Of the names of one set's weights."""
+    return f"{kind}.{number}."
+
+
+def base_name(name: str) -> str:
+    """Name of a weight without the prefix."""
+    return name.split(".", 2)[2] if name.startswith(KINDS) else name
+
+
+def released(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The weights of the model itself."""
+    return {name: value for name, value in weights.items() if not name.startswith(KINDS)}

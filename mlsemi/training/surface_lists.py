@@ -1,0 +1,104 @@
+"""Auxiliary surfaces of the molecules of SMILES lists: ``mlsemi surfaces``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+
+from mlsemi.errors import InputError, MlsemiError
+from mlsemi.outputs import check_writable
+from mlsemi.parameters import Parameters
+from mlsemi.training.auxiliary import Surface, save_surfaces
+from mlsemi.training.commands import available_cores, require_programs
+from mlsemi.training.dataset import split_of
+from mlsemi.training.exploration import explored_surfaces
+from mlsemi.training.inputs import read_hashes
+from mlsemi.training.relaxations import relaxation_surfaces
+from mlsemi.training.workers import process_pool
+
+
+def surfaces_of_list(
+    inputs: Sequence[str | os.PathLike[str]],
+    output: str | os.PathLike[str],
+    exclude: str | os.PathLike[str] | None = None,
+    dynamics: str | None = None,
+    seed: int = 1,
+    processes: int | None = None,
+    quiet: bool = False,
+) -> list[Surface]:
+    """Auxiliary surfaces of the training molecules of SMILES lists -> one file.
+
+    Parameters
+    ----------
+    inputs : sequence of path
+        One SMILES per line.
+    output : path
+        HDF5 file to write, see :mod:`mlsemi.training.auxiliary`.
+    exclude : path, optional
+        sha256(InChIKey) of molecules to leave out.
+    dynamics : str, optional
+        Parameter set whose own dynamics is followed, instead of relaxations with GFN2-xTB.
+    seed : int
+        Of all random numbers.
+    processes : int, optional
+        One per core by default.
+    quiet : bool
+        No progress bar and no summary.
+
+    Raises
+    ------
+    InputError
+        If a list cannot be read or no molecule gives a geometry.
+    MlsemiError
+        If a program is missing, or a worker process dies.
+    """
+    require_programs()
+    check_writable(output)
+    provenance: dict[str, object] = {"seed": seed}
+    surfaces_of = relaxation_surfaces
+    if dynamics is not None:
+        known = Parameters.load(dynamics)
+        provenance |= {"dynamics": known.name, "checksum": known.checksum}
+        surfaces_of = partial(explored_surfaces, parameters=dynamics)
+    labels = molecules_of(inputs, read_hashes(exclude))
+    console = Console(stderr=True, quiet=quiet)
+    try:
+        with process_pool(processes or available_cores()) as pool:
+            work = pool.map(surfaces_of, labels, [seed] * len(labels), chunksize=4)
+            shown = track(work, "surfaces", total=len(labels), console=console, disable=quiet)
+            surfaces = [surface for some in shown for surface in some]
+    except BrokenProcessPool:
+        raise MlsemiError("a worker process died: use fewer --processes") from None
+    if not surfaces:
+        raise InputError("no training molecule in the lists gives a geometry")
+    save_surfaces(Path(output), surfaces, provenance)
+    if not quiet:
+        n_molecule = len({surface.molecule for surface in surfaces})
+        console.print(
+            f"{output}: {len(surfaces)} geometries of {n_molecule} molecules; "
+            f"{len(labels) - n_molecule} molecules gave none"
+        )
+    return surfaces
+
+
+def molecules_of(
+    inputs: Sequence[str | os.PathLike[str]], excluded: frozenset[str]
+) -> list[tuple[str, str]]:
+    """(SMILES, InChIKey) of every training molecule of the lists, each once."""
+    from rdkit import Chem
+
+    from mlsemi.training.campaign import jobs_of_smiles
+
+    kept = {}
+    for path in inputs:
+        for job in jobs_of_smiles(path, excluded):
+            if split_of(job.molecule) == "train":
+                canonical = Chem.MolToSmiles(Chem.MolFromSmiles(job.label))
+                kept[canonical] = job.label, job.molecule
+    return list(kept.values())
