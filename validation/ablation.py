@@ -4,7 +4,7 @@
     python validation/ablation.py parameters/reference/small*.h5 --limit 0 --name ablation-forces \
         --rows "organic-1 recipe" "two GFN2-xTB surfaces per record"
 
-Every row is trained like organic-1, without auxiliary surfaces, but for one change, on the same
+Every row is trained like organic-1, without other methods, but for one change, on the same
 molecules, and measured on the validation molecules (the test molecules stay unseen). One seed each:
 differences below 10 % are noise. Finished rows are kept in NAME.json: the same command continues a
 run that was stopped.
@@ -49,8 +49,11 @@ COLUMNS = {
 def variants(base: TrainConfig) -> dict[str, TrainConfig]:
     """Configuration of each row."""
     loss, schedule = base.loss, base.schedule
-    of_gfn2, of_small_basis = (
-        replace(a, file=str(CONFIG.parent / a.file)) for a in TrainConfig.load(CONFIG).auxiliary
+    recipe = TrainConfig.load(CONFIG)
+    (of_gfn2,), (of_small_basis,) = recipe.auxiliary, recipe.close
+    of_gfn2 = replace(of_gfn2, file=str(CONFIG.parent / of_gfn2.file))
+    of_small_basis = replace(
+        of_small_basis, datasets=tuple(str(CONFIG.parent / d) for d in of_small_basis.datasets)
     )
     without = {"residual": 0.0, "residual_virtual": 0.0}
     return {
@@ -59,15 +62,10 @@ def variants(base: TrainConfig) -> dict[str, TrainConfig]:
             base, auxiliary=(replace(of_gfn2, share=0.5),)
         ),
         TWO: replace(base, auxiliary=(replace(of_gfn2, share=2.0),)),
-        f"{TWO}, and one of a small basis": replace(
-            base, auxiliary=(replace(of_gfn2, share=2.0), replace(of_small_basis, share=1.0))
-        ),
-        f"{TWO}, and one of a small basis, also apart": replace(
+        "one GFN2-xTB surface and one small-basis record per record": replace(
             base,
-            auxiliary=(
-                replace(of_gfn2, share=2.0),
-                replace(of_small_basis, share=1.0, close=False),
-            ),
+            auxiliary=(replace(of_gfn2, share=1.0),),
+            close=(replace(of_small_basis, share=1.0),),
         ),
         "physics baseline only": replace(base, only=BASELINE),
         "no residual (matrix elements)": replace(base, loss=replace(loss, **without)),
@@ -152,6 +150,7 @@ def main() -> None:
         datasets=tuple(str(path.resolve()) for path in options.datasets),
         limit=options.limit,
         auxiliary=(),
+        close=(),
     )
     dataset = ReferenceDataset.load(*options.datasets)
     held_out = select(dataset, "validation", base.elements)

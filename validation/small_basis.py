@@ -6,7 +6,8 @@ B3LYP/def2-SVP (grid level 1) and GFN2-xTB on molecules of three to six heavy at
 files, beside their B3LYP/def2-TZVP results. Differences of the forces are fitted by functions of
 each pair of elements and its distance, those of the occupied valence levels by one constant for
 each kind of orbital (element, s or p) times its share in the reference orbital, by ridge regression
-on three quarters of the molecules. What is left on the others tells how simple the difference is,
+on three quarters of the molecules; so are those of the valence virtual levels, matched by overlap,
+and the LUMO's among them. What is left on the others tells how simple the difference is,
 and so what calculations of the method are worth in training.
 """
 
@@ -21,18 +22,18 @@ import numpy as np
 import report
 from gfn2 import gfn2
 from rich.progress import track
+from scipy.optimize import linear_sum_assignment
 from sklearn.linear_model import RidgeCV
 
 from mlsemi.basis import Basis
-from mlsemi.training import kohn_sham
 from mlsemi.training.dataset import Reference, ReferenceDataset
-from mlsemi.training.reference import Level, mean_field
+from mlsemi.training.reference import Level, reference_record
 from mlsemi.units import FORCE_EV_ANGSTROM, HARTREE_EV
 
 FILES = ("small.h5", "small-2.h5", "small-4.h5")
 ELEMENTS = (1, 6, 7, 8)
 SIZES = range(3, 7)
-SMALL = Level(basis="def2-svp", grid=1)
+SMALL = Level(basis="def2-svp", grid=1, forces=True)
 CENTERS = np.linspace(1.2, 7.0, 24)
 """Of the Gaussians of the distance, bohr."""
 PENALTIES = 10.0 ** np.arange(-4.0, 3.0)
@@ -48,6 +49,7 @@ def chosen(number: int) -> list[Reference]:
         if set(r.structure.numbers.tolist()) <= set(ELEMENTS)
         and int((r.structure.numbers > 1).sum()) in SIZES
         and r.split == "train"
+        and r.valence_virtuals.size
     ]
     order = np.random.default_rng(1).permutation(len(records))
     return [records[k] for k in order[:number]]
@@ -60,26 +62,36 @@ def by_gfn2(record: Reference) -> tuple[np.ndarray, np.ndarray]:
     return -FORCE_EV_ANGSTROM * result.get("gradient"), HARTREE_EV * levels
 
 
-def by_small_basis(record: Reference) -> tuple[np.ndarray, np.ndarray]:
-    """Forces (n_atom, 3), eV/angstrom, and occupied valence levels, eV."""
-    solver = mean_field(record.structure, SMALL)
-    levels = solver.mo_energy[record.n_core :][: record.n_occupied]
-    return FORCE_EV_ANGSTROM * kohn_sham.forces(solver), HARTREE_EV * levels
-
-
-def by_reference(record: Reference) -> tuple[np.ndarray, np.ndarray]:
+def of_record(record: Reference) -> tuple[np.ndarray, np.ndarray]:
     """Forces (n_atom, 3), eV/angstrom, and occupied valence levels, eV."""
     forces = FORCE_EV_ANGSTROM * np.asarray(record.forces)
     return forces, HARTREE_EV * record.energies[: record.n_occupied]
 
 
-def shares(record: Reference) -> np.ndarray:
-    """(n_occupied, n_kind) part of every occupied orbital on each kind of minimal orbital."""
+def by_small_basis(record: Reference) -> Reference:
+    """The same geometry in the small basis."""
+    return reference_record(record.structure, record.molecule, record.label, record.origin, SMALL)
+
+
+def virtual_levels(record: Reference, small: Reference) -> tuple[np.ndarray, np.ndarray]:
+    """Differences of matched valence virtual levels (n_matched,), eV, and indices of the orbitals.
+
+    The first is the LUMO's.
+    """
+    ours, theirs = record.valence_virtuals, small.valence_virtuals
+    overlap = record.valence_amplitudes[:, ours].T @ small.valence_amplitudes[:, theirs]
+    rows, columns = linear_sum_assignment(-(overlap**2))
+    difference = record.energies[ours[rows]] - small.energies[theirs[columns]]
+    return HARTREE_EV * difference, ours[rows]
+
+
+def shares(record: Reference, orbitals: np.ndarray) -> np.ndarray:
+    """(n, n_kind) part of some orbitals on each kind of minimal orbital."""
     basis = Basis.of(record.structure)
     numbers = record.structure.numbers[basis.orbital_atom]
     kind = 2 * np.searchsorted(ELEMENTS, numbers) + basis.orbital_l
-    squares = record.valence_amplitudes[:, : record.n_occupied] ** 2
-    out = np.zeros((record.n_occupied, 2 * len(ELEMENTS)))
+    squares = record.valence_amplitudes[:, orbitals] ** 2
+    out = np.zeros((len(orbitals), 2 * len(ELEMENTS)))
     np.add.at(out.T, kind, squares)
     return out
 
@@ -119,18 +131,40 @@ def main() -> None:
     parser.add_argument("--number", type=int, default=130, help="structures")
     options = parser.parse_args()
     records = chosen(options.number)
-    features = [pair_forces(r) for r in records], [shares(r) for r in records]
-    exact = [by_reference(r) for r in records]
+    pairs = [pair_forces(r) for r in records]
+    kinds = [shares(r, np.arange(r.n_occupied)) for r in records]
+    exact = [of_record(r) for r in records]
+    small = [by_small_basis(r) for r in track(records, "B3LYP/def2-SVP", transient=True)]
+    found = {
+        "B3LYP/def2-SVP": [of_record(r) for r in small],
+        "GFN2-xTB": [by_gfn2(r) for r in track(records, "GFN2-xTB", transient=True)],
+    }
     errors = {}
-    for name, method in {"B3LYP/def2-SVP": by_small_basis, "GFN2-xTB": by_gfn2}.items():
-        found = [method(r) for r in track(records, name, transient=True)]
-        errors[name] = [
-            left_over(x, [e[k] - f[k] for e, f in zip(exact, found, strict=True)])
-            for k, x in enumerate(features)
-        ]
-    head = ["method", "forces / (eV/angstrom)", "after a fit of pairs", "occupied levels / eV",
-            "after a fit of constants"]  # fmt: skip
-    rows = [[name, *(f"{e:.3f}" for pair in row for e in pair)] for name, row in errors.items()]
+    for name, results in found.items():
+        both = list(zip(exact, results, strict=True))
+        errors[name] = {
+            "forces / (eV/angstrom), a function per pair": left_over(
+                pairs, [e[0] - f[0] for e, f in both]
+            ),
+            "occupied levels / eV, a constant per kind": left_over(
+                kinds, [e[1] - f[1] for e, f in both]
+            ),
+        }
+    virtual = [virtual_levels(r, s) for r, s in zip(records, small, strict=True)]
+    virtual_kinds = [shares(r, rows) for r, (_, rows) in zip(records, virtual, strict=True)]
+    of_small = errors["B3LYP/def2-SVP"]
+    of_small["valence virtual levels / eV, a constant per kind"] = left_over(
+        virtual_kinds, [d for d, _ in virtual]
+    )
+    of_small["LUMO / eV, one constant"] = left_over(
+        [np.ones((1, 1)) for _ in virtual], [d[:1] for d, _ in virtual]
+    )
+    head = ["method", "what, fitted by", "difference", "after the fit"]
+    rows = [
+        [name, what, *(f"{e:.3f}" for e in pair)]
+        for name, table in errors.items()
+        for what, pair in table.items()
+    ]
     report.write(
         "small_basis",
         "How far cheaper methods are from the reference",

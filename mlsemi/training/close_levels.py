@@ -9,13 +9,14 @@ trained on like any others (difference learning: Ramakrishnan et al., J. Chem. T
 
     w(close) = w + d,   and of the energy's perceptron: hidden units of its own are added.
 
-The parameter set that is released contains no differences.
+The parameter set that is released contains no differences. Of the virtual levels only the LUMO
+takes part: higher ones are other orbitals in another basis, 0.5 eV apart after the same fit.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -49,14 +50,14 @@ class CloseSet:
     Attributes
     ----------
     name : str
-        Of their file.
+        Of their files.
     number : int
         Of their differences.
     share : float
         Records in a batch per record of the reference.
     targets : list of Target
     checksum : str
-        Of the dataset.
+        Of the datasets together.
     """
 
     name: str
@@ -79,7 +80,8 @@ class CloseSet:
     ) -> tuple[float, dict[str, np.ndarray]]:
         """Summed loss of some records (eV^2) and its gradient, times ``weights.close``."""
         close = with_differences(model, self.number)
-        losses, _, gradients = batch_loss(close, [self.targets[k] for k in rows], weights)
+        terms = replace(weights, virtual=0.0, residual_virtual=0.0)
+        losses, _, gradients = batch_loss(close, [self.targets[k] for k in rows], terms)
         gradients = {name: weights.close * value for name, value in gradients.items()}
         return weights.close * sum(losses), differences_adjoint(model, self.number, gradients)
 

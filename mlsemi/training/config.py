@@ -71,17 +71,33 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Auxiliary:
-    """What another method says: auxiliary surfaces, or records of a close level.
+    """Auxiliary surfaces of one method (:mod:`mlsemi.training.auxiliary`).
 
     Attributes
     ----------
     file : str
-        Relative to the config file; what it holds of training molecules takes part.
+        Relative to the config file; surfaces of training molecules take part.
     share : float
-        Geometries in a batch per record of the reference.
+        Surfaces in a batch per record.
     """
 
     file: str
+    share: float = 1.0
+
+
+@dataclass(frozen=True)
+class Close:
+    """Records of one level close to the reference (:mod:`mlsemi.training.close_levels`).
+
+    Attributes
+    ----------
+    datasets : tuple of str
+        Relative to the config file; records of training molecules take part.
+    share : float
+        Of them in a batch per record of the reference.
+    """
+
+    datasets: tuple[str, ...]
     share: float = 1.0
 
 
@@ -97,10 +113,8 @@ class TrainConfig:
         Dataset files, relative to the config file.
     output : str
         Folder of the finished parameter set, relative to the config file.
-    auxiliary, close : tuple of Auxiliary
-        One ``[[auxiliary]]`` table for each file of auxiliary surfaces
-        (:mod:`mlsemi.training.auxiliary`), one ``[[close]]`` table for each dataset of a close
-        level (:mod:`mlsemi.training.close_levels`).
+    auxiliary, close : tuple of Auxiliary, tuple of Close
+        One ``[[auxiliary]]`` or ``[[close]]`` table each.
     elements : tuple of str
     seed, threads : int
     only : tuple of str
@@ -124,7 +138,7 @@ class TrainConfig:
     datasets: tuple[str, ...]
     output: str
     auxiliary: tuple[Auxiliary, ...] = ()
-    close: tuple[Auxiliary, ...] = ()
+    close: tuple[Close, ...] = ()
     elements: tuple[str, ...] = ("H", "C", "N", "O")
     seed: int = 0
     threads: int = 1
@@ -164,14 +178,11 @@ class TrainConfig:
         if unknown:
             raise InputError(f"{path}: unknown entries {', '.join(sorted(unknown))}")
         try:
-            for key in ("auxiliary", "close"):
-                data[key] = _tables(key, data.get(key, []))
+            for key, kind in (("auxiliary", Auxiliary), ("close", Close)):
+                data[key] = _tables(kind, key, data.get(key, []))
             data["loss"] = _checked(LossWeights(**data.get("loss", {})))
             data["schedule"] = _checked(Schedule(**data.get("schedule", {})))
-            for key in ("datasets", "elements", "only"):
-                if isinstance(data.get(key), list):
-                    data[key] = tuple(data[key])
-            config = _checked(cls(**data))
+            config = _checked(cls(**_with_tuples(data)))
             _checked(config.form())
         except (TypeError, InputError) as error:
             raise InputError(f"{path}: {error}") from None
@@ -186,16 +197,22 @@ class TrainConfig:
         return ModelForm(tuple(number_of(text) for text in self.elements), **self.model)
 
 
-def _tables(key: str, tables: object) -> tuple[Auxiliary, ...]:
+def _tables(kind: type[Table], key: str, tables: object) -> tuple[Table, ...]:
+    """One object for each ``[[key]]`` table."""
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise InputError(f"{key} = {tables!r}, need [[{key}]] tables with a file")
-    return tuple(_checked(Auxiliary(**table)) for table in tables)
+        raise InputError(f"{key} = {tables!r}, need [[{key}]] tables")
+    return tuple(_checked(kind(**_with_tuples(table))) for table in tables)
+
+
+def _with_tuples(table: dict[str, Any]) -> dict[str, Any]:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}
 
 
 MAY_BE_ZERO = ("committee",)
 """Whole numbers that may be zero although their default is not."""
 
-T = TypeVar("T", TrainConfig, Schedule, LossWeights, ModelForm, Auxiliary)
+T = TypeVar("T", TrainConfig, Schedule, LossWeights, ModelForm, Auxiliary, Close)
+Table = TypeVar("Table", Auxiliary, Close)
 
 
 def _checked(entries: T) -> T:

@@ -67,13 +67,13 @@ def other_methods(config: TrainConfig, base: Path) -> list[SurfaceSet | CloseSet
             raise ParameterError(f"{path}: holds no surface of a training molecule")
         checksum = hashlib.sha256(path.read_bytes()).hexdigest()
         sets.append(SurfaceSet(path.name, number, table.share, surfaces, checksum))
-    for number, table in enumerate(config.close):
-        path = base / table.file
-        dataset = ReferenceDataset.load(path)
+    for number, level in enumerate(config.close):
+        dataset = ReferenceDataset.load(*(base / name for name in level.datasets))
         targets = [Target(r) for r in dataset if _is_taught(r, known)]
+        name = ", ".join(Path(name).name for name in level.datasets)
         if not targets:
-            raise ParameterError(f"{path}: holds no record of a training molecule")
-        sets.append(CloseSet(path.name, number, table.share, targets, dataset.checksum))
+            raise ParameterError(f"{name}: no record of a training molecule")
+        sets.append(CloseSet(name, number, level.share, targets, dataset.checksum))
     return sets
 
 

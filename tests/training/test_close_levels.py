@@ -1,6 +1,5 @@
 """Close levels: their differences, their loss and its gradient, and that they teach the model."""
 
-import re
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +11,7 @@ from teacher import lessons, named_in
 from mlsemi.errors import ParameterError
 from mlsemi.model import Model
 from mlsemi.training.close_levels import CloseSet, differences, with_differences
-from mlsemi.training.config import Auxiliary, TrainConfig
+from mlsemi.training.config import Close, TrainConfig
 from mlsemi.training.dataset import ReferenceDataset
 from mlsemi.training.evaluation import batch_loss, evaluate_model
 from mlsemi.training.extra_maps import base_name, prefix_of, released
@@ -66,7 +65,8 @@ def test_without_differences_it_is_the_model(kind):
     start = {n: v if n.endswith((".in", ".bias")) else 0.0 * v for n, v in start.items()}
     model = replace(plain, weights=dict(plain.weights) | start)
     loss, gradients = CLOSE.loss(model, [1], WEIGHTS)
-    direct, _, of_model = batch_loss(plain, TARGETS[1:], WEIGHTS)
+    terms = replace(WEIGHTS, virtual=0.0, residual_virtual=0.0)
+    direct, _, of_model = batch_loss(plain, TARGETS[1:], terms)
     assert loss == pytest.approx(0.7 * direct[0], rel=1e-12)
     for name, value in of_model.items():
         np.testing.assert_allclose(gradients[name], 0.7 * value, rtol=1e-6, atol=1e-8)
@@ -120,7 +120,7 @@ def test_training_with_a_close_level(tmp_path):
     ).with_changes(epochs=40)
     config = replace(config, schedule=replace(config.schedule, batch=3))
     plain = fit(config, tmp_path, quiet=True)
-    told = replace(config, close=(Auxiliary("many.h5", 4.0),), output="taught")
+    told = replace(config, close=(Close(("many.h5",), 4.0),), output="taught")
     taught = fit(told, tmp_path, quiet=True)
     assert set(taught.model.weights) == set(plain.model.weights)
     unseen = [Target(record) for record in few.split("validation")]
@@ -136,6 +136,6 @@ def test_records_without_a_training_molecule(tmp_path):
     path = tmp_path / "close.h5"
     (test,) = named_in("test", 1)
     ReferenceDataset(tuple(replace(r, molecule=test) for r in RECORDS)).save(path)
-    config = TrainConfig("x", (), "x", close=(Auxiliary("close.h5"),))
-    with pytest.raises(ParameterError, match=re.escape(f"{path}: holds no record")):
+    config = TrainConfig("x", (), "x", close=(Close(("close.h5",)),))
+    with pytest.raises(ParameterError, match=r"close\.h5: no record of a training"):
         other_methods(config, tmp_path)
