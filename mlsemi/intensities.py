@@ -16,12 +16,13 @@ def intensities(
     velocity: np.ndarray,
     angular: np.ndarray,
     origin: np.ndarray,
+    factor: float = 1.0,
 ) -> ExcitedStates:
     """Add transition dipoles, oscillator and rotatory strengths.
 
-    For singlets, with <0|O|n> = sqrt(2) sum_ia X_ia <i|O|a> (X + Y for r and X - Y for the
-    antisymmetric operators in the full response), r = <0|r|n>, v = <0|d/dr|n> and
-    l = <0|(r - origin) x d/dr|n>:
+    For singlets, with <0|O|n> = c sqrt(2) sum_ia X_ia <i|O|a> (X + Y for r and X - Y for the
+    antisymmetric operators in the full response; c a common factor), r = <0|r|n>,
+    v = <0|d/dr|n> and l = <0|(r - origin) x d/dr|n>:
 
     - f = 2/3 w r.r in the length form, 2/3 v.v / w in the velocity form;
     - R = v.l / (2 w) in the velocity form, r.l / 2 in the length form. Both are
@@ -41,6 +42,8 @@ def intensities(
         Loewdin orbitals, atomic units.
     origin : (3,) array
         Of the angular momentum in the length form of R, bohr.
+    factor : float
+        c, of all moments (:class:`mlsemi.response_constants.ExcitationParameters`).
 
     Returns
     -------
@@ -59,7 +62,7 @@ def intensities(
     X, Y = states.amplitudes, states.deexcitations
     symmetric, antisymmetric = (X, X) if Y is None else (X + Y, X - Y)
     r, v, l = (
-        _transition_moments(vectors, orbitals, operator)
+        factor * _transition_moments(vectors, orbitals, operator)
         for vectors, operator in (
             (symmetric, dipole),
             (antisymmetric, velocity),

@@ -73,6 +73,8 @@ class ExcitationParameters:
     fock_near, fock_far : float
         Fraction of exact exchange that the orbital energies lack, on one atom and at large
         distance: theory eq 9a.
+    moment : float
+        Factor of all transition moments: a minimal basis makes bright states too bright.
     """
 
     hardness: Mapping[int, float] = field(default_factory=_default_hardness)
@@ -84,14 +86,17 @@ class ExcitationParameters:
     ax_one_center: float = 1.0
     fock_near: float = 0.0
     fock_far: float = 0.0
+    moment: float = 1.0
 
     def __post_init__(self) -> None:
         for name in ("hardness", "exchange_sp", "exchange_pp"):
             if not all(np.isfinite(value) for value in getattr(self, name).values()):
                 raise ParameterError(f"excitation parameter {name} has a value that is not finite")
-        scalars = (self.ax, self.alpha_k, self.beta_j, *self.hardness.values())
+        scalars = (self.ax, self.alpha_k, self.beta_j, self.moment, *self.hardness.values())
         if not all(np.isfinite(value) and value > 0.0 for value in scalars):
-            raise ParameterError("hardness, ax, alpha_k and beta_j must be positive and finite")
+            raise ParameterError(
+                "hardness, ax, alpha_k, beta_j and moment must be positive and finite"
+            )
         if not all(np.isfinite(self.scalars)):
             raise ParameterError("ax_one_center, fock_near and fock_far must be finite")
 

@@ -290,5 +290,5 @@ def _excited(
             method=method,
         )
         center = frame.structure.center
-        out[f"{multiplicity}s"] = intensities(states, atomic, *operators, center)
+        out[f"{multiplicity}s"] = intensities(states, atomic, *operators, center, constants.moment)
     return out

@@ -1,7 +1,7 @@
 """Fit the constants of the excited states of a parameter set and write them into its header.
 
 Elements that only the TDA-ris singlets of ``reference/singlets*.h5`` hold (F, S, Cl) get their
-constants from those. The validation molecules calibrate the uncertainties of excitation energies
+constants from those, and so does the factor of the transition moments. The validation molecules calibrate the uncertainties of excitation energies
 afterwards.
 
     python parameters/calibrate_excitations.py organic-1
@@ -25,6 +25,7 @@ from mlsemi.parameters import Parameters
 from mlsemi.training.committee_fit import with_calibrated_excitations
 from mlsemi.training.dataset import ReferenceDataset
 from mlsemi.training.excitation_fit import FitOptions, calibrate, extend
+from mlsemi.training.moment_fit import with_fitted_moment
 
 HERE = Path(__file__).parent
 DATASETS = sorted((HERE / "reference").glob("excitations*.h5"))
@@ -49,13 +50,19 @@ def main() -> None:
     elements = sorted((found - known) & set(fitted.elements))
     if elements:
         fitted = extend(fitted, more, elements)
+    fitted = with_fitted_moment(fitted, more)
     fitted = with_calibrated_excitations(fitted, list(dataset.split("validation")))
     if not options.dry_run:
         fitted.save(folder)
     for name, value in fitted.excitation.to_mapping(fitted.elements).items():
         print(f"{name}: {value}")
     about = fitted.header["excitation_fit"]
-    for title, part in (("", about), (f"{', '.join(elements)}: ", about.get("further_elements"))):
+    parts = {
+        "": about,
+        f"{', '.join(elements)}: ": about.get("further_elements"),
+        "strengths: ": about["strengths"],
+    }
+    for title, part in parts.items():
         for name, row in (part or {"errors": {}})["errors"].items():
             values = ", ".join(f"{key} {value:.3g}" for key, value in row.items())
             print(f"{title}{name}: {values}")

@@ -222,6 +222,17 @@ def test_rotation_translation_permutation():
     np.testing.assert_allclose(one.rotatory_strengths, -two.rotatory_strengths, atol=1e-11)
 
 
+def test_a_factor_of_the_moments_scales_all_strengths_by_its_square():
+    m = distorted("H2CO", amplitude=0.3)
+    states = excite_with(m.state, m.interaction(), 6)
+    one, two = (intensities(states, m.state.orbitals, *m.operators(), c) for c in (1.0, 0.8))
+    np.testing.assert_allclose(two.transition_dipoles, 0.8 * one.transition_dipoles, rtol=1e-12)
+    for name in (
+        "oscillator_strengths", "velocity_strengths", "rotatory_strengths", "rotatory_lengths"
+    ):  # fmt: skip
+        np.testing.assert_allclose(getattr(two, name), 0.64 * getattr(one, name), rtol=1e-12)
+
+
 def test_far_fragments_keep_their_local_states():
     water, ammonia = distorted("H2O").structure, distorted("NH3").structure
     pair = huckel(

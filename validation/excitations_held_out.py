@@ -26,14 +26,14 @@ from rich.progress import track
 from mlsemi import singlepoint
 from mlsemi.parameters import Parameters
 from mlsemi.training.dataset import Reference, ReferenceDataset
-from mlsemi.training.excitation_cases import cases_of, in_valence_frame, match
-from mlsemi.training.excitation_fit import shifted_ris
+from mlsemi.training.excitation_cases import cases_of, match
+from mlsemi.training.excitation_fit import N_MODEL, shifted_ris
+from mlsemi.training.moment_fit import BRIGHT, N_LOWEST, brightest, reference_strengths
 from mlsemi.units import HARTREE_EV
 
 FOLDER = report.HERE.parent / "parameters" / "reference"
 HELD_OUT = ("singlets.h5", "ris-camb3lyp.h5", "ris-camb3lyp-2.h5")
 LARGER = "ris-larger.h5"
-N_MODEL, N_LOWEST, BRIGHT = 20, 5, 0.05
 
 
 class Singlets(NamedTuple):
@@ -50,30 +50,22 @@ class Singlets(NamedTuple):
     strength: tuple[float, float]
 
 
-def valence(record: Reference) -> np.ndarray:
-    """Which TDA-ris singlets of a record the minimal basis holds."""
-    assert record.ris_transitions is not None
-    return in_valence_frame(record.ris_transitions)
-
-
 def compare(record: Reference, parameters: Parameters) -> Singlets:
-    """Model and reference of one molecule."""
-    (case,) = cases_of(parameters, [shifted_ris(record)])
+    """Model and reference of one molecule, a record of :func:`shifted_ris`."""
+    (case,) = cases_of(parameters, [record])
     states = singlepoint(record.structure, parameters=parameters, singlets=N_MODEL).singlets
     assert states is not None
-    assert record.ris_strengths is not None
     reference = HARTREE_EV * case.energies["singlet"][:N_LOWEST]
     found = match(case, states)[0][:N_LOWEST]
     model = np.where(found >= 0, HARTREE_EV * states.energies[found], np.nan)
-    strengths = record.ris_strengths[valence(record)][:N_LOWEST]
-    bright = int(np.argmax(strengths))
-    own = states.oscillator_strengths[found[bright]] if found[bright] >= 0 else np.nan
+    bright, ours = brightest(case, states)
+    own = states.oscillator_strengths[ours] if ours >= 0 else np.nan
     return Singlets(
         record.label,
         (HARTREE_EV * float(states.energies[0]), float(reference[0])),
         model - reference,
         (float(model[bright]), float(reference[bright])),
-        (float(own), float(strengths[bright])),
+        (float(own), float(reference_strengths(record)[bright])),
     )
 
 
@@ -104,7 +96,8 @@ def main() -> None:
     found = {
         name: [
             compare(r, parameters)
-            for r in track([r for r in records if valence(r).any()], name, transient=True)
+            for r in track(list(map(shifted_ris, records)), name, transient=True)
+            if reference_strengths(r).size
         ]
         for name, records in sets.items()
     }

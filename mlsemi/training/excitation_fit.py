@@ -382,6 +382,7 @@ def shifted_ris(record: Reference) -> Reference:
     return replace(
         record,
         singlet_energies=record.ris_energies + RIS_SHIFT,
+        singlet_strengths=record.ris_strengths,
         singlet_transitions=record.ris_transitions,
         triplet_energies=None,
         triplet_transitions=None,
