@@ -4,7 +4,7 @@ import pytest
 from molecules import SMALL
 
 from mlsemi.errors import InputError
-from mlsemi.training.config import Schedule, TrainConfig
+from mlsemi.training.config import Auxiliary, Close, Schedule, TrainConfig
 from mlsemi.training.loss import LossWeights
 
 GOOD = """
@@ -19,6 +19,11 @@ cutoff = 7
 occupied = 2.0
 [schedule]
 epochs = 4
+[[auxiliary]]
+file = "cheap.h5"
+[[close]]
+datasets = ["near.h5", "nearer.h5"]
+share = 0.5
 """
 
 
@@ -33,6 +38,8 @@ def test_entries_arrive(tmp_path):
     assert (config.name, config.datasets, config.seed) == ("small", ("data.h5",), 3)
     assert config.loss.occupied == 2.0
     assert config.schedule.epochs == 4
+    assert config.auxiliary == (Auxiliary("cheap.h5"),)
+    assert config.close == (Close(("near.h5", "nearer.h5"), 0.5),)
     assert config.form().n_channel == 3
     assert config.form().elements == SMALL.elements
     assert config.with_changes(epochs=9, seed=5).schedule.epochs == 9
@@ -68,6 +75,10 @@ def test_entries_arrive(tmp_path):
         ("epochs = 4", "epochs = 0", "epochs = 0"),
         ("epochs = 4", "epochs = true", "epochs = True"),
         ("epochs = 4", "batch = -2", "batch = -2"),
+        ('file = "cheap.h5"', "share = 1.0", "file"),
+        ("share = 0.5", "share = -0.5", "share = -0.5"),
+        ('datasets = ["near.h5", "nearer.h5"]', 'datasets = "near.h5"', "datasets = 'near.h5'"),
+        ("[[close]]", "[close]", "[[close]]"),
         ("[model]\nn_channel = 3\ncutoff = 7", "model = 3", "mapping"),
     ],
 )
