@@ -152,8 +152,6 @@ class TrainConfig:
     schedule: Schedule = field(default_factory=Schedule)
 
     def __post_init__(self) -> None:
-        if self.auxiliary and not self.form().readout:
-            raise InputError("auxiliary surfaces need features that the energy reads")
         if self.split not in ("molecule", "frame"):
             raise InputError(f"split = {self.split!r}, need molecule or frame")
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mlsemi.errors import ParameterError
+from mlsemi.errors import InputError, ParameterError
 from mlsemi.training.auxiliary import Surface, SurfaceSet, load_surfaces
 from mlsemi.training.close_levels import CloseSet
 from mlsemi.training.config import TrainConfig
@@ -55,9 +55,13 @@ def other_methods(config: TrainConfig, base: Path) -> list[SurfaceSet | CloseSet
 
     Raises
     ------
+    InputError
+        If there are auxiliary surfaces but the energy does not read the features.
     ParameterError
         If a file is missing, is no such file, or holds nothing to train on.
     """
+    if config.auxiliary and not config.form().readout:
+        raise InputError("auxiliary surfaces need features that the energy reads")
     known = set(config.elements)
     sets: list[SurfaceSet | CloseSet] = []
     for number, table in enumerate(config.auxiliary):

@@ -9,7 +9,7 @@ from harness import derivative
 from molecules import FORMS, distorted, learned, random_model
 from teacher import lessons, named_in
 
-from mlsemi.errors import ParameterError
+from mlsemi.errors import InputError, ParameterError
 from mlsemi.model import Model
 from mlsemi.observables import XYZ
 from mlsemi.pairs import PairList
@@ -164,4 +164,12 @@ def test_surfaces_without_a_training_molecule(tmp_path):
     save_surfaces(path, [s._replace(molecule=named_in("test", 1)[0]) for s in surfaces()])
     config = TrainConfig("x", (), "x", auxiliary=(Auxiliary("surfaces.h5"),))
     with pytest.raises(ParameterError, match=re.escape(f"{path}: holds no surface")):
+        other_methods(config, tmp_path)
+
+
+def test_surfaces_need_an_energy_that_reads_the_features(tmp_path):
+    config = TrainConfig(
+        "x", (), "x", auxiliary=(Auxiliary("surfaces.h5"),), model={"energy": "band"}
+    )
+    with pytest.raises(InputError, match="energy reads"):
         other_methods(config, tmp_path)
