@@ -107,6 +107,14 @@ class Committee:
         """
         return shifts_of(committee_inputs(pairs, invariants, weights), pairs.species, self.shifts)
 
+    def relative_distance(self, pairs: PairList, atom_shifts: np.ndarray) -> np.ndarray:
+        """(n_atom,) distances of the species-sorted atoms, 1 where the training domain ends.
+
+        Arguments as of :meth:`outside`.
+        """
+        distance, limit = distances(atom_shifts), self.limit[pairs.species]
+        return np.divide(distance, limit, out=np.zeros_like(distance), where=limit > 0.0)
+
     def outside(self, pairs: PairList, atom_shifts: np.ndarray) -> np.ndarray:
         """Atoms of a one-structure pair list (in its order) that lie outside the training domain.
 
@@ -116,8 +124,7 @@ class Committee:
         atom_shifts : (n_atom, 3, n_member) array
             Result of :meth:`atom_shifts`.
         """
-        distance = distances(atom_shifts)
-        return np.flatnonzero((distance > self.limit[pairs.species])[pairs.atom])
+        return np.flatnonzero((self.relative_distance(pairs, atom_shifts) > 1.0)[pairs.atom])
 
 
 def shifts_of(inputs: np.ndarray, species: np.ndarray, shifts: np.ndarray) -> np.ndarray:

@@ -75,11 +75,16 @@ def fit_domain(
     return fitted | {"domain.limit": limit}
 
 
+def relative_distance(pairs: PairList, invariants: np.ndarray, weights: Weights) -> np.ndarray:
+    """(n_atom,) feature distances of the species-sorted atoms, 1 where the training domain ends."""
+    distance = feature_distance(pairs.species, invariants, weights)
+    limit = weights["domain.limit"][pairs.species]
+    return np.divide(distance, limit, out=np.zeros_like(distance), where=limit > 0.0)
+
+
 def outside(pairs: PairList, invariants: np.ndarray, weights: Weights) -> np.ndarray:
     """Atoms of a one-structure pair list (in its order) that lie outside the training domain."""
-    distance = feature_distance(pairs.species, invariants, weights)
-    beyond = distance > weights["domain.limit"][pairs.species]
-    return np.flatnonzero(beyond[pairs.atom])
+    return np.flatnonzero((relative_distance(pairs, invariants, weights) > 1.0)[pairs.atom])
 
 
 def without_usual_bond(structure: Structure) -> np.ndarray:

@@ -124,13 +124,12 @@ def distributions(dataset: ReferenceDataset) -> dict[str, np.ndarray]:
     ----------
     dataset : ReferenceDataset
     """
-    frontier = np.array([r.energies[r.n_occupied - 1 : r.n_occupied + 1] for r in dataset])
-    frontier *= HARTREE_EV
+    lumo = [r.energies[r.n_occupied] for r in dataset if r.energies.size > r.n_occupied]
     out = {
         "atoms": np.array([r.structure.n_atom for r in dataset]),
         "heavy atoms": np.array([int(np.sum(r.structure.numbers > 1)) for r in dataset]),
-        "HOMO / eV": frontier[:, 0],
-        "LUMO / eV": frontier[:, 1],
+        "HOMO / eV": HARTREE_EV * np.array([r.energies[r.n_occupied - 1] for r in dataset]),
+        "LUMO / eV": HARTREE_EV * np.array(lumo),
         "dipole / D": AU_DEBYE * np.array([np.linalg.norm(r.dipole) for r in dataset]),
         "IAO charge / e": np.concatenate([r.charges for r in dataset]),
     }

@@ -116,7 +116,9 @@ class ExcitationParameters:
 
     @classmethod
     def of_mapping(cls, data: object) -> ExcitationParameters:
-        """Constants from their plain form (see :meth:`to_mapping`); nothing may be missing.
+        """Constants from their plain form (see :meth:`to_mapping`).
+
+        Nothing may be missing but ``moment``, which sets of an earlier version do not have.
 
         Raises
         ------
@@ -124,6 +126,8 @@ class ExcitationParameters:
             If an entry is missing, unknown, not a number or out of range.
         """
         names = [f.name for f in fields(cls)]
+        if isinstance(data, Mapping):
+            data = {"moment": 1.0, **data}
         if not isinstance(data, Mapping) or set(data) != set(names):
             raise ParameterError(f"excitation parameters must be exactly {', '.join(names)}")
         try:

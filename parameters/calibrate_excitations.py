@@ -1,8 +1,8 @@
 """Fit the constants of the excited states of a parameter set and write them into its header.
 
 Elements that only the TDA-ris singlets of ``reference/singlets*.h5`` hold (F, S, Cl) get their
-constants from those, and so does the factor of the transition moments. The validation molecules calibrate the uncertainties of excitation energies
-afterwards.
+constants from those, and so does the factor of the transition moments. The validation molecules
+calibrate the uncertainties of excitation energies afterwards.
 
     python parameters/calibrate_excitations.py organic-1
 

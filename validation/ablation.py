@@ -17,7 +17,7 @@ import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from unittest.mock import patch
 
@@ -26,7 +26,8 @@ import report
 from mlsemi.training import loss as loss_terms
 from mlsemi.training.config import TrainConfig
 from mlsemi.training.dataset import ReferenceDataset
-from mlsemi.training.fit import STEPS, fit, summarise
+from mlsemi.training.evaluation import summarise
+from mlsemi.training.fit import STEPS, fit
 from mlsemi.training.validate import errors_of, select
 
 CONFIG = report.HERE.parent / "parameters" / "organic-1.toml"
@@ -154,7 +155,15 @@ def main() -> None:
     )
     dataset = ReferenceDataset.load(*options.datasets)
     held_out = select(dataset, "validation", base.elements)
-    settings = {"epochs": options.epochs, "molecules": options.limit, "dataset": dataset.checksum}
+    settings = {
+        "epochs": options.epochs,
+        "molecules": options.limit,
+        "dataset": dataset.checksum,
+        "recipe": {
+            key: asdict(value) for key, value in (("loss", base.loss), ("schedule", base.schedule))
+        }
+        | {"model": base.model},
+    }
     results = finished(options.name, settings)
     for name, config in variants(base).items():
         if name in results or (options.rows and name not in options.rows):

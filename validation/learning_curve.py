@@ -22,7 +22,8 @@ import report
 from held_out import FOLDER, recipe, test_records
 
 from mlsemi.plots import learning_curve_figure, save
-from mlsemi.training.fit import fit, summarise
+from mlsemi.training.evaluation import summarise
+from mlsemi.training.fit import fit
 from mlsemi.training.validate import errors_of
 
 

@@ -74,15 +74,18 @@ def by_small_basis(record: Reference) -> Reference:
 
 
 def virtual_levels(record: Reference, small: Reference) -> tuple[np.ndarray, np.ndarray]:
-    """Differences of matched valence virtual levels (n_matched,), eV, and indices of the orbitals.
-
-    The first is the LUMO's.
-    """
+    """Differences (n_matched,) of matched valence virtual levels, eV, and of which orbitals."""
     ours, theirs = record.valence_virtuals, small.valence_virtuals
     overlap = record.valence_amplitudes[:, ours].T @ small.valence_amplitudes[:, theirs]
     rows, columns = linear_sum_assignment(-(overlap**2))
     difference = record.energies[ours[rows]] - small.energies[theirs[columns]]
     return HARTREE_EV * difference, ours[rows]
+
+
+def of_lumo(record: Reference, found: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """(1,) the LUMO's difference among those of :func:`virtual_levels`, (0,) without a match."""
+    difference, orbitals = found
+    return difference[orbitals == record.valence_virtuals[0]]
 
 
 def shares(record: Reference, orbitals: np.ndarray) -> np.ndarray:
@@ -152,13 +155,12 @@ def main() -> None:
         }
     virtual = [virtual_levels(r, s) for r, s in zip(records, small, strict=True)]
     virtual_kinds = [shares(r, rows) for r, (_, rows) in zip(records, virtual, strict=True)]
+    lumo = [of_lumo(r, v) for r, v in zip(records, virtual, strict=True)]
     of_small = errors["B3LYP/def2-SVP"]
     of_small["valence virtual levels / eV, a constant per kind"] = left_over(
         virtual_kinds, [d for d, _ in virtual]
     )
-    of_small["LUMO / eV, one constant"] = left_over(
-        [np.ones((1, 1)) for _ in virtual], [d[:1] for d, _ in virtual]
-    )
+    of_small["LUMO / eV, one constant"] = left_over([np.ones((d.size, 1)) for d in lumo], lumo)
     head = ["method", "what, fitted by", "difference", "after the fit"]
     rows = [
         [name, what, *(f"{e:.3f}" for e in pair)]

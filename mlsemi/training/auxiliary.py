@@ -82,7 +82,7 @@ class SurfaceSet:
     Attributes
     ----------
     name : str
-        Of their file.
+        Of their file, as in the recipe.
     number : int
         Of their readout.
     share : float
@@ -110,7 +110,16 @@ class SurfaceSet:
     def loss(
         self, model: Model, rows: Sequence[int], weights: LossWeights
     ) -> tuple[float, dict[str, np.ndarray]]:
-        """Summed loss of some surfaces (eV^2) and its gradient."""
+        """Summed loss of some surfaces (eV^2) and its gradient.
+
+        Parameters
+        ----------
+        model : Model
+            With the weights of the readout among its own.
+        rows : sequence of int
+            Which surfaces.
+        weights : LossWeights
+        """
         loss, gradients = surface_loss(
             model, [self.surfaces[k] for k in rows], self.number, weights
         )

@@ -20,7 +20,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from mlsemi.ground import ground_state
 from mlsemi.model import Model
+from mlsemi.pairs import PairList
+from mlsemi.structure import Structure
 from mlsemi.training.evaluation import batch_loss
 from mlsemi.training.extra_maps import prefix_of, released
 from mlsemi.training.loss import LossWeights, Target
@@ -50,7 +53,7 @@ class CloseSet:
     Attributes
     ----------
     name : str
-        Of their files.
+        Of their files, as in the recipe.
     number : int
         Of their differences.
     share : float
@@ -78,7 +81,16 @@ class CloseSet:
     def loss(
         self, model: Model, rows: Sequence[int], weights: LossWeights
     ) -> tuple[float, dict[str, np.ndarray]]:
-        """Summed loss of some records (eV^2) and its gradient, times ``weights.close``."""
+        """Summed loss of some records (eV^2) and its gradient, times ``weights.close``.
+
+        Parameters
+        ----------
+        model : Model
+            With the differences among its weights.
+        rows : sequence of int
+            Which records.
+        weights : LossWeights
+        """
         close = with_differences(model, self.number)
         terms = replace(weights, virtual=0.0, residual_virtual=0.0)
         losses, _, gradients = batch_loss(close, [self.targets[k] for k in rows], terms)
@@ -97,13 +109,18 @@ def differences(model: Model, targets: Sequence[Target], number: int) -> dict[st
         Records of the close level.
     number : int
         Of the level.
+
+    Returns
+    -------
+    mapping of prefixed names to weights
     """
     own = model.weights
     out = {name: np.zeros_like(own[name]) for name in SHIFTED if name in own}
     records = [target.record for target in targets]
-    structures, energies = [r.structure for r in records], [r.energy for r in records]
-    atoms, _ = atomic_parts(structures, energies, model.form.elements)
-    out["energy.atom"] = atoms - own["energy.atom"]
+    missing = [r.energy - _start_energy(model, r.structure) for r in records]
+    out["energy.atom"], _ = atomic_parts(
+        [r.structure for r in records], missing, model.form.elements
+    )
     if "energy.in" in own:
         rng = np.random.default_rng(101 + number)
         out |= {name: rng.permuted(own[name]) for name in ("energy.in", "energy.bias")}
@@ -112,14 +129,22 @@ def differences(model: Model, targets: Sequence[Target], number: int) -> dict[st
     return {prefix_of("close", number) + name: value for name, value in out.items()}
 
 
+def _start_energy(model: Model, structure: Structure) -> float:
+    """Total energy, hartree."""
+    pairs = PairList.of([structure], model.form.elements, model.form.cutoff)
+    prediction, _ = model.predict(pairs)
+    return ground_state(model, prediction, 0).energy
+
+
 def with_differences(model: Model, number: int) -> Model:
-    """The model of a close level.
+    """The model of a close level: weights without prefix, differences added.
 
     Parameters
     ----------
     model : Model
         With the differences among its weights.
     number : int
+        Of the level.
     """
     weights = released(model.weights)
     for name, value in _own(model.weights, number).items():
@@ -131,7 +156,15 @@ def with_differences(model: Model, number: int) -> Model:
 def differences_adjoint(
     model: Model, number: int, gradients: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """Adjoint of :func:`with_differences`: gradients of all weights of the model."""
+    """Adjoint of :func:`with_differences`: gradients of all weights of the model.
+
+    Parameters
+    ----------
+    model, number
+        As there.
+    gradients : mapping
+        By the weights of the model of the close level.
+    """
     out = {name: np.zeros_like(value) for name, value in model.weights.items()}
     own = _own(model.weights, number)
     for name, gradient in gradients.items():

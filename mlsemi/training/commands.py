@@ -153,22 +153,22 @@ def reference_command(
                 _run_on(scheduler, todo, folder, sampling, level, bar.one_more)
     dataset, failures = collect(folder, jobs)
     if lean:
-        dataset = ReferenceDataset(tuple(r.lean() for r in dataset), dataset.provenance)
+        provenance = dataset.provenance | {"lean": True}
+        dataset = ReferenceDataset(tuple(r.lean() for r in dataset), provenance)
     dataset.save(output)
     if not quiet:
         _summary(output, dataset, failures, folder)
     return dataset
 
 
-def require_programs() -> None:
-    """Check that the programs of the reference door are installed.
+def require_programs(names: Sequence[str] = ("pyscf", "rdkit", "tblite")) -> None:
+    """Check that optional programs are installed.
 
     Raises
     ------
     MlsemiError
         Naming what is missing and the command that installs it.
     """
-    names = ("pyscf", "rdkit", "tblite")
     missing = [name for name in names if importlib.util.find_spec(name) is None]
     if missing:
         raise MlsemiError(

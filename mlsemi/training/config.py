@@ -100,6 +100,10 @@ class Close:
     datasets: tuple[str, ...]
     share: float = 1.0
 
+    def __post_init__(self) -> None:
+        if not self.datasets:
+            raise InputError("[[close]] names no datasets")
+
 
 @dataclass(frozen=True)
 class TrainConfig:

@@ -12,24 +12,21 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-from ase import Atoms, units
-from ase.md.langevin import Langevin
-from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
+from ase import Atoms
 from ase.optimize import BFGS
 
 from mlsemi.calculator import MLSemi
-from mlsemi.committee import distances
-from mlsemi.domain import feature_distance
-from mlsemi.errors import DomainWarning, MlsemiError
+from mlsemi.domain import relative_distance
+from mlsemi.errors import DomainWarning, MlsemiError, ParameterError
 from mlsemi.pairs import PairList
 from mlsemi.parameters import Parameters
 from mlsemi.structure import Structure
 from mlsemi.training.auxiliary import Surface
-from mlsemi.training.geometries import bonds_of, embed, has_reacted, seed_of
+from mlsemi.training.geometries import bonds_of, embed, has_reacted, heated, seed_of
 from mlsemi.training.relaxations import surface_of
 
 KELVIN = 1000.0
-"""Of the thermostat; friction 0.02 / fs, steps of 1 fs."""
+"""Of the thermostat."""
 
 STEPS, BETWEEN = 300, 5
 """Steps of dynamics, and steps between two looks at the geometry."""
@@ -41,12 +38,19 @@ FORCE_MAX, RELAXATION = 0.1, 100
 def explored_surfaces(of: tuple[str, str], seed: int, parameters: str) -> list[Surface]:
     """At most one geometry of one neutral molecule, with the results of the parameter set.
 
+    Whatever goes wrong with one molecule concerns that molecule alone.
+
     Parameters
     ----------
     of : (SMILES, InChIKey)
     seed : int
     parameters : str
         Name or path of the set.
+
+    Raises
+    ------
+    ParameterError
+        If the set is missing or damaged, or its functional has no dispersion.
     """
     smiles, molecule = of
     known = Parameters.load(parameters)
@@ -59,40 +63,46 @@ def explored_surfaces(of: tuple[str, str], seed: int, parameters: str) -> list[S
         with warnings.catch_warnings():  # leaving the domain is what it is about
             warnings.simplefilter("ignore", DomainWarning)
             frame = _strangest(atoms, bonds_of(smiles), known, own)
-        return [] if frame is None else [surface_of(frame, molecule)]
-    except (MlsemiError, RuntimeError):
+            return [] if frame is None else [surface_of(frame, molecule)]
+    except (ParameterError, ImportError, MemoryError):
+        raise
+    except Exception:
         return []
 
 
 def strangeness(structure: Structure, parameters: Parameters) -> float:
-    """Largest distance of an atom from what was trained on, 1 where the training domain ends."""
+    """Largest distance of an atom's features from those of training, 1 where the domain ends.
+
+    Parameters
+    ----------
+    structure : Structure
+        Of elements that the set knows.
+    parameters : Parameters
+    """
     model = parameters.model
     pairs = PairList.of([structure], model.form.elements, model.form.cutoff)
     features = model.predict_energies(pairs)[1].features
-    of_features = feature_distance(pairs.species, features.invariants, model.weights)
-    ratio = of_features / model.weights["domain.limit"][pairs.species]
+    distance = relative_distance(pairs, features.invariants, model.weights)
     shifts = parameters.atom_shifts(pairs, features)
     if parameters.committee is not None and shifts is not None:
-        ratio = np.maximum(ratio, distances(shifts) / parameters.committee.limit[pairs.species])
-    return float(ratio.max())
+        distance = np.maximum(distance, parameters.committee.relative_distance(pairs, shifts))
+    return float(distance.max())
 
 
 def _strangest(atoms: Atoms, bonds: np.ndarray, parameters: Parameters, seed: int) -> Atoms | None:
     """The geometry of a run of dynamics that is to be kept, with a calculator."""
     atoms.calc = MLSemi(parameters)
     BFGS(atoms, logfile=None, maxstep=0.1).run(fmax=FORCE_MAX, steps=RELAXATION)
-    rng = np.random.default_rng(seed)
-    MaxwellBoltzmannDistribution(atoms, temperature_K=KELVIN, rng=rng)
-    Stationary(atoms)
-    dynamics = Langevin(
-        atoms, units.fs, temperature_K=KELVIN, friction=0.02 / units.fs, fixcm=False, rng=rng
-    )
+    dynamics = heated(atoms, KELVIN, seed)
     farthest, found = 1.0, None
     for _ in range(STEPS // BETWEEN):
-        dynamics.run(BETWEEN)
-        if has_reacted(atoms, bonds):
-            return atoms
-        distance = strangeness(Structure.from_ase(atoms), parameters)
+        try:
+            dynamics.run(BETWEEN)
+            if has_reacted(atoms, bonds):
+                return atoms
+            distance = strangeness(Structure.from_ase(atoms), parameters)
+        except MlsemiError:  # it went where there is no answer: what came before is telling enough
+            break
         if distance > farthest:
             farthest, found = distance, atoms.copy()
     if found is not None:

@@ -76,12 +76,12 @@ class Trainer:
         self.state.rng = rng.bit_generator.state
         losses: list[float] = []
         errors: list[Errors] = []
-        auxiliary = 0.0
+        other = 0.0
         for part, *more in zip(np.array_split(order, self.n_batch), *drawn, strict=True):
             for some, some_errors, of_others in self._step(part, silent, more, pool):
                 losses += some
                 errors += some_errors
-                auxiliary += of_others
+                other += of_others
         if len(losses) < LEAST_TRAINED * len(self.train):
             raise ConvergenceError(
                 "training has diverged: most batches have no gradient; lower learning_rate or "
@@ -89,7 +89,7 @@ class Trainer:
             )
         row = summarise(losses, errors)
         if self.others:
-            row["auxiliary_loss"] = auxiliary / max(1, sum(m.size for some in drawn for m in some))
+            row["other_loss"] = other / max(1, sum(m.size for some in drawn for m in some))
         return row
 
     def _silent(self, rng: np.random.Generator) -> np.ndarray:
@@ -134,9 +134,10 @@ class Trainer:
                         gradient[name] += g / all_rows.size
             return losses, errors, of_others, gradient
 
-        parts = [(batch[i::CHUNKS], [m[i::CHUNKS] for m in drawn]) for i in range(CHUNKS)]
+        n = min(CHUNKS, batch.size)
+        parts = [(batch[i::n], [m[i::n] for m in drawn]) for i in range(n)]
         try:
-            results = list(pool.map(loss_of, *zip(*(p for p in parts if p[0].size), strict=True)))
+            results = list(pool.map(loss_of, *zip(*parts, strict=True)))
         except ConvergenceError:  # a gap that closes early in training has no derivative
             return []
         gradient = {name: sum(r[-1][name] for r in results) for name in self.state.weights}
@@ -167,7 +168,7 @@ class Trainer:
     def _moves(self, name: str) -> bool:
         """Whether a weight is trained in this run."""
         only = self.config.only
-        return self.form.trained(name) and (not only or name.startswith(only))
+        return self.form.trained(name) and (not only or base_name(name).startswith(only))
 
 
 def _decays(name: str) -> bool:
@@ -199,13 +200,13 @@ def train(config_path: Path, resume: bool = True, quiet: bool = False) -> Parame
 def fit(config: TrainConfig, base: Path, resume: bool = True, quiet: bool = False) -> Parameters:
     """The run behind :func:`train`; file names in ``config`` are relative to ``base``."""
     output = base / config.output
-    output.mkdir(parents=True, exist_ok=True)
+    others = other_methods(config, base)
     dataset = ReferenceDataset.load(*(base / name for name in config.datasets))
     parts = parts_of(dataset, config)
     validation = [Target(r) for r in parts.validation]
     form = config.form()
     checkpoint = output.with_name(output.name + ".checkpoint.npz")
-    others = other_methods(config, base)
+    output.mkdir(parents=True, exist_ok=True)
     stamp = json.dumps(
         [asdict(replace(config, threads=1)), dataset.checksum, [one.checksum for one in others]],
         sort_keys=True,

@@ -233,7 +233,7 @@ def thermal_frame(
     steps: int = 250,
     bonds: np.ndarray | None = None,
 ) -> Atoms:
-    """One frame of Langevin dynamics at ``temperature`` (kelvin), GFN2-xTB, 1 fs steps.
+    """One frame of Langevin dynamics at ``temperature`` (kelvin) with GFN2-xTB (:func:`heated`).
 
     Parameters
     ----------
@@ -261,22 +261,29 @@ def thermal_frame(
     bonds = bond_graph(atoms) if bonds is None else bonds
     frame = atoms.copy()
     frame.calc = gfn2_calculator(charge)
+    heated(frame, temperature, seed).run(steps)
+    if has_reacted(frame, bonds):
+        raise InputError(f"the molecule came apart at {temperature:.0f} K")
+    return Atoms(frame.numbers, frame.get_positions())
+
+
+def heated(atoms: Atoms, temperature: float, seed: int) -> Langevin:
+    """Langevin dynamics of atoms that have a calculator, with velocities of ``temperature``.
+
+    Steps of 1 fs, friction 0.02 / fs; kelvin.
+    """
     rng = np.random.RandomState(seed)
-    spread = np.sqrt(frame.get_masses() * (units.kB * temperature))
-    frame.set_momenta(rng.standard_normal((len(frame), 3)) * spread[:, None])
-    Stationary(frame)
-    dynamics = Langevin(
-        frame,
+    spread = np.sqrt(atoms.get_masses() * (units.kB * temperature))
+    atoms.set_momenta(rng.standard_normal((len(atoms), 3)) * spread[:, None])
+    Stationary(atoms)
+    return Langevin(
+        atoms,
         1.0 * units.fs,
         temperature_K=temperature,
         friction=0.02 / units.fs,
         rng=rng,
         fixcm=False,
     )
-    dynamics.run(steps)
-    if has_reacted(frame, bonds):
-        raise InputError(f"the molecule came apart at {temperature:.0f} K")
-    return Atoms(frame.numbers, frame.get_positions())
 
 
 def bridges(bonds: np.ndarray) -> list[tuple[int, int, np.ndarray]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -56,7 +57,8 @@ def jobs_of(
     if suffix not in DATASET_SUFFIXES:
         found = _jobs_of_file(path, frames)
     elif _holds_surfaces(path):
-        found = _jobs_of_surfaces(load_surfaces(Path(path)), seed)
+        surfaces = [s for s in load_surfaces(Path(path)) if _hash(s.molecule) not in excluded]
+        return _jobs_of_surfaces(surfaces, seed)
     else:
         found = _jobs_of_dataset(path)
     return [job for job in found if not _is_excluded(job, excluded)]
@@ -86,10 +88,14 @@ def _heavy_atoms(job: Job) -> int:
     return int(Chem.MolFromSmiles(job.label).GetNumHeavyAtoms())
 
 
+def _hash(molecule: str) -> str:
+    return hashlib.sha256(molecule.encode()).hexdigest()
+
+
 def _holds_surfaces(path: str | os.PathLike[str]) -> bool:
     try:
         with h5py.File(path, "r") as file:
-            return "molecule" in file and "forces" in file
+            return "molecule" in file and "size" in file
     except OSError:  # the reader of datasets says what is wrong
         return False
 

@@ -52,7 +52,8 @@ class LossWeights:
     auxiliary : float
         Of energies, forces, charges and dipoles of the auxiliary surfaces, relative to those above.
     close : float
-        Of all terms of the records of close levels, relative to those above.
+        Of the terms of records of close levels (all but those of virtual levels above the LUMO),
+        relative to those above.
     """
 
     occupied: float = 1.0

@@ -81,14 +81,18 @@ def with_fitted_moment(parameters: Parameters, dataset: ReferenceDataset) -> Par
     parameters : Parameters
         With all other constants of the excited states fitted.
     dataset : ReferenceDataset
-        With TDA-ris singlets; its test molecules only measure.
+        Those of its molecules that have TDA-ris singlets, and elements of the set alone, are fitted
+        to; the test molecules only measure.
 
     Raises
     ------
     InputError
         If no molecule has a bright state.
     """
-    records = [r for r in dataset if r.ris_energies is not None]
+    known = set(parameters.elements)
+    records = [
+        r for r in dataset if r.ris_energies is not None and set(r.structure.symbols) <= known
+    ]
     fitted = strength_ratios(parameters, [r for r in records if r.split != "test"])
     if not fitted.size:
         raise InputError("no record has a bright TDA-ris singlet")

@@ -70,11 +70,11 @@ def other_methods(config: TrainConfig, base: Path) -> list[SurfaceSet | CloseSet
         if not surfaces:
             raise ParameterError(f"{path}: holds no surface of a training molecule")
         checksum = hashlib.sha256(path.read_bytes()).hexdigest()
-        sets.append(SurfaceSet(path.name, number, table.share, surfaces, checksum))
+        sets.append(SurfaceSet(table.file, number, table.share, surfaces, checksum))
     for number, level in enumerate(config.close):
         dataset = ReferenceDataset.load(*(base / name for name in level.datasets))
         targets = [Target(r) for r in dataset if _is_taught(r, known)]
-        name = ", ".join(Path(name).name for name in level.datasets)
+        name = ", ".join(level.datasets)
         if not targets:
             raise ParameterError(f"{name}: no record of a training molecule")
         sets.append(CloseSet(name, number, level.share, targets, dataset.checksum))

@@ -51,14 +51,20 @@ def surfaces_of_list(
     quiet : bool
         No progress bar and no summary.
 
+    Returns
+    -------
+    list of Surface
+
     Raises
     ------
     InputError
         If a list cannot be read or no molecule gives a geometry.
+    ParameterError
+        If the parameter set is missing or damaged.
     MlsemiError
         If a program is missing, or a worker process dies.
     """
-    require_programs()
+    require_programs(("rdkit", "tblite") if dynamics is None else ("rdkit",))
     check_writable(output)
     provenance: dict[str, object] = {"seed": seed}
     surfaces_of = relaxation_surfaces
@@ -76,7 +82,8 @@ def surfaces_of_list(
     except BrokenProcessPool:
         raise MlsemiError("a worker process died: use fewer --processes") from None
     if not surfaces:
-        raise InputError("no training molecule in the lists gives a geometry")
+        what = "a geometry" if dynamics is None else f"a geometry that is strange to {dynamics}"
+        raise InputError(f"no training molecule in the lists gives {what}")
     save_surfaces(Path(output), surfaces, provenance)
     if not quiet:
         n_molecule = len({surface.molecule for surface in surfaces})

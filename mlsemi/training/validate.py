@@ -16,7 +16,7 @@ from mlsemi.outputs import complete_or_absent
 from mlsemi.parameters import Parameters
 from mlsemi.plots import parity_figure, save
 from mlsemi.training.dataset import Reference, ReferenceDataset
-from mlsemi.training.fit import batch_loss, summarise
+from mlsemi.training.evaluation import batch_loss, summarise
 from mlsemi.training.loss import Errors, LossWeights, Target
 from mlsemi.units import HARTREE_EV
 

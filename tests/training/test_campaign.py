@@ -317,7 +317,7 @@ def test_known_molecules_are_not_computed_again(tmp_path):
     first, both = tmp_path / "first.smi", tmp_path / "both.smi"
     first.write_text("[H][H]\n")
     both.write_text("[H][H]\nO\n")
-    options = OPTIONS | {"temperatures": (0.0,), "processes": 1}
+    options = OPTIONS | {"temperatures": (0.0,), "processes": 1, "forces": True}
     reference_command([first], tmp_path / "first.h5", **options)
     rest = reference_command([both], tmp_path / "rest.h5", skip=[tmp_path / "first.h5"], **options)
     assert [record.label for record in rest] == ["O"]
@@ -350,6 +350,10 @@ def test_geometries_of_surfaces_are_computed_again(tmp_path):
     kept = whole.energies[whole.valence_virtuals]
     np.testing.assert_allclose(found.orbital_energies[n:], kept, atol=1e-6)
     assert found.dipole_matrix is None
+    assert ReferenceDataset.load(output).provenance["lean"]
+    listed = hashlib.sha256(found.molecule.encode()).hexdigest()
+    others = [job.molecule for job in jobs_of(source, None, frozenset({listed}))]
+    assert sorted(others) == sorted({s.molecule for s in given} - {found.molecule})
     np.testing.assert_allclose(found.charges, whole.charges, atol=1e-5)
     order = [job.label for job in jobs_of(source, None, frozenset())]
     assert sorted(order) == sorted({s.molecule for s in given})

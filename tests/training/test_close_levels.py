@@ -9,7 +9,9 @@ from molecules import FORMS, learned, random_model
 from teacher import lessons, named_in
 
 from mlsemi.errors import ParameterError
+from mlsemi.ground import ground_state
 from mlsemi.model import Model
+from mlsemi.pairs import PairList
 from mlsemi.training.close_levels import CloseSet, differences, with_differences
 from mlsemi.training.config import Close, TrainConfig
 from mlsemi.training.dataset import ReferenceDataset
@@ -72,21 +74,22 @@ def test_without_differences_it_is_the_model(kind):
         np.testing.assert_allclose(gradients[name], 0.7 * value, rtol=1e-6, atol=1e-8)
 
 
-def test_start():
-    """The energies of the atoms are those of the close level, and all else is the model's."""
-    model = random_model(seed=7)
+@pytest.mark.parametrize("kind", ["nonlinear", "linear", "band", "band+readout"])
+def test_start(kind):
+    """The energies are those of the close level, and all else is the model's."""
+    model = random_model(FORMS[kind], seed=7)
     start = differences(model, TARGETS, NUMBER)
     both = replace(model, weights=dict(model.weights) | start)
     assert set(released(both.weights)) == set(model.weights)
     assert {base_name(name) for name in start} <= set(model.weights)
     close = with_differences(both, NUMBER)
     for record in RECORDS:
-        species = [model.form.elements.index(z) for z in record.structure.numbers.tolist()]
-        assert close.weights["energy.atom"][species].sum() == pytest.approx(record.energy)
-    changed = {
-        n for n, w in released(both.weights).items() if not np.array_equal(w, close.weights[n])
-    }
-    assert changed == {"energy.atom", "energy.in", "energy.bias", "energy.out"}
+        pairs = PairList.of([record.structure], model.form.elements, model.form.cutoff)
+        energy = ground_state(close, close.predict(pairs)[0], 0).energy
+        assert energy == pytest.approx(record.energy, abs=1e-6)
+    same = {n for n, w in model.weights.items() if np.array_equal(w, close.weights[n])}
+    wider = {"energy.in", "energy.bias", "energy.out"} if "energy.in" in model.weights else set()
+    assert set(model.weights) - same == {"energy.atom"} | wider
 
 
 def test_lean_records_teach_the_same(tmp_path):
@@ -123,6 +126,11 @@ def test_training_with_a_close_level(tmp_path):
     told = replace(config, close=(Close(("many.h5",), 4.0),), output="taught")
     taught = fit(told, tmp_path, quiet=True)
     assert set(taught.model.weights) == set(plain.model.weights)
+    baseline = replace(told, only=("level",), output="baseline").with_changes(epochs=1)
+    fit(baseline, tmp_path, quiet=True)
+    moments = np.load(tmp_path / "baseline.checkpoint.npz").files
+    assert {"moments/level:first", "moments/close.0.level:first"} <= set(moments)
+    assert not any("two_center:first" in name for name in moments)
     unseen = [Target(record) for record in few.split("validation")]
     errors = [evaluate_model(p.model, unseen, LossWeights()) for p in (plain, taught)]
     assert errors[1]["loss"] < 0.9 * errors[0]["loss"]

@@ -217,6 +217,12 @@ def test_a_changed_constant_is_noticed(parameters, tmp_path):
     assert Parameters.load(folder).excitation.ax == 0.21
 
 
+def test_sets_without_a_factor_of_the_moments_still_load(parameters, tmp_path):
+    folder = edited(parameters, tmp_path / "set", lambda e: e.pop("moment"), honest=True)
+    found = Parameters.load(folder).excitation
+    assert (found.moment, found.scalars) == (1.0, TRUE.scalars)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

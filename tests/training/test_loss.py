@@ -13,7 +13,7 @@ from mlsemi.eigen import ElectronicState
 from mlsemi.ground import ground_state
 from mlsemi.model import Model
 from mlsemi.pairs import PairList
-from mlsemi.training.fit import batch_loss
+from mlsemi.training.evaluation import batch_loss
 from mlsemi.training.force_matching import STEP, displaced, energy_gradient, forces_of
 from mlsemi.training.loss import LossWeights, Target, force_loss, structure_loss
 from mlsemi.units import HARTREE_EV
