@@ -137,7 +137,7 @@ def test_domain_of_the_training_set(parameters):
     """Atoms far from what was seen in training are named in a warning."""
     model = parameters.model
     quiet = dict(model.weights) | {"domain.limit": np.full_like(model.weights["domain.limit"], 1e9)}
-    loud = dict(model.weights) | {"domain.limit": np.full_like(model.weights["domain.limit"], -1.0)}
+    loud = dict(model.weights) | {"domain.limit": np.full_like(model.weights["domain.limit"], 1e-9)}
     texts = []
     for weights in (quiet, loud):
         changed = replace(parameters, model=replace(model, weights=weights))
