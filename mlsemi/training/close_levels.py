@@ -1,7 +1,7 @@
 """Close levels: the reference's functional in a small basis teaches the model itself.
 
 A small basis costs a fifth of the reference, and what it lacks is simple: occupied levels are too
-high by 0.25 eV, but a constant for each kind of orbital mends them to 0.03 eV, and functions of the
+high by 0.23 eV, but a constant for each kind of orbital mends them to 0.04 eV, and functions of the
 pairs mend its forces (``validation/small_basis.py``). So its records are told apart from those of
 the reference by small differences of the last maps only, which are learned on the way, and are
 trained on like any others (difference learning: Ramakrishnan et al., J. Chem. Theory Comput. 11,
@@ -10,7 +10,7 @@ trained on like any others (difference learning: Ramakrishnan et al., J. Chem. T
     w(close) = w + d,   and of the energy's perceptron: hidden units of its own are added.
 
 The parameter set that is released contains no differences. Of the virtual levels only the LUMO
-takes part: higher ones are other orbitals in another basis, 0.5 eV apart after the same fit.
+takes part: higher ones are other orbitals in another basis, 0.4 eV apart after the same fit.
 """
 
 from __future__ import annotations
