@@ -37,7 +37,6 @@ from mlsemi.units import AU_DEBYE, HARTREE_EV
 matplotlib.use("Agg")
 from matplotlib import pyplot
 
-VALENCE_WEIGHT = 0.5
 QUANTITIES = ("occupied", "HOMO", "LUMO", "charges", "dipole")
 UNITS = ("eV", "eV", "eV", "e", "D")
 MAPPED = ("occupied", "HOMO", "LUMO")
@@ -72,13 +71,11 @@ class Row:
 def of_reference(record: Reference) -> Sample:
     """Target values, eV, e and D; the LUMO is empty where no virtual is valence-like."""
     n = record.n_occupied
-    weight = np.sum(record.valence_amplitudes[:, n:] ** 2, axis=0)
-    valence = np.flatnonzero(weight > VALENCE_WEIGHT)
     energies = record.energies * HARTREE_EV
     return {
         "occupied": energies[:n],
         "HOMO": energies[n - 1 : n],
-        "LUMO": energies[n + valence[:1]],
+        "LUMO": energies[record.valence_virtuals[:1]],
         "charges": record.charges,
         "dipole": record.dipole * AU_DEBYE,
     }

@@ -47,19 +47,22 @@ def batch_loss(
     errors = [error for _, error, _ in rows]
     bars = [bar for _, _, bar in rows]
     known = [k for k, t in enumerate(targets) if t.record.forces is not None and k not in silent]
-    moved, slopes = [], []
+    forces_bar = {}
     if weights.forces and known:
         found = forces_of(model, pairs, prediction, record, grounds, known)
         for k, forces in zip(known, found, strict=True):
             loss, error, bar = force_loss(targets[k], forces, weights)
             losses[k] += loss * HARTREE_EV**2
             errors[k] = errors[k]._replace(forces=error)
-            if beside := displaced(targets[k].record.structure, bar):
-                moved.append(beside[0])
-                slopes.append(beside[1])
-                bars[k] = bars[k]._replace(energy=bars[k].energy - beside[1])
+            forces_bar[k] = bar
     if not with_gradient:
         return losses, errors, {}
+    moved, slopes = [], []
+    for k, bar in forces_bar.items():
+        if beside := displaced(targets[k].record.structure, bar):
+            moved.append(beside[0])
+            slopes.append(beside[1])
+            bars[k] = bars[k]._replace(energy=bars[k].energy - beside[1])
     gradients, _ = reverse(model, pairs, prediction, record, grounds, bars)
     if moved:
         for name, value in energy_gradient(model, moved, slopes).items():
