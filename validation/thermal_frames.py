@@ -141,7 +141,7 @@ def calculate(
     structure: Structure, level: Level, polarizability: bool = False
 ) -> dict[str, np.ndarray]:
     """One frame by Kohn-Sham."""
-    solver = mean_field(structure, level)
+    solver, _ = mean_field(structure, level)
     out = reduced(solver, structure)
     if polarizability:
         out["polarizability"] = polarizability_of(solver)

@@ -138,30 +138,31 @@ def converge(solver: dft.rks.RKS, grid: int, convergence: float) -> None:
     solver.kernel(dm0=density)
 
 
-def converge_on_gpu(solver: dft.rks.RKS, grid: int, convergence: float) -> dft.rks.RKS:
-    """As :func:`converge`, but on a CUDA card by gpu4pyscf; returns another solver.
+def on_gpu(
+    solver: dft.rks.RKS, grid: int, convergence: float, with_forces: bool
+) -> tuple[dft.rks.RKS, np.ndarray | None]:
+    """As :func:`converge` and :func:`forces`, but on a CUDA card by gpu4pyscf.
 
     Parameters
     ----------
     solver : pyscf.dft.rks.RKS
+        With density fitting.
     grid : int
     convergence : float
+    with_forces : bool
+
+    Returns
+    -------
+    solver : pyscf.dft.rks.RKS
+        PySCF's own object again, with the results.
+    forces : (n_atom, 3) array or None
+        Hartree/bohr.
     """
     fast = solver.to_gpu()
     fast.grids.level, fast.conv_tol = grid, convergence
     fast.kernel()
-    return fast.to_cpu()
-
-
-def forces_on_gpu(solver: dft.rks.RKS) -> np.ndarray:
-    """As :func:`forces`, but by gpu4pyscf.
-
-    Parameters
-    ----------
-    solver : pyscf.dft.rks.RKS
-    """
-    gradient = solver.to_gpu().nuc_grad_method().kernel()
-    return -np.asarray(gradient.get() if hasattr(gradient, "get") else gradient)
+    gradient = fast.nuc_grad_method().kernel() if with_forces and fast.converged else None
+    return fast.to_cpu(), None if gradient is None else -np.asarray(gradient)
 
 
 def grid_blocks(

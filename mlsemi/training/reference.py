@@ -98,8 +98,8 @@ class Level:
         }
 
 
-def mean_field(structure: Structure, level: Level) -> dft.rks.RKS:
-    """Converged restricted Kohn-Sham calculation.
+def mean_field(structure: Structure, level: Level) -> tuple[dft.rks.RKS, np.ndarray | None]:
+    """Converged restricted Kohn-Sham calculation, and its forces if the level has them.
 
     Raises
     ------
@@ -119,11 +119,12 @@ def mean_field(structure: Structure, level: Level) -> dft.rks.RKS:
     solver._chkfile.close()  # a file per molecule stays open otherwise
     if level.backend == "pyscf":
         kohn_sham.converge(solver, level.grid, level.convergence)
+        forces = _forces(solver) if level.forces and solver.converged else None
     else:
-        solver = kohn_sham.converge_on_gpu(solver, level.grid, level.convergence)
+        solver, forces = kohn_sham.on_gpu(solver, level.grid, level.convergence, level.forces)
     if not solver.converged:
         raise ConvergenceError(f"SCF not converged in {solver.max_cycle} iterations")
-    return solver
+    return solver, forces
 
 
 def valence_minimal(molecule: gto.Mole) -> tuple[gto.Mole, np.ndarray]:
@@ -170,7 +171,7 @@ def reference_record(
     ConvergenceError
         If the SCF does not converge, or excitations find a triplet below the closed shell.
     """
-    solver = mean_field(structure, level)
+    solver, forces = mean_field(structure, level)
     mol = solver.mol
     minimal, pick = valence_minimal(mol)
     n_core = sum(valence(z).core_orbitals for z in structure.numbers.tolist())
@@ -210,15 +211,13 @@ def reference_record(
         - np.einsum("xymn,mn->xy", rr, density),
         dipole_matrix=np.einsum("mi,xmn,nj->xij", frame, r, frame, optimize=True),
         charges_lowdin=nuclear - np.bincount(atom_of, population, mol.natm),
-        forces=_forces(solver, level.backend) if level.forces else None,
+        forces=forces,
         **_excitations(solver, n_core, frame.T @ overlap, r, level.excitations),
         **_minimal_excitations(solver, n_core, frame.T @ overlap, r, level.ris),
     )
 
 
-def _forces(solver: dft.rks.RKS, backend: str) -> np.ndarray:
-    if backend != "pyscf":
-        return kohn_sham.forces_on_gpu(solver)
+def _forces(solver: dft.rks.RKS) -> np.ndarray:
     if solver._numint._xc_type(solver.xc) == "GGA" and not solver.do_nlc():
         return kohn_sham.forces(solver)
     return np.asarray(-solver.nuc_grad_method().kernel())
