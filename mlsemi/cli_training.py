@@ -97,7 +97,8 @@ def reference(
     lean: Annotated[
         bool,
         typer.Option(
-            "--lean", help="Keep only what training needs (no dipole matrices, valence levels)."
+            "--lean",
+            help="Keep only what training needs (no transition densities, valence levels).",
         ),
     ] = False,
     collect_only: Annotated[

@@ -243,7 +243,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     reference = report.HERE.parent / "parameters" / "reference"
     parser.add_argument("--parameters", default="organic-1")
-    datasets = [reference / f"{name}.h5" for name in ("organic", "organic-more", "organic-forces")]
+    datasets = [reference / f"{name}.h5" for name in ("organic", "organic-forces")]
     parser.add_argument("--dataset", type=Path, nargs="+", default=datasets)
     larger_files = sorted(reference.glob("larger*.h5"))
     parser.add_argument("--larger", type=Path, nargs="*", default=larger_files)

@@ -36,7 +36,7 @@ from mlsemi.structure import Structure
 from mlsemi.training.dataset import Reference, ReferenceDataset
 from mlsemi.units import HARTREE_EV
 
-FILES = ("organic.h5", "organic-more.h5", "organic-forces.h5", "small.h5")
+FILES = ("organic.h5", "organic-forces.h5", "small.h5")
 ELEMENTS = (1, 6, 7, 8)
 SIZES = (50, 100, 200, 400)
 MINIMAL = OperatorLayout({1: (0,), 6: (0, 1), 7: (0, 1), 8: (0, 1)})

@@ -100,7 +100,7 @@ def reference_command(
     heavy_atoms : int, optional
         Leave out molecules with more atoms other than hydrogen.
     lean : bool
-        Keep valence levels alone and no dipole matrices (:meth:`Reference.lean`).
+        Keep what training needs (:meth:`Reference.lean`).
     collect_only : bool
         Only write the dataset of what is finished.
     quiet : bool

@@ -131,13 +131,19 @@ class Reference:
         return n + np.flatnonzero(weight > 0.5)
 
     def lean(self) -> Reference:
-        """The record with valence levels alone and no dipole matrix: enough to train on."""
+        """The record with valence levels alone: enough to train on.
+
+        Neither dipole matrix nor transition densities.
+        """
         kept = np.r_[: self.n_core + self.n_occupied, self.n_core + self.valence_virtuals]
         return replace(
             self,
             orbital_energies=self.orbital_energies[kept],
             amplitudes=self.amplitudes[:, kept],
             dipole_matrix=None,
+            singlet_transitions=None,
+            triplet_transitions=None,
+            ris_transitions=None,
         )
 
     @property

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import warnings
 from dataclasses import asdict, dataclass
 
 import numpy as np
-import pyscf
 from pyscf import dft, gto, lib
 
 from mlsemi.elements import valence
@@ -92,10 +92,17 @@ class Level:
             if settings[name] == default:
                 del settings[name]
         return settings | {
-            "program": f"PySCF {pyscf.__version__}",
+            "program": " and ".join(
+                _program(name) for name in dict.fromkeys(("pyscf", self.backend))
+            ),
             "density_fitting": True,
             "minimal_frame": "IAO on the valence part of MINAO",
         }
+
+
+def _program(backend: str) -> str:
+    name = "PySCF" if backend == "pyscf" else backend
+    return f"{name} {importlib.import_module(backend).__version__}"
 
 
 def mean_field(structure: Structure, level: Level) -> tuple[dft.rks.RKS, np.ndarray | None]:
