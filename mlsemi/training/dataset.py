@@ -17,7 +17,7 @@ from mlsemi.errors import MlsemiError, ParameterError
 from mlsemi.observables import lowdin_charges
 from mlsemi.outputs import complete_or_absent
 from mlsemi.structure import Structure
-from mlsemi.training.projection import density_matrix, projected_hamiltonian
+from mlsemi.training.projection import density_matrix, projected_hamiltonian, valence_selection
 
 FORMAT = "mlsemi-reference-2"
 SPLITS = ("train", "validation", "test")
@@ -133,9 +133,11 @@ class Reference:
     def lean(self) -> Reference:
         """The record with valence levels alone: enough to train on.
 
-        Neither dipole matrix nor transition densities.
+        The projected Hamiltonian stays the same; dipole matrix and transition densities go.
         """
-        kept = np.r_[: self.n_core + self.n_occupied, self.n_core + self.valence_virtuals]
+        selected = valence_selection(self.valence_amplitudes, self.n_occupied)
+        levels = self.n_core + np.union1d(selected, self.valence_virtuals)
+        kept = np.r_[: self.n_core, levels]
         return replace(
             self,
             orbital_energies=self.orbital_energies[kept],
