@@ -34,9 +34,9 @@ def lowest_eigenpairs(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Lowest eigenpairs by block Davidson with thick restarts.
 
-    All ``n_block`` = rows of ``start`` roots are followed, ``n_root`` of them to convergence:
-    the extra ones keep a root that rises late from being missed and the last wanted root
-    apart from the first unwanted one.
+    As many roots are followed as ``start`` has independent rows, ``n_root`` of them to convergence:
+    the extra ones keep a root that rises late from being missed and the last wanted root apart
+    from the first unwanted one.
 
     Parameters
     ----------
@@ -45,8 +45,8 @@ def lowest_eigenpairs(
     precondition : callable
         (k, n) residuals, (k,) Ritz values -> (k, n) corrections.
     start : (n_block, n) array
-        Guess, n_block >= n_root; rows need not be orthonormal. Vectors and images are kept in its
-        precision.
+        Guess, n_block >= n_root; rows need not be orthonormal, dependent ones are dropped. Vectors
+        and images are kept in its precision.
     n_root : int
         Number of pairs wanted.
     tolerance : float
@@ -64,17 +64,21 @@ def lowest_eigenpairs(
     Raises
     ------
     ConvergenceError
-        If a residual is still too large after ``max_iteration`` iterations.
+        If a residual is still too large after ``max_iteration`` iterations, or the guesses are
+        too few.
     """
-    n_block, n = start.shape
+    kind, n = start.dtype, start.shape[1]
+    fresh = orthonormal(start, np.empty((0, n), kind))
+    n_block = fresh.shape[0]
+    if n_block < n_root:
+        raise ConvergenceError(f"only {n_block} independent guesses for {n_root} excited states")
     limit = _subspace(n, n_block, memory)
-    kind = start.dtype
     basis, image = np.empty((limit, n), kind), np.empty((limit, n), kind)
     projected = np.empty((limit, limit), kind)
     n_out = n_block if with_extra else n_root
     every = np.arange(n_block)
     allowed = np.where(every < n_root, tolerance, max(LOOSE, tolerance))
-    fresh, size, watched = orthonormal(start, basis[:0]), 0, every
+    size, watched = 0, every
     worst = np.inf
     for _ in range(max_iteration):
         grown = size + fresh.shape[0]
