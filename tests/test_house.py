@@ -44,8 +44,8 @@ FLOORS = """
     training.campaign training.progress training.contraction training.regression
     training.force_matching training.loss training.ridge training.config training.optimizer
     training.checkpoint training.extra_maps training.auxiliary training.evaluation
-    training.close_levels training.excitation_cases training.parts training.committee_fit
-    training.release training.fit training.validate training.calibrate
+    training.close_levels training.excitation_cases training.excited_levels training.parts
+    training.committee_fit training.release training.fit training.validate training.calibrate
     training.excitation_fit training.moment_fit training.inputs training.commands
     training.relaxations training.exploration training.surface_lists
     training

@@ -106,6 +106,27 @@ class Close:
 
 
 @dataclass(frozen=True)
+class Excited:
+    """Records with excited states (:mod:`mlsemi.training.excited_levels`).
+
+    Attributes
+    ----------
+    datasets : tuple of str
+        Relative to the config file; records of training molecules take part, with full
+        Tamm-Dancoff states where they have them, else with TDA-ris singlets.
+    share : float
+        Of them in a batch per record of the reference.
+    """
+
+    datasets: tuple[str, ...]
+    share: float = 0.2
+
+    def __post_init__(self) -> None:
+        if not self.datasets:
+            raise InputError("[[excited]] names no datasets")
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """Everything that decides a training run; read from TOML.
 
@@ -117,8 +138,11 @@ class TrainConfig:
         Dataset files, relative to the config file.
     output : str
         Folder of the finished parameter set, relative to the config file.
-    auxiliary, close : tuple of Auxiliary, tuple of Close
-        One ``[[auxiliary]]`` or ``[[close]]`` table each.
+    auxiliary, close, excited : tuple of Auxiliary, of Close, of Excited
+        One ``[[auxiliary]]``, ``[[close]]`` or ``[[excited]]`` table each.
+    start : str
+        Parameter set that the run starts from (empty: from scratch), a folder relative to the
+        config file or a name; its elements and its form are kept.
     elements : tuple of str
     seed, threads : int
     only : tuple of str
@@ -143,6 +167,8 @@ class TrainConfig:
     output: str
     auxiliary: tuple[Auxiliary, ...] = ()
     close: tuple[Close, ...] = ()
+    excited: tuple[Excited, ...] = ()
+    start: str = ""
     elements: tuple[str, ...] = ("H", "C", "N", "O")
     seed: int = 0
     threads: int = 1
@@ -180,7 +206,7 @@ class TrainConfig:
         if unknown:
             raise InputError(f"{path}: unknown entries {', '.join(sorted(unknown))}")
         try:
-            for key, kind in (("auxiliary", Auxiliary), ("close", Close)):
+            for key, kind in TABLES.items():
                 data[key] = _tables(kind, key, data.get(key, []))
             data["loss"] = _checked(LossWeights(**data.get("loss", {})))
             data["schedule"] = _checked(Schedule(**data.get("schedule", {})))
@@ -199,6 +225,10 @@ class TrainConfig:
         return ModelForm(tuple(number_of(text) for text in self.elements), **self.model)
 
 
+TABLES: dict[str, type] = {"auxiliary": Auxiliary, "close": Close, "excited": Excited}
+"""Entries that are lists of tables."""
+
+
 def _tables(kind: type[Table], key: str, tables: object) -> tuple[Table, ...]:
     """One object for each ``[[key]]`` table."""
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
@@ -213,8 +243,8 @@ def _with_tuples(table: dict[str, Any]) -> dict[str, Any]:
 MAY_BE_ZERO = ("committee",)
 """Whole numbers that may be zero although their default is not."""
 
-T = TypeVar("T", TrainConfig, Schedule, LossWeights, ModelForm, Auxiliary, Close)
-Table = TypeVar("Table", Auxiliary, Close)
+T = TypeVar("T", TrainConfig, Schedule, LossWeights, ModelForm, Auxiliary, Close, Excited)
+Table = TypeVar("Table", Auxiliary, Close, Excited)
 
 
 def _checked(entries: T) -> T:

@@ -7,7 +7,7 @@ Loewdin frame of the model and sum_ia X_ia t_i t_a^T in the IAO frame of the ref
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -22,6 +22,7 @@ from mlsemi.response_constants import ExcitationParameters
 from mlsemi.singlepoint import singlepoint
 from mlsemi.structure import Structure
 from mlsemi.training.dataset import Reference
+from mlsemi.units import HARTREE_EV
 
 MULTIPLICITIES: tuple[Multiplicity, ...] = ("singlet", "triplet")
 
@@ -36,6 +37,12 @@ A pair may change partners where its overlaps tie, at one half at most: the loss
 
 DEGENERATE = 2e-3
 """Model states closer than this (hartree) share their overlaps with a reference state."""
+
+N_MODEL = 20
+"""Model states per multiplicity among which the reference states are looked for."""
+
+RIS_SHIFT = 0.07 / HARTREE_EV
+"""What TDA-ris singlets lack on average against full ones (``validation/ris.md``), hartree."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +106,14 @@ def valence_states(record: Reference, multiplicity: Multiplicity) -> tuple[np.nd
     return energies[valence], densities[valence] / norm[:, None, None]
 
 
+def case_of(record: Reference, state: ElectronicState, triplet_shift: float = 0.0) -> Case:
+    """Orbitals beside the valence states of one record; arguments as of :func:`cases_of`."""
+    found = {kind: valence_states(record, kind) for kind in MULTIPLICITIES}
+    shift = {"singlet": 0.0, "triplet": triplet_shift}
+    energies = {kind: pair[0] + shift[kind] for kind, pair in found.items()}
+    return Case(record, state, energies, {kind: pair[1] for kind, pair in found.items()})
+
+
 def cases_of(
     parameters: Parameters, records: Sequence[Reference], triplet_shift: float = 0.0
 ) -> list[Case]:
@@ -116,18 +131,34 @@ def cases_of(
     InputError
         If no record has excitations.
     """
-    cases = []
-    for record in records:
-        if record.singlet_energies is not None:
-            found = {kind: valence_states(record, kind) for kind in MULTIPLICITIES}
-            state = singlepoint(record.structure, parameters=parameters).state
-            shift = {"singlet": 0.0, "triplet": triplet_shift}
-            energies = {kind: pair[0] + shift[kind] for kind, pair in found.items()}
-            transitions = {kind: pair[1] for kind, pair in found.items()}
-            cases.append(Case(record, state, energies, transitions))
+    cases = [
+        case_of(record, singlepoint(record.structure, parameters=parameters).state, triplet_shift)
+        for record in records
+        if record.singlet_energies is not None
+    ]
     if not cases:
         raise InputError("no record of the dataset has excitations: compute with --excitations N")
     return cases
+
+
+def with_singlets(record: Reference) -> Reference:
+    """The record itself if it has full singlets, else :func:`shifted_ris` if it has any."""
+    if record.singlet_energies is not None or record.ris_transitions is None:
+        return record
+    return shifted_ris(record)
+
+
+def shifted_ris(record: Reference) -> Reference:
+    """The record with its TDA-ris singlets, raised by ``RIS_SHIFT``, in place of full ones."""
+    assert record.ris_energies is not None
+    return replace(
+        record,
+        singlet_energies=record.ris_energies + RIS_SHIFT,
+        singlet_strengths=record.ris_strengths,
+        singlet_transitions=record.ris_transitions,
+        triplet_energies=None,
+        triplet_transitions=None,
+    )
 
 
 def triplet_shift_of(parameters: Parameters) -> float:

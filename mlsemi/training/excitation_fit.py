@@ -19,7 +19,14 @@ from mlsemi.monopoles import Interaction
 from mlsemi.parameters import Parameters
 from mlsemi.response_constants import ExcitationParameters, Scalars
 from mlsemi.training.dataset import Reference, ReferenceDataset
-from mlsemi.training.excitation_cases import Case, cases_of, match
+from mlsemi.training.excitation_cases import (
+    N_MODEL,
+    RIS_SHIFT,
+    Case,
+    cases_of,
+    match,
+    shifted_ris,
+)
 from mlsemi.units import HARTREE_EV
 
 SCALARS = ("ax", "alpha_k", "beta_j", "ax_one_center")
@@ -34,15 +41,8 @@ FREE = (*SCALARS, *SHIFTS, "hardness", "hardness.H", "hardness.N", "hardness.O",
 """What is fitted by default: factors exp(x) of scalars, of whole tables and of the table's entry of
 one element; shifts of constants that may be zero."""
 
-N_MODEL = 20
-"""Model states per multiplicity among which the reference states are looked for."""
-
 MAX_STEPS, LONGEST_STEP, SHORTER, CONVERGED = 40, 0.3, 0.85, 3e-3
 """Of the fit, in the free numbers."""
-
-
-RIS_SHIFT = 0.07 / HARTREE_EV
-"""What TDA-ris singlets lack on average against full ones (``validation/ris.md``), hartree."""
 
 
 @dataclass(frozen=True)
@@ -374,16 +374,3 @@ def extend(
     before = parameters.header.get("excitation_fit")
     provenance = dict(before) if isinstance(before, dict) else {}
     return parameters.with_excitation(constants, provenance | {"further_elements": found})
-
-
-def shifted_ris(record: Reference) -> Reference:
-    """The record with its TDA-ris singlets, raised by ``RIS_SHIFT``, in place of full ones."""
-    assert record.ris_energies is not None
-    return replace(
-        record,
-        singlet_energies=record.ris_energies + RIS_SHIFT,
-        singlet_strengths=record.ris_strengths,
-        singlet_transitions=record.ris_transitions,
-        triplet_energies=None,
-        triplet_transitions=None,
-    )

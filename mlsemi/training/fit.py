@@ -13,21 +13,20 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from mlsemi.errors import ConvergenceError
+from mlsemi.errors import ConvergenceError, InputError
 from mlsemi.forms import ModelForm
 from mlsemi.memory import keep_freed_memory
 from mlsemi.model import Model
 from mlsemi.parameters import Parameters
-from mlsemi.training.auxiliary import SurfaceSet
 from mlsemi.training.checkpoint import TrainState
-from mlsemi.training.close_levels import CloseSet
 from mlsemi.training.config import Schedule, TrainConfig
 from mlsemi.training.dataset import Reference, ReferenceDataset
 from mlsemi.training.evaluation import batch_loss, evaluate_model, summarise
+from mlsemi.training.excited_levels import ExcitedSet
 from mlsemi.training.extra_maps import base_name, released
 from mlsemi.training.loss import Errors, Target
 from mlsemi.training.optimizer import direction
-from mlsemi.training.parts import other_methods, parts_of
+from mlsemi.training.parts import OtherSet, other_methods, parts_of
 from mlsemi.training.progress import TrainingDisplay
 from mlsemi.training.regression import initial_model
 from mlsemi.training.release import release
@@ -60,7 +59,7 @@ class Trainer:
         form: ModelForm,
         state: TrainState,
         train: list[Target],
-        others: Sequence[SurfaceSet | CloseSet] = (),
+        others: Sequence[OtherSet] = (),
     ) -> None:
         self.config, self.form, self.state = config, form, state
         self.train, self.others = train, others
@@ -200,7 +199,8 @@ def train(config_path: Path, resume: bool = True, quiet: bool = False) -> Parame
 def fit(config: TrainConfig, base: Path, resume: bool = True, quiet: bool = False) -> Parameters:
     """The run behind :func:`train`; file names in ``config`` are relative to ``base``."""
     output = base / config.output
-    others = other_methods(config, base)
+    known = known_set(config, base)
+    others = other_methods(config, base, known)
     dataset = ReferenceDataset.load(*(base / name for name in config.datasets))
     parts = parts_of(dataset, config)
     validation = [Target(r) for r in parts.validation]
@@ -208,7 +208,12 @@ def fit(config: TrainConfig, base: Path, resume: bool = True, quiet: bool = Fals
     checkpoint = output.with_name(output.name + ".checkpoint.npz")
     output.mkdir(parents=True, exist_ok=True)
     stamp = json.dumps(
-        [asdict(replace(config, threads=1)), dataset.checksum, [one.checksum for one in others]],
+        [
+            asdict(replace(config, threads=1)),
+            dataset.checksum,
+            [one.checksum for one in others],
+            known.checksum if known else "",
+        ],
         sort_keys=True,
         default=list,
     )
@@ -217,7 +222,7 @@ def fit(config: TrainConfig, base: Path, resume: bool = True, quiet: bool = Fals
         if resume and checkpoint.exists():
             state = TrainState.load(checkpoint, stamp)
         else:
-            start = start_model(config, parts.train, pool)
+            start = known.model if known else start_model(config, parts.train, pool)
             more = [one.start(start) for one in others]
             start = replace(start, weights=dict(ChainMap(*more, dict(start.weights))))
             state = TrainState.start(start, config.seed)
@@ -226,7 +231,10 @@ def fit(config: TrainConfig, base: Path, resume: bool = True, quiet: bool = Fals
         with TrainingDisplay(config.schedule.epochs, len(state.history), quiet) as display:
             while not is_finished(state.history, config.schedule):
                 row = trainer.epoch(pool)
-                checked = evaluate_model(Model(form, state.averaged), validation, config.loss)
+                averaged = Model(form, state.averaged)
+                checked = evaluate_model(averaged, validation, config.loss)
+                excited = [one for one in others if isinstance(one, ExcitedSet)]
+                checked["loss"] += sum(s.validation_loss(averaged, config.loss) for s in excited)
                 row |= {f"validation_{k}": v for k, v in checked.items()}
                 if row["validation_loss"] <= min(
                     (h["validation_loss"] for h in state.history), default=np.inf
@@ -236,7 +244,26 @@ def fit(config: TrainConfig, base: Path, resume: bool = True, quiet: bool = Fals
                 state.save(checkpoint, stamp)
                 display.update(row)
         state.best = released(state.best)
-        return release(config, state, dataset, parts, others, output)
+        return release(config, state, dataset, parts, others, output, known)
+
+
+def known_set(config: TrainConfig, base: Path) -> Parameters | None:
+    """The parameter set that a run starts from, if it does.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such set.
+    InputError
+        If it has other elements or another form than the recipe.
+    """
+    if not config.start:
+        return None
+    folder = base / config.start
+    known = Parameters.load(folder if folder.is_dir() else config.start)
+    if known.model.form != config.form():
+        raise InputError(f"start = {config.start!r}: a set of other elements or another form")
+    return known
 
 
 def start_model(config: TrainConfig, records: list[Reference], pool: ThreadPoolExecutor) -> Model:

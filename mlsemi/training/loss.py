@@ -54,6 +54,8 @@ class LossWeights:
     close : float
         Of the terms of records of close levels (all but those of virtual levels above the LUMO),
         relative to those above.
+    excited : float
+        Mean square of the errors of excitation energies (:mod:`mlsemi.training.excited_levels`).
     """
 
     occupied: float = 1.0
@@ -68,6 +70,7 @@ class LossWeights:
     forces: float = 1.0
     auxiliary: float = 1.0
     close: float = 1.0
+    excited: float = 0.3
 
 
 @dataclass(frozen=True, eq=False)

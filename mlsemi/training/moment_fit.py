@@ -17,8 +17,14 @@ from mlsemi.excitations import ExcitedStates
 from mlsemi.parameters import Parameters
 from mlsemi.singlepoint import singlepoint
 from mlsemi.training.dataset import Reference, ReferenceDataset
-from mlsemi.training.excitation_cases import Case, cases_of, in_valence_frame, match
-from mlsemi.training.excitation_fit import N_MODEL, shifted_ris
+from mlsemi.training.excitation_cases import (
+    N_MODEL,
+    Case,
+    cases_of,
+    in_valence_frame,
+    match,
+    shifted_ris,
+)
 
 N_LOWEST, BRIGHT = 5, 0.05
 """The bright state is the brightest of so many valence states; it counts from this strength on."""

@@ -13,11 +13,16 @@ from typing import NamedTuple
 import numpy as np
 
 from mlsemi.errors import InputError, ParameterError
+from mlsemi.parameters import Parameters
 from mlsemi.training.auxiliary import Surface, SurfaceSet, load_surfaces
 from mlsemi.training.close_levels import CloseSet
-from mlsemi.training.config import TrainConfig
+from mlsemi.training.config import Excited, TrainConfig
 from mlsemi.training.dataset import Reference, ReferenceDataset, frame_split_of, split_of
+from mlsemi.training.excitation_cases import triplet_shift_of, with_singlets
+from mlsemi.training.excited_levels import ExcitedSet
 from mlsemi.training.loss import Target
+
+OtherSet = SurfaceSet | CloseSet | ExcitedSet
 
 
 class Parts(NamedTuple):
@@ -50,8 +55,18 @@ def parts_of(dataset: ReferenceDataset, config: TrainConfig) -> Parts:
     return Parts(**found)
 
 
-def other_methods(config: TrainConfig, base: Path) -> list[SurfaceSet | CloseSet]:
+def other_methods(
+    config: TrainConfig, base: Path, start: Parameters | None = None
+) -> list[OtherSet]:
     """What other methods say of training molecules whose elements the model knows.
+
+    Parameters
+    ----------
+    config : TrainConfig
+    base : Path
+        Folder that its file names are relative to.
+    start : Parameters, optional
+        What the run starts from: it gives the constants of the excited states.
 
     Raises
     ------
@@ -63,7 +78,7 @@ def other_methods(config: TrainConfig, base: Path) -> list[SurfaceSet | CloseSet
     if config.auxiliary and not config.form().readout:
         raise InputError("auxiliary surfaces need features that the energy reads")
     known = set(config.elements)
-    sets: list[SurfaceSet | CloseSet] = []
+    sets: list[OtherSet] = []
     for number, table in enumerate(config.auxiliary):
         path = base / table.file
         surfaces = [s for s in load_surfaces(path) if _is_taught(s, known)]
@@ -78,7 +93,25 @@ def other_methods(config: TrainConfig, base: Path) -> list[SurfaceSet | CloseSet
         if not targets:
             raise ParameterError(f"{name}: no record of a training molecule")
         sets.append(CloseSet(name, number, level.share, targets, dataset.checksum))
-    return sets
+    return sets + [_excited_set(excited, base, known, start) for excited in config.excited]
+
+
+def _excited_set(
+    table: Excited, base: Path, known: set[str], start: Parameters | None
+) -> ExcitedSet:
+    dataset = ReferenceDataset.load(*(base / name for name in table.datasets))
+    name = ", ".join(table.datasets)
+    usable = [with_singlets(r) for r in dataset if set(r.structure.symbols) <= known]
+    usable = [r for r in usable if r.singlet_energies is not None]
+    records, validation = ([r for r in usable if r.split == s] for s in ("train", "validation"))
+    if not records:
+        raise ParameterError(f"{name}: no training molecule with excited states")
+    if start is None:
+        raise InputError(f'{name}: excited states need the constants of a set: start = "NAME"')
+    shift = triplet_shift_of(start)
+    return ExcitedSet(
+        name, table.share, records, validation, start.excitation, shift, dataset.checksum
+    )
 
 
 def _is_taught(entry: Surface | Reference, known: set[str]) -> bool:

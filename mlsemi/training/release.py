@@ -12,15 +12,18 @@ from mlsemi.domain import fit_domain
 from mlsemi.model import Model
 from mlsemi.pairs import PairList
 from mlsemi.parameters import Parameters, checksum_of
-from mlsemi.training.auxiliary import SurfaceSet
 from mlsemi.training.checkpoint import TrainState
 from mlsemi.training.close_levels import CloseSet
 from mlsemi.training.committee_fit import with_fitted_committee
 from mlsemi.training.config import TrainConfig
 from mlsemi.training.dataset import Reference, ReferenceDataset
 from mlsemi.training.evaluation import evaluate_model
+from mlsemi.training.excited_levels import ExcitedSet
 from mlsemi.training.loss import LossWeights, Target
-from mlsemi.training.parts import Parts
+from mlsemi.training.parts import OtherSet, Parts
+
+KINDS: dict[type, str] = {CloseSet: "close", ExcitedSet: "excited"}
+"""What sets of other methods are called in the header."""
 
 BATCH = 64
 """Structures whose features are held at a time."""
@@ -31,8 +34,9 @@ def release(
     state: TrainState,
     dataset: ReferenceDataset,
     parts: Parts,
-    others: Sequence[SurfaceSet | CloseSet],
+    others: Sequence[OtherSet],
     output: Path,
+    known: Parameters | None = None,
 ) -> Parameters:
     """Write the parameter set of the best validation epoch, and its learning curve."""
     from mlsemi.plots import save, training_figure
@@ -48,7 +52,14 @@ def release(
             name: _errors(model, records, config.loss) for name, records in parts._asdict().items()
         },
     }
+    if known is not None:
+        before = known.header.get("training")
+        header["start"] = {"name": known.name, "checksum": known.checksum, "training": before}
     parameters = Parameters(config.name, header, model, checksum_of(model.weights))
+    if known is not None and "excitation" in known.header:
+        about = known.header["excitation_fit"]
+        assert isinstance(about, dict)
+        parameters = parameters.with_excitation(known.excitation, about)
     if config.committee:
         parameters = with_fitted_committee(
             parameters, parts.train, parts.validation, config.committee, config.seed
@@ -76,11 +87,11 @@ def _history(
     }
 
 
-def _of_others(sets: Sequence[SurfaceSet | CloseSet]) -> dict[str, object]:
+def _of_others(sets: Sequence[OtherSet]) -> dict[str, object]:
     """What other methods have taught, for the header."""
     out: dict[str, dict[str, object]] = {}
     for one in sets:
-        kind = "close" if isinstance(one, CloseSet) else "auxiliary"
+        kind = KINDS.get(type(one), "auxiliary")
         out.setdefault(kind, {})[one.name] = {
             "molecules": len(set(one.molecules)),
             "structures": len(one.molecules),

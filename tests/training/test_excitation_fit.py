@@ -20,10 +20,9 @@ from mlsemi.training.committee_fit import (
     with_fitted_committee,
 )
 from mlsemi.training.dataset import ReferenceDataset
-from mlsemi.training.excitation_cases import Case, cases_of
+from mlsemi.training.excitation_cases import RIS_SHIFT, Case, cases_of
 from mlsemi.training.excitation_fit import (
     FREE,
-    RIS_SHIFT,
     FitOptions,
     calibrate,
     changed,

@@ -10,7 +10,7 @@ from teacher import lesson, named_in
 from mlsemi.errors import InputError
 from mlsemi.singlepoint import singlepoint
 from mlsemi.training.dataset import ReferenceDataset
-from mlsemi.training.excitation_fit import RIS_SHIFT
+from mlsemi.training.excitation_cases import RIS_SHIFT
 from mlsemi.training.moment_fit import best_factor, with_fitted_moment
 
 STRUCTURES = tuple(

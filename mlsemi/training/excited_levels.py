@@ -1,0 +1,139 @@
+"""Excited states in the loss: the last, gentle stage of a training.
+
+The constants of the interaction stay those of the parameter set that the run starts from; the
+Hamiltonian learns, through the adjoint of the excitation step, what is left of the errors of
+excitation energies. Levels, charges, energies and forces of the reference go on teaching it, so
+that it gives none of them away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlsemi.adjoint import Cotangent, reverse
+from mlsemi.eigen import ElectronicState
+from mlsemi.excitations import excite_adjoint, excite_with
+from mlsemi.ground import ground_state
+from mlsemi.model import Model
+from mlsemi.pairs import PairList
+from mlsemi.response_constants import ExcitationParameters
+from mlsemi.training.dataset import Reference
+from mlsemi.training.excitation_cases import N_MODEL, case_of, match
+from mlsemi.training.loss import LossWeights, soft_square
+from mlsemi.units import HARTREE_EV
+
+WIDTH = 0.25 / HARTREE_EV
+"""Errors beyond this one (hartree) count linearly."""
+
+HIGHER = 0.5
+"""Weight of a higher state relative to the lowest of its multiplicity."""
+
+SAME = 1e-6
+"""Model states closer than this (hartree) are degenerate and share their cotangents."""
+
+
+@dataclass(frozen=True, eq=False)
+class ExcitedSet:
+    """Records with excited states in a training run.
+
+    Attributes
+    ----------
+    name : str
+        Of their files, as in the recipe.
+    share : float
+        Records in a batch per record of the reference.
+    records, validation : list of Reference
+        With singlets, and triplets where they are known; the second ones help choose the epoch.
+    constants : ExcitationParameters
+        Of the interaction between configurations; they are not trained.
+    triplet_shift : float
+        Added to the triplets of the records, hartree.
+    checksum : str
+        Of the datasets together.
+    """
+
+    name: str
+    share: float
+    records: list[Reference]
+    validation: list[Reference]
+    constants: ExcitationParameters
+    triplet_shift: float
+    checksum: str
+
+    @property
+    def molecules(self) -> list[str]:
+        """Molecule of every record."""
+        return [record.molecule for record in self.records]
+
+    def start(self, model: Model) -> dict[str, np.ndarray]:
+        """Weights of their own: none."""
+        return {}
+
+    def loss(
+        self, model: Model, rows: Sequence[int], weights: LossWeights
+    ) -> tuple[float, dict[str, np.ndarray]]:
+        """Summed loss of some records (eV^2) and its gradient, times ``weights.excited``.
+
+        Parameters
+        ----------
+        model : Model
+        rows : sequence of int
+            Which records.
+        weights : LossWeights
+        """
+        loss, gradients = self._loss([self.records[k] for k in rows], model, True)
+        scale = weights.excited * HARTREE_EV**2
+        return scale * loss, {n: scale * g for n, g in gradients.items()}
+
+    def validation_loss(self, model: Model, weights: LossWeights) -> float:
+        """Mean loss of the validation records (eV^2), times ``weights.excited``."""
+        one_by_one = [self._loss([record], model, False)[0] for record in self.validation]
+        return weights.excited * HARTREE_EV**2 * float(np.mean(one_by_one or [0.0]))
+
+    def _loss(
+        self, records: list[Reference], model: Model, with_gradient: bool
+    ) -> tuple[float, dict[str, np.ndarray]]:
+        """Summed loss and its gradient, atomic units."""
+        pairs = PairList.of([r.structure for r in records], model.form.elements, model.form.cutoff)
+        prediction, record = model.predict(pairs)
+        grounds = [ground_state(model, prediction, index) for index in range(len(records))]
+        found = [self.states_loss(r, g.state) for r, g in zip(records, grounds, strict=True)]
+        loss = sum(value for value, _ in found)
+        if not with_gradient:
+            return loss, {}
+        bars = [Cotangent(hamiltonian=bar) for _, bar in found]
+        return loss, reverse(model, pairs, prediction, record, grounds, bars)[0]
+
+    def states_loss(self, record: Reference, state: ElectronicState) -> tuple[float, np.ndarray]:
+        """Loss of one record and its derivative by the Hamiltonian, atomic units.
+
+        Weighted mean of the soft squares of w_k - w_k^ref over the valence states of the reference
+        and the model states that resemble them (:func:`excitation_cases.match`).
+
+        Parameters
+        ----------
+        record : Reference
+        state : ElectronicState
+            Of the model at the same geometry.
+        """
+        case = case_of(record, state, self.triplet_shift)
+        between = case.interaction(self.constants)
+        loss, hamiltonian_bar = 0.0, np.zeros_like(state.orbitals)
+        for multiplicity, reference in case.energies.items():
+            if not reference.size:
+                continue
+            states = excite_with(state, between, N_MODEL, multiplicity)
+            found, sure = match(case, states)
+            share = np.where(np.arange(reference.size) == 0, 1.0, HIGHER)
+            share = sure * share / share.sum()
+            square, slope = soft_square(states.energies[found] - reference, WIDTH)
+            loss += float(share @ square)
+            bar = np.zeros(states.n_state)
+            np.add.at(bar, found, share * slope)
+            together = np.abs(states.energies[:, None] - states.energies[None, :]) < SAME
+            bar = together @ bar / together.sum(axis=1)
+            hamiltonian_bar += excite_adjoint(states, state, between, bar).hamiltonian
+        return loss, hamiltonian_bar

@@ -1,0 +1,149 @@
+"""Excited states in the loss: the gradient, who takes part, and that a run learns from them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from harness import derivative
+from molecules import distorted, gapped_model, learned, parameters_of
+from teacher import lesson, named_in
+
+from mlsemi.errors import InputError, ParameterError
+from mlsemi.excitations import excite_with
+from mlsemi.model import Model
+from mlsemi.parameters import Parameters
+from mlsemi.response_constants import ExcitationParameters
+from mlsemi.singlepoint import singlepoint
+from mlsemi.training.config import Excited, Schedule, TrainConfig
+from mlsemi.training.dataset import ReferenceDataset
+from mlsemi.training.excitation_cases import RIS_SHIFT, case_of, match
+from mlsemi.training.excited_levels import WIDTH, ExcitedSet
+from mlsemi.training.fit import fit
+from mlsemi.training.loss import LossWeights
+from mlsemi.training.parts import other_methods
+
+STRUCTURES = tuple(distorted(name, seed=k) for k, name in enumerate(("H2CO", "HCN", "C2H4")))
+CONSTANTS = ExcitationParameters(ax=0.3)
+LATER = 0.01
+"""What the states of the lessons lie above the teacher's, hartree."""
+
+
+@pytest.fixture(scope="module")
+def parameters():
+    made = parameters_of(gapped_model(STRUCTURES), name="taught")
+    return made.with_excitation(CONSTANTS, {"options": {"triplet_shift": 0.0}})
+
+
+@pytest.fixture(scope="module")
+def records(parameters):
+    """Levels of the teacher and its excited states, all higher by the same amount."""
+    names = named_in("train", 3) + named_in("validation", 2)
+    out = []
+    for k, name in enumerate(names):
+        record = lesson(parameters.model, STRUCTURES[k % 3], name)
+        state = singlepoint(record.structure, parameters=parameters).state
+        n, found = state.n_occupied, {}
+        between = case_of(record, state).interaction(CONSTANTS)
+        for kind in ("singlet", "triplet"):
+            states = excite_with(state, between, 4, kind)
+            densities = state.orbitals[:, :n] @ states.amplitudes @ state.orbitals[:, n:].T
+            found[f"{kind}_energies"] = states.energies + LATER
+            found[f"{kind}_transitions"] = 0.9 * densities
+        out.append(replace(record, **found))
+    return out
+
+
+def excited_set(records):
+    return ExcitedSet("lessons.h5", 1.0, records[:3], records[3:], CONSTANTS, 0.0, "")
+
+
+def test_gradient_of_all_weights(parameters, records):
+    model = parameters.model
+    rng = np.random.default_rng(3)
+    turns = {n: rng.normal(size=v.shape) for n, v in model.weights.items()}
+    names = set(learned(model))
+    weights = LossWeights(excited=0.4)
+    _, gradients = excited_set(records).loss(model, [0, 2], weights)
+    assert {n: g.shape for n, g in gradients.items()} == {
+        n: w.shape for n, w in model.weights.items()
+    }
+
+    def at(t):
+        moved = {n: v + t * turns[n] * (n in names) for n, v in model.weights.items()}
+        return excited_set(records).loss(Model(model.form, moved), [0, 2], weights)[0]
+
+    expected = sum(np.sum(turns[n] * gradients[n]) for n in names)
+    assert abs(expected) > 1e-4
+    assert derivative(at, 1e-4) == pytest.approx(expected, rel=1e-4)
+
+
+def test_loss_is_the_mean_over_matched_states(parameters, records):
+    """All states are off by the same amount: so is their weighted mean."""
+    (record,) = records[:1]
+    state = singlepoint(record.structure, parameters=parameters).state
+    loss, _ = excited_set(records).states_loss(record, state)
+    square = 2.0 * WIDTH**2 * (np.sqrt(1.0 + (LATER / WIDTH) ** 2) - 1.0)
+    assert loss == pytest.approx(2 * square, rel=1e-3)  # singlets and triplets
+    case = case_of(record, state)
+    states = excite_with(state, case.interaction(CONSTANTS), 8)
+    np.testing.assert_array_equal(match(case, states)[0], range(4))
+
+
+def test_who_takes_part(parameters, records, tmp_path):
+    """Training molecules with full singlets, else with those of TDA-ris; never without any."""
+    ris = replace(
+        records[0],
+        singlet_energies=None,
+        singlet_transitions=None,
+        ris_energies=records[0].singlet_energies,
+        ris_transitions=records[0].singlet_transitions,
+    )
+    bare = replace(records[1], singlet_energies=None, singlet_transitions=None)
+    ReferenceDataset((ris, bare, *records[2:])).save(tmp_path / "lessons.h5")
+    config = TrainConfig("", ("lessons.h5",), "out", excited=(Excited(("lessons.h5",), 0.5),))
+    (found,) = other_methods(config, tmp_path, parameters)
+    assert found.share == 0.5
+    assert sorted(found.molecules) == sorted(r.molecule for r in (ris, records[2]))
+    (raised,) = (r for r in found.records if r.molecule == ris.molecule)
+    np.testing.assert_allclose(raised.singlet_energies, ris.ris_energies + RIS_SHIFT)
+    assert found.constants == parameters.excitation
+    with pytest.raises(InputError, match="need the constants of a set"):
+        other_methods(config, tmp_path)
+    ReferenceDataset((bare,)).save(tmp_path / "lessons.h5")
+    with pytest.raises(ParameterError, match="no training molecule with excited states"):
+        other_methods(config, tmp_path, parameters)
+
+
+def test_a_run_starts_from_a_set_and_learns(parameters, records, tmp_path):
+    parameters.save(tmp_path / "taught")
+    ReferenceDataset(tuple(records)).save(tmp_path / "lessons.h5")
+    form = parameters.model.form
+    sizes = ("n_radial", "n_channel", "n_node", "n_hidden", "cutoff")
+    config = TrainConfig(
+        "finer",
+        ("lessons.h5",),
+        "finer",
+        start="taught",
+        elements=("H", "C", "N", "O"),
+        excited=(Excited(("lessons.h5",), 1.0),),
+        model={name: getattr(form, name) for name in sizes},
+        loss=LossWeights(excited=3.0),
+        schedule=Schedule(epochs=30, batch=3, learning_rate=1e-3, weight_decay=0.0),
+        committee=0,
+    )
+    finer = fit(config, tmp_path, quiet=True)
+    assert finer.header["start"]["checksum"] == parameters.checksum
+    assert finer.excitation == parameters.excitation
+    assert Parameters.load(tmp_path / "finer").checksum == finer.checksum
+    assert "excited" in finer.header["training"]
+    rows = [0, 1, 2]
+    one, weights = excited_set(records), config.loss
+    before = one.loss(parameters.model, rows, weights)[0]
+    assert one.loss(finer.model, rows, weights)[0] < 0.5 * before
+    unseen = [one.validation_loss(p.model, weights) for p in (parameters, finer)]
+    assert unseen[1] < 0.5 * unseen[0]
+    alone = replace(one, records=one.validation).loss(finer.model, [0, 1], weights)[0]
+    assert unseen[1] == pytest.approx(alone / 2, rel=1e-9)
+    other = replace(config, model=config.model | {"n_hidden": 3}, output="other")
+    with pytest.raises(InputError, match="another form"):
+        fit(other, tmp_path, quiet=True)
