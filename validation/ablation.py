@@ -30,7 +30,7 @@ from mlsemi.training.evaluation import summarise
 from mlsemi.training.fit import STEPS, fit
 from mlsemi.training.validate import errors_of, select
 
-CONFIG = report.HERE.parent / "parameters" / "organic-1.toml"
+CONFIG = report.HERE.parent / "parameters" / "organic-1-ground.toml"
 BASELINE = ("level", "two_center", "dipole.sp", "energy.atom")
 HARD = "plain squares"
 TWO = "two GFN2-xTB surfaces per record"
