@@ -23,7 +23,7 @@ FORMALDEHYDE = Structure.from_ase(molecule("H2CO"))
 
 @pytest.fixture(scope="module", params=["b3lyp", "camb3lyp", "pbe"])
 def solver(request):
-    return mean_field(WATER, Level(request.param, "def2-svp", convergence=1e-10))
+    return mean_field(WATER, Level(request.param, "def2-svp", convergence=1e-10))[0]
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +46,20 @@ def test_forces(solver, plain):
     expected = -plain.nuc_grad_method().kernel()
     assert np.abs(expected).max() > 1e-2
     np.testing.assert_allclose(kohn_sham.forces(solver), expected, atol=5e-6)
+
+
+def test_the_way_to_a_card_and_back(monkeypatch):
+    """PySCF's own loops stand in for the card's."""
+    level = Level("b3lyp", "sto-3g", forces=True, convergence=1e-10)
+    solver, forces = mean_field(WATER, level)
+    kind = type(dft.RKS(solver.mol).density_fit())
+    monkeypatch.setattr(kind, "to_gpu", lambda self: self.copy())
+    monkeypatch.setattr(kind, "to_cpu", lambda self: self, raising=False)
+    there, found = kohn_sham.on_gpu(dft.RKS(solver.mol, xc="b3lyp").density_fit(), 2, 1e-10, True)
+    assert there.e_tot == pytest.approx(solver.e_tot, abs=1e-8)
+    np.testing.assert_allclose(found, forces, atol=5e-6)
+    none = kohn_sham.on_gpu(dft.RKS(solver.mol, xc="b3lyp").density_fit(), 2, 1e-10, False)[1]
+    assert none is None
 
 
 def test_stored_values_follow_the_grid():
