@@ -2,9 +2,9 @@
 
     python validation/learning_curve.py [--epochs 60]
 
-Every model is trained with the settings of ``parameters/organic-1-ground.toml``, forces and auxiliary
-surfaces left out, on a random subset of its training molecules; validation molecules choose the
-epoch, test molecules give the errors.
+Every model is trained with the settings of ``parameters/organic-1-ground.toml``, forces and
+auxiliary surfaces left out, on a random subset of its training molecules; validation molecules
+choose the epoch, test molecules give the errors.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ def test_other_functionals_use_the_loops_of_pyscf():
 
 def test_minimal_kernel_against_a_dense_matrix():
     """A_(ia,jb) written out with the integrals of the auxiliary functions."""
-    solver = mean_field(FORMALDEHYDE, Level(method="b3lyp", basis="sto-3g"))
+    solver, _ = mean_field(FORMALDEHYDE, Level(method="b3lyp", basis="sto-3g"))
     response = MinimalResponse(solver, 2)
     o, v = response.occupied, response.virtual
 
