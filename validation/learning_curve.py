@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--sizes", type=int, nargs="+", default=[100, 200, 400, 800])
     arguments = parser.parse_args()
-    base = recipe("organic-1")
+    base = recipe("organic-1-ground")
     base = replace(base, auxiliary=(), close=(), schedule=replace(base.schedule, force_share=0.0))
     test = list(test_records("organic-1"))
     rows = {}
