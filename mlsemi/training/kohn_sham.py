@@ -8,6 +8,7 @@ made, where PySCF first builds derivative matrices. The numbers are PySCF's, in 
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 
 import numpy as np
@@ -143,6 +144,8 @@ def on_gpu(
 ) -> tuple[dft.rks.RKS, np.ndarray | None]:
     """As :func:`converge` and :func:`forces`, but on a CUDA card by gpu4pyscf.
 
+    The card's memory is given back afterwards, so that several processes can share it.
+
     Parameters
     ----------
     solver : pyscf.dft.rks.RKS
@@ -162,7 +165,10 @@ def on_gpu(
     fast.grids.level, fast.conv_tol = grid, convergence
     fast.kernel()
     gradient = fast.nuc_grad_method().kernel() if with_forces and fast.converged else None
-    return fast.to_cpu(), None if gradient is None else -np.asarray(gradient)
+    there = fast.to_cpu()
+    del fast
+    importlib.import_module("cupy").get_default_memory_pool().free_all_blocks()
+    return there, None if gradient is None else -np.asarray(gradient)
 
 
 def grid_blocks(

@@ -1,5 +1,8 @@
 """The shorter Kohn-Sham loops against PySCF's own, and the minimal auxiliary kernel."""
 
+import sys
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from ase.build import molecule
@@ -55,7 +58,12 @@ def test_the_way_to_a_card_and_back(monkeypatch):
     kind = type(dft.RKS(solver.mol).density_fit())
     monkeypatch.setattr(kind, "to_gpu", lambda self: self.copy())
     monkeypatch.setattr(kind, "to_cpu", lambda self: self, raising=False)
+    pool = SimpleNamespace(free_all_blocks=lambda: freed.append(True))
+    card = SimpleNamespace(get_default_memory_pool=lambda: pool)
+    freed = []
+    monkeypatch.setitem(sys.modules, "cupy", card)
     there, found = kohn_sham.on_gpu(dft.RKS(solver.mol, xc="b3lyp").density_fit(), 2, 1e-10, True)
+    assert freed
     assert there.e_tot == pytest.approx(solver.e_tot, abs=1e-8)
     np.testing.assert_allclose(found, forces, atol=5e-6)
     none = kohn_sham.on_gpu(dft.RKS(solver.mol, xc="b3lyp").density_fit(), 2, 1e-10, False)[1]
