@@ -33,7 +33,7 @@ from mlsemi.training.parts import parts_of
 
 REFERENCE = report.HERE.parent / "parameters" / "reference"
 TRAINED_ON = sorted(REFERENCE.glob("hydrocarbons*.h5"))
-APPLIED_TO = ("organic*.h5", "small*.h5", "frames.h5", "larger*.h5")
+APPLIED_TO = ("organic.h5", "organic-forces.h5", "small*.h5", "frames.h5", "larger*.h5")
 """Files of B3LYP/def2-TZVP records."""
 
 QUANTITIES = ("occupied", "HOMO", "LUMO", "charges")
