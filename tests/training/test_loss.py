@@ -67,7 +67,7 @@ def test_each_weight_alone_gives_a_loss():
     none = LossWeights(**{entry.name: 0.0 for entry in fields(LossWeights)})
     parts = []
     for entry in fields(LossWeights):
-        if entry.name in ("forces", "auxiliary", "close"):  # terms of other functions
+        if entry.name in ("forces", "auxiliary", "close", "excited"):  # of other functions
             continue
         one, _, _ = structure_loss(TARGETS[0], ground, replace(none, **{entry.name: 1.0}))
         two, _, _ = structure_loss(TARGETS[0], ground, replace(none, **{entry.name: 2.0}))
