@@ -35,6 +35,10 @@ RESIDUAL = 2e-5
 """Default tolerance of |A X - w X|, hartree; the energies are then good to its square."""
 
 
+DEGENERATE = 1e-6
+"""States closer than this (hartree) are one level and share the gradient of its mean energy."""
+
+
 @dataclass(frozen=True, eq=False)
 class ExcitedStates:
     """Excited states of one multiplicity, lowest first.
@@ -259,6 +263,22 @@ class ExcitationCotangent:
     scalars: Scalars
 
 
+def shared_among_degenerate(energies: np.ndarray, bar: np.ndarray) -> np.ndarray:
+    """Cotangents of excitation energies, shared equally by states that are degenerate.
+
+    Single states of a degenerate level have no derivative, their mean energy has one.
+
+    Parameters
+    ----------
+    energies : (n_state,) array
+        Hartree; closer than ``DEGENERATE`` is degenerate.
+    bar : (n_state,) array
+        dL/d w_k; the sum stays.
+    """
+    together = np.abs(energies[:, None] - energies[None, :]) < DEGENERATE
+    return np.asarray((together / together.sum(axis=0)) @ bar)
+
+
 def excite_adjoint(
     states: ExcitedStates,
     state: ElectronicState,
@@ -279,7 +299,8 @@ def excite_adjoint(
     Parameters
     ----------
     states : ExcitedStates
-        Of the forward step; degenerate states must carry equal cotangents.
+        Of the forward step; degenerate states must carry equal cotangents
+        (:func:`shared_among_degenerate`).
     state : ElectronicState
     between : Interaction
     energies_bar : (n_state,) array

@@ -16,16 +16,19 @@ from mlsemi.adjoint import Cotangent, reverse
 from mlsemi.basis import Basis
 from mlsemi.dispersion import dispersion_of
 from mlsemi.errors import InputError
-from mlsemi.excitations import ExcitedStates, build_interaction, excite_adjoint, excite_with
+from mlsemi.excitations import (
+    ExcitedStates,
+    build_interaction,
+    excite_adjoint,
+    excite_with,
+    shared_among_degenerate,
+)
 from mlsemi.ground import GroundState, ground_state
 from mlsemi.pairs import PairList
 from mlsemi.parameters import Parameters
 from mlsemi.structure import Structure
 from mlsemi.threads import limited
 from mlsemi.units import BOLTZMANN
-
-DEGENERATE = 1e-6
-"""States closer than this (hartree) share the gradient of their mean energy."""
 
 RESIDUAL = 1e-7
 """Tolerance of |A X - w X|, hartree: the gradient at fixed X is linear in it."""
@@ -191,8 +194,9 @@ def excited_surface(
         d4 = dispersion_of(structure, parameters.functional if dispersion else None, forces)
         gradient = None
         if forces:
-            partners = np.abs(states.energies - states.energies[index - 1]) < DEGENERATE
-            bar = excite_adjoint(states, ground.state, between, partners / partners.sum())
+            followed = np.arange(states.n_state) == index - 1
+            shared = shared_among_degenerate(states.energies, followed)
+            bar = excite_adjoint(states, ground.state, between, shared)
             cotangent = Cotangent(hamiltonian=bar.hamiltonian, energy=1.0)
             _, walked = reverse(
                 model,

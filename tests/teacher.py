@@ -1,15 +1,19 @@
 """Reference records that a model wrote: the truth is known, and no PySCF is needed."""
 
+from dataclasses import replace
 from itertools import count as count_up
 from itertools import islice
 
 import numpy as np
 from molecules import distorted, random_model
 
+from mlsemi.excitations import excite_with
 from mlsemi.ground import ground_state
 from mlsemi.model import Model
 from mlsemi.pairs import PairList
+from mlsemi.singlepoint import singlepoint
 from mlsemi.training.dataset import Reference, ReferenceDataset, split_of
+from mlsemi.training.excitation_cases import case_of
 from mlsemi.training.force_matching import forces_of
 
 NAMES = ("H2O", "CH4", "NH3", "H2CO", "CH3OH", "HCN")
@@ -36,6 +40,19 @@ def lesson(model, structure, molecule, label="lesson"):
         charges_lowdin=ground.charges,
         forces=forces_of(model, pairs, prediction, record, [ground], [0])[0],
     )
+
+
+def excited_lesson(parameters, structure, molecule, constants):
+    """A lesson with the singlets and triplets that the orbitals give with these constants."""
+    record = lesson(parameters.model, structure, molecule)
+    state = singlepoint(structure, parameters=parameters).state
+    between = case_of(record, state).interaction(constants)
+    n, C, found = state.n_occupied, state.orbitals, {}
+    for kind in ("singlet", "triplet"):
+        states = excite_with(state, between, 4, kind)
+        found[f"{kind}_energies"] = states.energies
+        found[f"{kind}_transitions"] = 0.9 * C[:, :n] @ states.amplitudes @ C[:, n:].T
+    return replace(record, **found)
 
 
 def named_in(split, count):

@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import h5py
 import numpy as np
@@ -81,6 +81,8 @@ class SurfaceSet:
 
     Attributes
     ----------
+    kind : str
+        What such sets are called in the header of a parameter set.
     name : str
         Of their file, as in the recipe.
     number : int
@@ -91,6 +93,8 @@ class SurfaceSet:
     checksum : str
         sha256 of their file.
     """
+
+    kind: ClassVar[str] = "auxiliary"
 
     name: str
     number: int

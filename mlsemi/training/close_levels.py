@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
@@ -52,6 +53,8 @@ class CloseSet:
 
     Attributes
     ----------
+    kind : str
+        What such sets are called in the header of a parameter set.
     name : str
         Of their files, as in the recipe.
     number : int
@@ -62,6 +65,8 @@ class CloseSet:
     checksum : str
         Of the datasets together.
     """
+
+    kind: ClassVar[str] = "close"
 
     name: str
     number: int

@@ -41,6 +41,10 @@ DEGENERATE = 2e-3
 N_MODEL = 20
 """Model states per multiplicity among which the reference states are looked for."""
 
+SOFT, HIGHER = 0.25 / HARTREE_EV, 0.5
+"""Error (hartree) at which a loss turns from quadratic to linear, and weight of a higher state
+relative to the lowest of its multiplicity: the same for constants and for the Hamiltonian."""
+
 RIS_SHIFT = 0.07 / HARTREE_EV
 """What TDA-ris singlets lack on average against full ones (``validation/ris.md``), hartree."""
 

@@ -20,8 +20,10 @@ from mlsemi.parameters import Parameters
 from mlsemi.response_constants import ExcitationParameters, Scalars
 from mlsemi.training.dataset import Reference, ReferenceDataset
 from mlsemi.training.excitation_cases import (
+    HIGHER,
     N_MODEL,
     RIS_SHIFT,
+    SOFT,
     Case,
     cases_of,
     match,
@@ -68,8 +70,8 @@ class FitOptions:
     """
 
     free: tuple[str, ...] = FREE
-    soft: float = 0.25 / HARTREE_EV
-    higher: float = 0.5
+    soft: float = SOFT
+    higher: float = HIGHER
     prior: float = 0.5
     folds: int = 6
     triplet_shift: float = 0.17 / HARTREE_EV

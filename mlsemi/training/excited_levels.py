@@ -10,29 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from mlsemi.adjoint import Cotangent, reverse
 from mlsemi.eigen import ElectronicState
-from mlsemi.excitations import excite_adjoint, excite_with
+from mlsemi.excitations import excite_adjoint, excite_with, shared_among_degenerate
 from mlsemi.ground import ground_state
 from mlsemi.model import Model
 from mlsemi.pairs import PairList
 from mlsemi.response_constants import ExcitationParameters
 from mlsemi.training.dataset import Reference
-from mlsemi.training.excitation_cases import N_MODEL, case_of, match
+from mlsemi.training.excitation_cases import HIGHER, N_MODEL, SOFT, case_of, match
 from mlsemi.training.loss import LossWeights, soft_square
 from mlsemi.units import HARTREE_EV
-
-WIDTH = 0.25 / HARTREE_EV
-"""Errors beyond this one (hartree) count linearly."""
-
-HIGHER = 0.5
-"""Weight of a higher state relative to the lowest of its multiplicity."""
-
-SAME = 1e-6
-"""Model states closer than this (hartree) are degenerate and share their cotangents."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +33,8 @@ class ExcitedSet:
 
     Attributes
     ----------
+    kind : str
+        What such sets are called in the header of a parameter set.
     name : str
         Of their files, as in the recipe.
     share : float
@@ -54,6 +48,8 @@ class ExcitedSet:
     checksum : str
         Of the datasets together.
     """
+
+    kind: ClassVar[str] = "excited"
 
     name: str
     share: float
@@ -129,11 +125,10 @@ class ExcitedSet:
             found, sure = match(case, states)
             share = np.where(np.arange(reference.size) == 0, 1.0, HIGHER)
             share = sure * share / share.sum()
-            square, slope = soft_square(states.energies[found] - reference, WIDTH)
+            square, slope = soft_square(states.energies[found] - reference, SOFT)
             loss += float(share @ square)
             bar = np.zeros(states.n_state)
             np.add.at(bar, found, share * slope)
-            together = np.abs(states.energies[:, None] - states.energies[None, :]) < SAME
-            bar = together @ bar / together.sum(axis=1)
+            bar = shared_among_degenerate(states.energies, bar)
             hamiltonian_bar += excite_adjoint(states, state, between, bar).hamiltonian
         return loss, hamiltonian_bar

@@ -227,13 +227,13 @@ def fit(config: TrainConfig, base: Path, resume: bool = True, quiet: bool = Fals
             start = replace(start, weights=dict(ChainMap(*more, dict(start.weights))))
             state = TrainState.start(start, config.seed)
             state.save(checkpoint, stamp)
+        excited = [one for one in others if isinstance(one, ExcitedSet)]
         trainer = Trainer(config, form, state, [Target(r) for r in parts.train], others)
         with TrainingDisplay(config.schedule.epochs, len(state.history), quiet) as display:
             while not is_finished(state.history, config.schedule):
                 row = trainer.epoch(pool)
                 averaged = Model(form, state.averaged)
                 checked = evaluate_model(averaged, validation, config.loss)
-                excited = [one for one in others if isinstance(one, ExcitedSet)]
                 checked["loss"] += sum(s.validation_loss(averaged, config.loss) for s in excited)
                 row |= {f"validation_{k}": v for k, v in checked.items()}
                 if row["validation_loss"] <= min(

@@ -99,15 +99,15 @@ def other_methods(
 def _excited_set(
     table: Excited, base: Path, known: set[str], start: Parameters | None
 ) -> ExcitedSet:
-    dataset = ReferenceDataset.load(*(base / name for name in table.datasets))
     name = ", ".join(table.datasets)
+    if start is None:
+        raise InputError(f'{name}: excited states need the constants of a set: start = "NAME"')
+    dataset = ReferenceDataset.load(*(base / file for file in table.datasets))
     usable = [with_singlets(r) for r in dataset if set(r.structure.symbols) <= known]
     usable = [r for r in usable if r.singlet_energies is not None]
     records, validation = ([r for r in usable if r.split == s] for s in ("train", "validation"))
     if not records:
         raise ParameterError(f"{name}: no training molecule with excited states")
-    if start is None:
-        raise InputError(f'{name}: excited states need the constants of a set: start = "NAME"')
     shift = triplet_shift_of(start)
     return ExcitedSet(
         name, table.share, records, validation, start.excitation, shift, dataset.checksum

@@ -13,17 +13,12 @@ from mlsemi.model import Model
 from mlsemi.pairs import PairList
 from mlsemi.parameters import Parameters, checksum_of
 from mlsemi.training.checkpoint import TrainState
-from mlsemi.training.close_levels import CloseSet
 from mlsemi.training.committee_fit import with_fitted_committee
 from mlsemi.training.config import TrainConfig
 from mlsemi.training.dataset import Reference, ReferenceDataset
 from mlsemi.training.evaluation import evaluate_model
-from mlsemi.training.excited_levels import ExcitedSet
 from mlsemi.training.loss import LossWeights, Target
 from mlsemi.training.parts import OtherSet, Parts
-
-KINDS: dict[type, str] = {CloseSet: "close", ExcitedSet: "excited"}
-"""What sets of other methods are called in the header."""
 
 BATCH = 64
 """Structures whose features are held at a time."""
@@ -91,8 +86,7 @@ def _of_others(sets: Sequence[OtherSet]) -> dict[str, object]:
     """What other methods have taught, for the header."""
     out: dict[str, dict[str, object]] = {}
     for one in sets:
-        kind = KINDS.get(type(one), "auxiliary")
-        out.setdefault(kind, {})[one.name] = {
+        out.setdefault(one.kind, {})[one.name] = {
             "molecules": len(set(one.molecules)),
             "structures": len(one.molecules),
             "share": one.share,

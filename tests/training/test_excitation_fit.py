@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from molecules import distorted, gapped_model, parameters_of
-from teacher import lesson, named_in
+from teacher import excited_lesson, lesson, named_in
 
 from mlsemi.errors import InputError, ParameterError
 from mlsemi.excitations import excite_with
@@ -50,20 +50,9 @@ def parameters():
 def dataset(parameters):
     """What the simplified method itself says with other constants, two test molecules too."""
     names = named_in("train", 4) + named_in("test", 2)
-    records = []
-    for k, name in enumerate(names):
-        record = lesson(parameters.model, STRUCTURES[k % 4], name)
-        state = singlepoint(record.structure, parameters=parameters).state
-        case = Case(record, state, {}, {})
-        n, found = case.state.n_occupied, {}
-        for kind in ("singlet", "triplet"):
-            states = excite_with(case.state, case.interaction(TRUE), 4, kind)
-            orbitals = case.state.orbitals
-            found[f"{kind}_energies"] = states.energies
-            found[f"{kind}_transitions"] = (
-                0.9 * orbitals[:, :n] @ states.amplitudes @ orbitals[:, n:].T
-            )
-        records.append(replace(record, **found))
+    records = [
+        excited_lesson(parameters, STRUCTURES[k % 4], name, TRUE) for k, name in enumerate(names)
+    ]
     return ReferenceDataset(tuple(records), {"method": "a teacher"})
 
 

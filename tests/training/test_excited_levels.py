@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from harness import derivative
 from molecules import distorted, gapped_model, learned, parameters_of
-from teacher import lesson, named_in
+from teacher import excited_lesson, named_in
 
 from mlsemi.errors import InputError, ParameterError
 from mlsemi.excitations import excite_with
@@ -16,8 +16,8 @@ from mlsemi.response_constants import ExcitationParameters
 from mlsemi.singlepoint import singlepoint
 from mlsemi.training.config import Excited, Schedule, TrainConfig
 from mlsemi.training.dataset import ReferenceDataset
-from mlsemi.training.excitation_cases import RIS_SHIFT, case_of, match
-from mlsemi.training.excited_levels import WIDTH, ExcitedSet
+from mlsemi.training.excitation_cases import RIS_SHIFT, SOFT, case_of, match
+from mlsemi.training.excited_levels import ExcitedSet
 from mlsemi.training.fit import fit
 from mlsemi.training.loss import LossWeights
 from mlsemi.training.parts import other_methods
@@ -40,16 +40,9 @@ def records(parameters):
     names = named_in("train", 3) + named_in("validation", 2)
     out = []
     for k, name in enumerate(names):
-        record = lesson(parameters.model, STRUCTURES[k % 3], name)
-        state = singlepoint(record.structure, parameters=parameters).state
-        n, found = state.n_occupied, {}
-        between = case_of(record, state).interaction(CONSTANTS)
-        for kind in ("singlet", "triplet"):
-            states = excite_with(state, between, 4, kind)
-            densities = state.orbitals[:, :n] @ states.amplitudes @ state.orbitals[:, n:].T
-            found[f"{kind}_energies"] = states.energies + LATER
-            found[f"{kind}_transitions"] = 0.9 * densities
-        out.append(replace(record, **found))
+        record = excited_lesson(parameters, STRUCTURES[k % 3], name, CONSTANTS)
+        higher = {f: getattr(record, f) + LATER for f in ("singlet_energies", "triplet_energies")}
+        out.append(replace(record, **higher))
     return out
 
 
@@ -82,7 +75,7 @@ def test_loss_is_the_mean_over_matched_states(parameters, records):
     (record,) = records[:1]
     state = singlepoint(record.structure, parameters=parameters).state
     loss, _ = excited_set(records).states_loss(record, state)
-    square = 2.0 * WIDTH**2 * (np.sqrt(1.0 + (LATER / WIDTH) ** 2) - 1.0)
+    square = 2.0 * SOFT**2 * (np.sqrt(1.0 + (LATER / SOFT) ** 2) - 1.0)
     assert loss == pytest.approx(2 * square, rel=1e-3)  # singlets and triplets
     case = case_of(record, state)
     states = excite_with(state, case.interaction(CONSTANTS), 8)
