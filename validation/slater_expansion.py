@@ -60,9 +60,9 @@ def deviation(log_exponents: np.ndarray, n: int) -> float:
     return sum(2.0 - 2.0 * best_expansion(exponents, n, l)[1] for l in shells)
 
 
-def fit(n: int) -> np.ndarray:
+def fit(n: int, n_primitive: int = N_PRIMITIVE) -> np.ndarray:
     """(K,) optimal shared exponents of row n, largest first."""
-    start = np.linspace(np.log(15.0 / n**2), np.log(0.1 / n), N_PRIMITIVE)
+    start = np.linspace(np.log(15.0 / n**2), np.log(0.1 / n), n_primitive)
     objective = partial(deviation, n=n)
     for _ in range(5):
         # The deviation is 1e-7 or so: rescaled, or the simplex stops at once.

@@ -13,7 +13,7 @@ from pyscf import dft, gto, lib
 from mlsemi.elements import valence
 from mlsemi.errors import ConvergenceError, InputError
 from mlsemi.structure import Structure
-from mlsemi.training import kohn_sham
+from mlsemi.training import kohn_sham, stored_fit
 from mlsemi.training.dataset import Reference
 from mlsemi.training.projection import iao_frame, lowdin
 from mlsemi.training.reference_excitations import MinimalResponse, ReferenceResponse
@@ -125,7 +125,10 @@ def mean_field(structure: Structure, level: Level) -> tuple[dft.rks.RKS, np.ndar
     solver.chkfile = None
     solver._chkfile.close()  # a file per molecule stays open otherwise
     if level.backend == "pyscf":
-        kohn_sham.converge(solver, level.grid, level.convergence)
+        if stored_fit.needed(solver):
+            stored_fit.converge(solver, level.grid, level.convergence)
+        else:
+            kohn_sham.converge(solver, level.grid, level.convergence)
         forces = _forces(solver) if level.forces and solver.converged else None
     else:
         solver, forces = kohn_sham.on_gpu(solver, level.grid, level.convergence, level.forces)

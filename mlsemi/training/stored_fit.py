@@ -1,0 +1,198 @@
+"""Density fitting of molecules with so many basis functions that their integrals exceed memory.
+
+PySCF would keep the fitted integrals in double precision and sort them on disk in a second copy.
+Here they go to one temporary file in single precision, and Coulomb and exchange matrices are made
+while it is read once: J = sum_P B_P tr(B_P D), K = sum_P (B_P C) (B_P C)^T, with the occupied
+orbitals C and B_P = sum_Q (L^-1)_PQ (Q|mn), V = L L^T.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+
+import numpy as np
+from pyscf import df, dft, gto, lib
+from pyscf.df.addons import make_auxmol
+from pyscf.df.incore import LINEAR_DEP_THR
+from scipy.linalg import blas, cholesky
+
+from mlsemi.kernels.jit import kernel
+
+CONVERGENCE = 1e-6
+"""Hartree; what single precision allows in a few hundred atoms' energy."""
+
+BLOCK_BYTES = 1e9
+"""Memory for integrals that are made or read at once."""
+
+NEGLIGIBLE = 1e-10
+"""Occupation below which an orbital of a given density matrix is left out."""
+
+
+def needed(solver: dft.rks.RKS) -> bool:
+    """Whether PySCF's integrals of a density-fitted calculation exceed its ``max_memory``."""
+    mol = solver.mol
+    n_aux = make_auxmol(mol, solver.with_df.auxbasis).nao
+    return bool(4e-6 * mol.nao * (mol.nao + 1) * n_aux > solver.max_memory)
+
+
+def converge(solver: dft.rks.RKS, grid: int, convergence: float) -> None:
+    """Run the SCF of ``solver`` with a :class:`StoredFit`, on the grid of level ``grid``.
+
+    Exchange costs most here, so that no iterations on a coarser grid come first.
+
+    Parameters
+    ----------
+    solver : pyscf.dft.rks.RKS
+        With density fitting; converged or not (see its ``converged``) on return.
+    grid : int
+        PySCF grid level.
+    convergence : float
+        Energy convergence, hartree; not below ``CONVERGENCE``.
+    """
+    solver.with_df = StoredFit(solver.mol, solver.with_df.auxbasis)
+    solver.grids.level = grid
+    solver.conv_tol = max(convergence, CONVERGENCE)
+    solver.kernel()
+
+
+class StoredFit(df.DF):  # type: ignore[misc]
+    """PySCF's density fitting with integrals in a temporary file, in single precision.
+
+    For closed shells: density matrices must have no negative occupations.
+    """
+
+    def build(self) -> StoredFit:
+        """Compute the integrals and write them."""
+        mol = self.mol
+        auxiliary = self.auxmol = make_auxmol(mol, self.auxbasis)
+        orthogonalise = _orthogonaliser(auxiliary.intor("int2c2e", hermi=1))
+        n_fit = orthogonalise(np.zeros((1, auxiliary.nao), order="F")).shape[1]
+        shape = (n_fit, mol.nao * (mol.nao + 1) // 2)
+        with tempfile.TemporaryFile(dir=lib.param.TMPDIR) as file:
+            self._cderi = np.memmap(file, np.float32, "w+", shape=shape)
+        first = 0
+        for integrals in _three_center_rows(mol, auxiliary):
+            rows = orthogonalise(integrals)
+            self._cderi[:, first : first + len(rows)] = rows.T
+            first += len(rows)
+        return self
+
+    def loop(self, blksize: int | None = None) -> Iterator[np.ndarray]:
+        """Blocks (n, n_pair) of the integrals in double precision, as PySCF's."""
+        for block in self._blocks(blksize):
+            yield block.astype(float)
+
+    def _blocks(self, size: int | None) -> Iterator[np.ndarray]:
+        if self._cderi is None:
+            self.build()
+        n_fit = len(self._cderi)
+        size = size or max(1, int(BLOCK_BYTES / (4.0 * self.mol.nao**2)))
+        for first in range(0, n_fit, size):
+            yield np.ascontiguousarray(self._cderi[first : first + size])
+
+    def get_jk(self, dm, hermi=1, with_j=True, with_k=True, direct_scf_tol=None, omega=None):  # type: ignore[no-untyped-def]
+        """Coulomb and exchange matrices of one density matrix, as ``df.DF.get_jk``."""
+        if omega is not None:
+            with self.range_coulomb(omega) as ranged:
+                return ranged.get_jk(dm, hermi, with_j, with_k)
+        orbitals = _orbitals(dm).astype(np.float32)
+        n_function = len(orbitals)
+        lower = np.tril_indices(n_function)
+        twice = np.asarray(dm + dm.T)
+        np.fill_diagonal(twice, np.diag(dm))
+        packed = twice[lower]
+        coulomb = np.zeros(packed.size)
+        exchange = np.zeros((n_function, n_function))
+        for block in self._blocks(None):
+            _add_coulomb(block, packed, coulomb)
+            if with_k:
+                half = _unpacked(block, n_function).reshape(-1, n_function) @ orbitals
+                half = half.reshape(len(block), n_function, -1).transpose(1, 0, 2)
+                half = half.reshape(n_function, -1)
+                exchange += half @ half.T
+        if with_j:
+            j = np.zeros_like(exchange)
+            j[lower] = coulomb
+            j += np.tril(j, -1).T
+        return j if with_j else None, exchange if with_k else None
+
+
+def _orthogonaliser(metric: np.ndarray):  # type: ignore[no-untyped-def]
+    """Function that maps integrals (n_pair, n_aux) to fitted ones (n_pair, n_fit).
+
+    With the Cholesky factor of the metric, or its eigenvectors where it is singular.
+    """
+    try:
+        low = np.asfortranarray(cholesky(metric, lower=True))
+    except np.linalg.LinAlgError:
+        values, vectors = np.linalg.eigh(metric)
+        kept = values > LINEAR_DEP_THR
+        factor = vectors[:, kept] / np.sqrt(values[kept])
+        return lambda integrals: integrals @ factor
+    return lambda integrals: blas.dtrsm(
+        1.0, low, integrals, side=1, lower=1, trans_a=1, overwrite_b=1
+    )
+
+
+def _three_center_rows(mol: gto.Mole, auxiliary: gto.Mole) -> Iterator[np.ndarray]:
+    """Integrals (mn|P) for a few rows m at a time, n <= m, as (n_pair, n_aux)."""
+    both = mol + auxiliary
+    name = both._add_suffix("int3c2e")
+    optimiser = gto.moleintor.make_cintopt(both._atm, both._bas, both._env, name)
+    most = BLOCK_BYTES / (8.0 * auxiliary.nao)
+    offset = mol.ao_loc
+    pairs = offset * (offset + 1) // 2
+    start = 0
+    while start < mol.nbas:
+        fitting = int(np.searchsorted(pairs, pairs[start] + most, side="right")) - 1
+        stop = max(start + 1, fitting)
+        shells = (start, stop, 0, mol.nbas, mol.nbas, both.nbas)
+        rows = gto.moleintor.getints3c(
+            name,
+            both._atm,
+            both._bas,
+            both._env,
+            shls_slice=shells,
+            aosym="s2ij",
+            cintopt=optimiser,
+        )
+        yield np.asfortranarray(rows)
+        start = stop
+
+
+def _orbitals(density: np.ndarray) -> np.ndarray:
+    """Orbitals C with D = C C^T."""
+    if hasattr(density, "mo_coeff"):
+        occupation, orbitals = density.mo_occ, density.mo_coeff
+    else:
+        occupation, orbitals = np.linalg.eigh(density)
+    kept = occupation > NEGLIGIBLE
+    return np.asarray(orbitals[:, kept] * np.sqrt(occupation[kept]))
+
+
+@kernel
+def _add_coulomb(block, packed, out):  # type: ignore[no-untyped-def]
+    """J += sum_P B_P tr(B_P D); sums in double precision, there is much to cancel in them."""
+    for row in block:
+        fitted = 0.0
+        for k in range(row.size):
+            fitted += row[k] * packed[k]
+        for k in range(row.size):
+            out[k] += fitted * row[k]
+
+
+@kernel
+def _unpacked(packed, n):  # type: ignore[no-untyped-def]
+    """(n_block, n, n) symmetric matrices of their lower triangles."""
+    out = np.empty((packed.shape[0], n, n), packed.dtype)
+    for block in range(packed.shape[0]):
+        k = 0
+        for i in range(n):
+            for j in range(i):
+                out[block, i, j] = packed[block, k]
+                out[block, j, i] = packed[block, k]
+                k += 1
+            out[block, i, i] = packed[block, k]
+            k += 1
+    return out
