@@ -6,7 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from mlsemi.excitations import ExcitedStates
+from mlsemi.eigen import ElectronicState
+from mlsemi.errors import ConvergenceError, InputError
+from mlsemi.excitations import (
+    EXCHANGE_FACTOR,
+    ExcitationCotangent,
+    ExcitedStates,
+    excite_adjoint,
+)
+from mlsemi.monopoles import Interaction
+from mlsemi.tamm_dancoff import TammDancoff
 
 
 def intensities(
@@ -60,24 +69,32 @@ def intensities(
             rotatory_lengths=none,
         )
     X, Y = states.amplitudes, states.deexcitations
-    symmetric, antisymmetric = (X, X) if Y is None else (X + Y, X - Y)
-    r, v, l = (
-        factor * _transition_moments(vectors, orbitals, operator)
-        for vectors, operator in (
-            (symmetric, dipole),
-            (antisymmetric, velocity),
-            (antisymmetric, angular),
-        )
+    antisymmetric = X if Y is None else X - Y
+    v, l = (
+        factor * _transition_moments(antisymmetric, orbitals, operator)
+        for operator in (velocity, angular)
     )
-    local = l - np.cross(origin, v)
+    states = with_strengths(states, orbitals, dipole, factor)
+    r, local = states.transition_dipoles, l - np.cross(origin, v)
     return replace(
         states,
-        transition_dipoles=r,
-        oscillator_strengths=2.0 / 3.0 * states.energies * (r**2).sum(axis=1),
         velocity_strengths=2.0 / 3.0 * (v**2).sum(axis=1) / states.energies,
         rotatory_strengths=0.5 * (v * local).sum(axis=1) / states.energies,
         rotatory_lengths=0.5 * (r * local).sum(axis=1),
     )
+
+
+def with_strengths(
+    states: ExcitedStates, orbitals: np.ndarray, dipole: np.ndarray, factor: float = 1.0
+) -> ExcitedStates:
+    """Add transition dipoles and oscillator strengths of singlets in the length form.
+
+    Arguments and formulas are those of :func:`intensities`.
+    """
+    X, Y = states.amplitudes, states.deexcitations
+    r = factor * _transition_moments(X if Y is None else X + Y, orbitals, dipole)
+    strengths = 2.0 / 3.0 * states.energies * (r**2).sum(axis=1)
+    return replace(states, transition_dipoles=r, oscillator_strengths=strengths)
 
 
 def _transition_moments(
@@ -87,3 +104,85 @@ def _transition_moments(
     n = vectors.shape[1]
     between = orbitals[:, :n].T @ operator @ orbitals[:, n:]
     return np.sqrt(2.0) * np.tensordot(vectors, between, axes=((1, 2), (1, 2)))
+
+
+def strengths_adjoint(
+    states: ExcitedStates,
+    state: ElectronicState,
+    between: Interaction,
+    dipole: np.ndarray,
+    strengths_bar: np.ndarray,
+    factor: float = 1.0,
+) -> tuple[ExcitationCotangent, np.ndarray]:
+    """Adjoint of :func:`with_strengths`, f_k = 2/3 w_k r_k.r_k, for Tamm-Dancoff singlets.
+
+    With r_bar = 4/3 w f_bar r and X_bar = c sqrt(2) C_occ^T (r_bar . r) C_vir, the eigenvectors
+    give A_bar = (z X^T + X z^T) / 2 (:meth:`TammDancoff.vectors_adjoint`), which is the difference
+    of two squares, [(X + z)(X + z)^T - (X - z)(X - z)^T] / 4: what :func:`excite_adjoint` knows.
+    The rest is w_bar = f_bar f / w and the rotation of the orbitals in the moment itself.
+
+    Parameters
+    ----------
+    states : ExcitedStates
+        Singlets of the forward step with their intensities, from the lowest on; degenerate ones
+        must carry equal cotangents.
+    state : ElectronicState
+    between : Interaction
+    dipole : (3, n_orbital, n_orbital) array
+        <m|r|n> in the Loewdin frame, as the orbitals.
+    strengths_bar : (n_state,) array
+        dL/d f_k.
+    factor : float
+        c, of all moments.
+
+    Returns
+    -------
+    ExcitationCotangent
+        At fixed dipole integrals.
+    (3, n_orbital, n_orbital) array
+        dL/d of the dipole integrals, symmetric.
+
+    Raises
+    ------
+    InputError
+        For triplets or states of the full response.
+    ConvergenceError
+        If the gap is zero or the response of a state does not converge.
+    """
+    if states.multiplicity != "singlet" or states.deexcitations is not None:
+        raise InputError("gradients of strengths need singlets in the Tamm-Dancoff approximation")
+    n, X, w = state.n_occupied, states.amplitudes, states.energies
+    occ, vir = state.orbitals[:, :n], state.orbitals[:, n:]
+    moments_bar = factor * np.sqrt(2.0) * 4.0 / 3.0 * (w * strengths_bar)[:, None]
+    moments_bar = moments_bar * states.transition_dipoles
+    problem = TammDancoff(state, between, EXCHANGE_FACTOR["singlet"])
+
+    def rows(vectors: np.ndarray) -> np.ndarray:
+        return problem.orbitals.from_state(vectors).reshape(len(vectors), -1)
+
+    X_bar = np.tensordot(moments_bar, occ.T @ dipole @ vir, 1)
+    z = problem.vectors_adjoint(w, rows(X), rows(X_bar))
+    z = problem.orbitals.over_state(z.reshape(X.shape))
+    bar = excite_adjoint(
+        replace(states, amplitudes=np.concatenate([X, X + z, X - z])),
+        state,
+        between,
+        np.concatenate(
+            [
+                strengths_bar * states.oscillator_strengths / w,
+                np.full(len(X), 0.25),
+                np.full(len(X), -0.25),
+            ]
+        ),
+    )
+    along = np.tensordot(moments_bar, dipole, 1)
+    rotation = (occ.T @ along @ occ @ X - X @ (vir.T @ along @ vir)).sum(axis=0)
+    gap = state.energies[None, n:] - state.energies[:n, None]
+    if not np.all(gap > 0.0):
+        raise ConvergenceError("the gap is zero: oscillator strengths have no derivative")
+    turned = 0.5 * occ @ (rotation / gap) @ vir.T
+    dipole_bar = np.tensordot(moments_bar.T, occ @ X @ vir.T, 1)
+    return (
+        replace(bar, hamiltonian=bar.hamiltonian + turned + turned.T),
+        0.5 * (dipole_bar + dipole_bar.transpose(0, 2, 1)),
+    )

@@ -48,6 +48,12 @@ class ResponseOrbitals:
             return vectors
         return self.turn_occupied @ vectors @ self.turn_virtual.T
 
+    def from_state(self, vectors: np.ndarray) -> np.ndarray:
+        """Inverse (and adjoint) of :meth:`over_state`."""
+        if self.turn_occupied is None or self.turn_virtual is None:
+            return vectors
+        return self.turn_occupied.T @ vectors @ self.turn_virtual
+
 
 def response_orbitals(state: ElectronicState, between: Interaction) -> ResponseOrbitals:
     """Response orbitals of a state, theory eq 9a.

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.linalg
+from scipy.sparse.linalg import LinearOperator, cg
 
 from mlsemi.davidson import lowest_eigenpairs
 from mlsemi.eigen import ElectronicState
@@ -37,7 +38,11 @@ MEMORY = 2_000_000_000
 """Bytes that the vectors of an iteration and their images may take."""
 
 DEGENERATE = 1e-6
-"""Orbital energies closer than this (hartree) enter the model space together."""
+"""Orbital energies closer than this (hartree) enter the model space together, and roots closer
+than this are one level."""
+
+NEAREST = 0.02
+"""Least distance (hartree) of a diagonal element from a root in a preconditioner."""
 
 
 class Solution(NamedTuple):
@@ -149,6 +154,58 @@ class TammDancoff:
         start = np.zeros((n_block, self.n_configuration))
         start[:, chosen] = vectors[:, :n_block].T
         return start, ModelInverse(self.diagonal, chosen, values, vectors)
+
+    def vectors_adjoint(
+        self, energies: np.ndarray, vectors: np.ndarray, vectors_bar: np.ndarray
+    ) -> np.ndarray:
+        """Adjoint of the eigenvectors: z_k = -(A - w_k)^+ X_bar_k, so that dL = sum_k z_k dA X_k.
+
+        The found states are summed over; on the rest, which lies above them, A - w_k is positive
+        and conjugate gradients solve. States closer than ``DEGENERATE`` do not mix into each other.
+
+        Parameters
+        ----------
+        energies : (k,) array
+            The lowest roots, all of them.
+        vectors : (k, n_configuration) array
+            X_k.
+        vectors_bar : (k, n_configuration) array
+            dL/dX_k at fixed norm; rows of zeros cost nothing.
+
+        Returns
+        -------
+        (k, n_configuration) array
+
+        Raises
+        ------
+        ConvergenceError
+            If the iteration does not converge.
+        """
+        distance = energies[None, :] - energies[:, None]
+        other = np.abs(distance) >= DEGENERATE
+        inverse = np.divide(1.0, distance, out=np.zeros_like(distance), where=other)
+        z = -((vectors_bar @ vectors.T) * inverse) @ vectors
+
+        def outside(x: np.ndarray) -> np.ndarray:
+            return x - (x @ vectors.T) @ vectors
+
+        for k, right in enumerate(outside(vectors_bar)):
+            if not np.any(right) or len(vectors) == self.n_configuration:
+                continue
+            w = energies[k]
+            step = 1.0 / np.maximum(self.diagonal - w, NEAREST)
+            shape = (self.n_configuration, self.n_configuration)
+            matrix = LinearOperator(
+                shape, lambda x, w=w: outside(self.apply(x[None])[0] - w * x), dtype=np.float64
+            )
+            inverse_diagonal = LinearOperator(
+                shape, lambda x, step=step: outside(step * outside(x)), dtype=np.float64
+            )
+            solution, failed = cg(matrix, right, rtol=1e-10, maxiter=500, M=inverse_diagonal)
+            if failed:
+                raise ConvergenceError("the response of an excited state does not converge")
+            z[k] -= solution
+        return z
 
     def apply(self, vectors: np.ndarray) -> np.ndarray:
         """A x for the rows of ``vectors``."""

@@ -9,6 +9,7 @@ from molecules import distorted, random_model
 
 from mlsemi.excitations import excite_with
 from mlsemi.ground import ground_state
+from mlsemi.intensities import with_strengths
 from mlsemi.model import Model
 from mlsemi.pairs import PairList
 from mlsemi.singlepoint import singlepoint
@@ -46,12 +47,16 @@ def excited_lesson(parameters, structure, molecule, constants):
     """A lesson with the singlets and triplets that the orbitals give with these constants."""
     record = lesson(parameters.model, structure, molecule)
     state = singlepoint(structure, parameters=parameters).state
-    between = case_of(record, state).interaction(constants)
+    case = case_of(record, state)
+    between = case.interaction(constants)
     n, C, found = state.n_occupied, state.orbitals, {}
     for kind in ("singlet", "triplet"):
         states = excite_with(state, between, 4, kind)
         found[f"{kind}_energies"] = states.energies
         found[f"{kind}_transitions"] = 0.9 * C[:, :n] @ states.amplitudes @ C[:, n:].T
+        if kind == "singlet":
+            bright = with_strengths(states, C, case.dipole, constants.moment)
+            found["singlet_strengths"] = bright.oscillator_strengths
     return replace(record, **found)
 
 

@@ -26,8 +26,15 @@ from rich.progress import track
 from mlsemi import singlepoint
 from mlsemi.parameters import Parameters
 from mlsemi.training.dataset import Reference, ReferenceDataset
-from mlsemi.training.excitation_cases import N_MODEL, cases_of, match, shifted_ris
-from mlsemi.training.moment_fit import BRIGHT, N_LOWEST, brightest, reference_strengths
+from mlsemi.training.excitation_cases import (
+    BRIGHT,
+    N_MODEL,
+    cases_of,
+    match,
+    reference_strengths,
+    shifted_ris,
+)
+from mlsemi.training.moment_fit import N_LOWEST, brightest
 from mlsemi.units import HARTREE_EV
 
 FOLDER = report.HERE.parent / "parameters" / "reference"

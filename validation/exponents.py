@@ -31,14 +31,12 @@ from mlsemi.basis import SLATER_EXPANSION, SLATER_EXPONENT, Basis, species_row
 from mlsemi.elements import symbol
 from mlsemi.integrals import dipole_integrals, overlap
 from mlsemi.training.dataset import Reference, ReferenceDataset
+from mlsemi.training.excitation_cases import BRIGHT
 
 REFERENCE = report.HERE.parent / "parameters" / "reference"
 FILES = ("singlets.h5", "heteroatoms.h5")
 MOST_TRAINING = 120
 """Molecules that exponents are fitted to; seven numbers need no more."""
-
-BRIGHT = 0.05
-"""Strengths are compared where the reference's is larger."""
 
 
 @contextmanager

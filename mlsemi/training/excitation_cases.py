@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from mlsemi.basis import Basis
-from mlsemi.eigen import ElectronicState
+from mlsemi.eigen import ElectronicState, inverse_root
 from mlsemi.errors import InputError
 from mlsemi.excitations import ExcitedStates, Multiplicity, build_interaction
+from mlsemi.integrals import dipole_integrals, overlap
 from mlsemi.monopoles import Interaction
 from mlsemi.parameters import Parameters
 from mlsemi.response_constants import ExcitationParameters
@@ -44,6 +46,9 @@ N_MODEL = 20
 SOFT, HIGHER = 0.25 / HARTREE_EV, 0.5
 """Error (hartree) at which a loss turns from quadratic to linear, and weight of a higher state
 relative to the lowest of its multiplicity: the same for constants and for the Hamiltonian."""
+
+BRIGHT = 0.05
+"""Oscillator strength from which on a state is bright."""
 
 RIS_SHIFT = 0.07 / HARTREE_EV
 """What TDA-ris singlets lack on average against full ones (``validation/ris.md``), hartree."""
@@ -84,6 +89,13 @@ class Case:
             constants,
         )
 
+    @cached_property
+    def dipole(self) -> np.ndarray:
+        """(3, n_orbital, n_orbital) dipole integrals in the Loewdin frame, bohr."""
+        basis, positions = Basis.of(self.structure), self.structure.positions
+        root = inverse_root(overlap(basis, positions))
+        return root @ dipole_integrals(basis, positions) @ root
+
 
 def in_valence_frame(densities: np.ndarray) -> np.ndarray:
     """(k,) which transition densities (k, n, n) keep ``VALENCE_NORM`` of their squared norm."""
@@ -108,6 +120,13 @@ def valence_states(record: Reference, multiplicity: Multiplicity) -> tuple[np.nd
     valence = in_valence_frame(densities)
     norm = np.linalg.norm(densities[valence], axis=(1, 2))
     return energies[valence], densities[valence] / norm[:, None, None]
+
+
+def reference_strengths(record: Reference) -> np.ndarray:
+    """(k,) oscillator strengths of the valence singlets."""
+    assert record.singlet_strengths is not None
+    assert record.singlet_transitions is not None
+    return record.singlet_strengths[in_valence_frame(record.singlet_transitions)]
 
 
 def case_of(record: Reference, state: ElectronicState, triplet_shift: float = 0.0) -> Case:

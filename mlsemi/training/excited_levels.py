@@ -16,15 +16,39 @@ import numpy as np
 
 from mlsemi.adjoint import Cotangent, reverse
 from mlsemi.eigen import ElectronicState
-from mlsemi.excitations import excite_adjoint, excite_with, shared_among_degenerate
+from mlsemi.excitations import DEGENERATE as SAME_LEVEL
+from mlsemi.excitations import (
+    ExcitedStates,
+    excite_adjoint,
+    excite_with,
+    shared_among_degenerate,
+)
 from mlsemi.ground import ground_state
+from mlsemi.intensities import strengths_adjoint, with_strengths
 from mlsemi.model import Model
+from mlsemi.monopoles import Interaction
 from mlsemi.pairs import PairList
 from mlsemi.response_constants import ExcitationParameters
 from mlsemi.training.dataset import Reference
-from mlsemi.training.excitation_cases import HIGHER, N_MODEL, SOFT, case_of, match
+from mlsemi.training.excitation_cases import (
+    BRIGHT,
+    HIGHER,
+    N_MODEL,
+    SOFT,
+    Case,
+    case_of,
+    match,
+    reference_strengths,
+)
+from mlsemi.training.excitation_cases import DEGENERATE as CLOSE_STATES
 from mlsemi.training.loss import LossWeights, soft_square
 from mlsemi.units import HARTREE_EV
+
+SOFT_RATIO = 0.5
+"""Log ratio of two strengths at which its square turns linear."""
+
+DARK = 0.02
+"""Added to both strengths of a ratio, so that a dark state does not count without bound."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,40 +104,50 @@ class ExcitedSet:
             Which records.
         weights : LossWeights
         """
-        loss, gradients = self._loss([self.records[k] for k in rows], model, True)
+        records = [self.records[k] for k in rows]
+        loss, gradients = self._loss(records, model, weights.strengths, True)
         scale = weights.excited * HARTREE_EV**2
         return scale * loss, {n: scale * g for n, g in gradients.items()}
 
     def validation_loss(self, model: Model, weights: LossWeights) -> float:
         """Mean loss of the validation records (eV^2), times ``weights.excited``."""
-        one_by_one = [self._loss([record], model, False)[0] for record in self.validation]
+        one_by_one = [
+            self._loss([record], model, weights.strengths, False)[0] for record in self.validation
+        ]
         return weights.excited * HARTREE_EV**2 * float(np.mean(one_by_one or [0.0]))
 
     def _loss(
-        self, records: list[Reference], model: Model, with_gradient: bool
+        self, records: list[Reference], model: Model, strengths: float, with_gradient: bool
     ) -> tuple[float, dict[str, np.ndarray]]:
         """Summed loss and its gradient, atomic units."""
         pairs = PairList.of([r.structure for r in records], model.form.elements, model.form.cutoff)
         prediction, record = model.predict(pairs)
         grounds = [ground_state(model, prediction, index) for index in range(len(records))]
-        found = [self.states_loss(r, g.state) for r, g in zip(records, grounds, strict=True)]
+        found = [
+            self.states_loss(r, g.state, strengths) for r, g in zip(records, grounds, strict=True)
+        ]
         loss = sum(value for value, _ in found)
         if not with_gradient:
             return loss, {}
         bars = [Cotangent(hamiltonian=bar) for _, bar in found]
         return loss, reverse(model, pairs, prediction, record, grounds, bars)[0]
 
-    def states_loss(self, record: Reference, state: ElectronicState) -> tuple[float, np.ndarray]:
+    def states_loss(
+        self, record: Reference, state: ElectronicState, strengths: float
+    ) -> tuple[float, np.ndarray]:
         """Loss of one record and its derivative by the Hamiltonian, atomic units.
 
         Weighted mean of the soft squares of w_k - w_k^ref over the valence states of the reference
-        and the model states that resemble them (:func:`excitation_cases.match`).
+        and the model states that resemble them (:func:`excitation_cases.match`), and of
+        log f_k / f_k^ref over the bright singlets among them.
 
         Parameters
         ----------
         record : Reference
         state : ElectronicState
             Of the model at the same geometry.
+        strengths : float
+            Weight of the second part, eV^2.
         """
         case = case_of(record, state, self.triplet_shift)
         between = case.interaction(self.constants)
@@ -131,4 +165,37 @@ class ExcitedSet:
             np.add.at(bar, found, share * slope)
             bar = shared_among_degenerate(states.energies, bar)
             hamiltonian_bar += excite_adjoint(states, state, between, bar).hamiltonian
+            if multiplicity == "singlet" and strengths:
+                more, bar = self._strengths_loss(case, states, between, found, share)
+                loss += strengths / HARTREE_EV**2 * more
+                hamiltonian_bar += strengths / HARTREE_EV**2 * bar
         return loss, hamiltonian_bar
+
+    def _strengths_loss(
+        self,
+        case: Case,
+        states: ExcitedStates,
+        between: Interaction,
+        found: np.ndarray,
+        share: np.ndarray,
+    ) -> tuple[float, np.ndarray]:
+        """Weighted soft squares of log f / f(reference), and the derivative by the Hamiltonian.
+
+        Left out are states that are not bright in the reference, and those so close to another one
+        that a small change mixes them.
+        """
+        reference, moment = reference_strengths(case.record), self.constants.moment
+        distance = np.abs(states.energies[:, None] - states.energies[None, :])
+        mixed = np.any((distance < CLOSE_STATES) & (distance > SAME_LEVEL), axis=1)
+        share = share * (reference > BRIGHT) * ~mixed[found]
+        if not share.any():
+            return 0.0, np.zeros_like(case.state.orbitals)
+        states = with_strengths(states, case.state.orbitals, case.dipole, moment)
+        strengths = shared_among_degenerate(states.energies, states.oscillator_strengths)[found]
+        ratio = np.log((strengths + DARK) / (reference + DARK))
+        square, slope = soft_square(ratio, SOFT_RATIO)
+        bar = np.zeros(states.n_state)
+        np.add.at(bar, found, share * slope / (strengths + DARK))
+        bar = shared_among_degenerate(states.energies, bar)
+        cotangent, _ = strengths_adjoint(states, case.state, between, case.dipole, bar, moment)
+        return float(share @ square), cotangent.hamiltonian

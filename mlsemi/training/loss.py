@@ -56,6 +56,8 @@ class LossWeights:
         relative to those above.
     excited : float
         Mean square of the errors of excitation energies (:mod:`mlsemi.training.excited_levels`).
+    strengths : float
+        Mean square of log f / f(reference) of their bright singlets, eV^2, relative to ``excited``.
     """
 
     occupied: float = 1.0
@@ -71,6 +73,7 @@ class LossWeights:
     auxiliary: float = 1.0
     close: float = 1.0
     excited: float = 0.3
+    strengths: float = 0.05
 
 
 @dataclass(frozen=True, eq=False)

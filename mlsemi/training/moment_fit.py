@@ -18,16 +18,17 @@ from mlsemi.parameters import Parameters
 from mlsemi.singlepoint import singlepoint
 from mlsemi.training.dataset import Reference, ReferenceDataset
 from mlsemi.training.excitation_cases import (
+    BRIGHT,
     N_MODEL,
     Case,
     cases_of,
-    in_valence_frame,
     match,
+    reference_strengths,
     shifted_ris,
 )
 
-N_LOWEST, BRIGHT = 5, 0.05
-"""The bright state is the brightest of so many valence states; it counts from this strength on."""
+N_LOWEST = 5
+"""The bright state is the brightest of so many valence states."""
 
 
 def brightest(case: Case, states: ExcitedStates) -> tuple[int, int]:
@@ -47,13 +48,6 @@ def brightest(case: Case, states: ExcitedStates) -> tuple[int, int]:
     """
     bright = int(np.argmax(reference_strengths(case.record)[:N_LOWEST]))
     return bright, int(match(case, states)[0][bright])
-
-
-def reference_strengths(record: Reference) -> np.ndarray:
-    """(k,) oscillator strengths of the valence singlets."""
-    assert record.singlet_strengths is not None
-    assert record.singlet_transitions is not None
-    return record.singlet_strengths[in_valence_frame(record.singlet_transitions)]
 
 
 def strength_ratios(parameters: Parameters, records: Sequence[Reference]) -> np.ndarray:

@@ -164,7 +164,7 @@ def _three_center_rows(mol: gto.Mole, auxiliary: gto.Mole) -> Iterator[np.ndarra
 def _orbitals(density: np.ndarray) -> np.ndarray:
     """Orbitals C with D = C C^T."""
     if hasattr(density, "mo_coeff"):
-        occupation, orbitals = density.mo_occ, density.mo_coeff
+        occupation, orbitals = density.mo_occ, density.mo_coeff  # type: ignore[attr-defined]
     else:
         occupation, orbitals = np.linalg.eigh(density)
     kept = occupation > NEGLIGIBLE

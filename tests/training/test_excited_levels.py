@@ -16,11 +16,12 @@ from mlsemi.response_constants import ExcitationParameters
 from mlsemi.singlepoint import singlepoint
 from mlsemi.training.config import Excited, Schedule, TrainConfig
 from mlsemi.training.dataset import ReferenceDataset
-from mlsemi.training.excitation_cases import RIS_SHIFT, SOFT, case_of, match
-from mlsemi.training.excited_levels import ExcitedSet
+from mlsemi.training.excitation_cases import BRIGHT, HIGHER, RIS_SHIFT, SOFT, case_of, match
+from mlsemi.training.excited_levels import DARK, SOFT_RATIO, ExcitedSet
 from mlsemi.training.fit import fit
 from mlsemi.training.loss import LossWeights
 from mlsemi.training.parts import other_methods
+from mlsemi.units import HARTREE_EV
 
 STRUCTURES = tuple(distorted(name, seed=k) for k, name in enumerate(("H2CO", "HCN", "C2H4")))
 CONSTANTS = ExcitationParameters(ax=0.3)
@@ -36,13 +37,14 @@ def parameters():
 
 @pytest.fixture(scope="module")
 def records(parameters):
-    """Levels of the teacher and its excited states, all higher by the same amount."""
+    """Levels of the teacher and its excited states, all higher and brighter by the same amount."""
     names = named_in("train", 3) + named_in("validation", 2)
     out = []
     for k, name in enumerate(names):
         record = excited_lesson(parameters, STRUCTURES[k % 3], name, CONSTANTS)
         higher = {f: getattr(record, f) + LATER for f in ("singlet_energies", "triplet_energies")}
-        out.append(replace(record, **higher))
+        brighter = 1.5 * record.singlet_strengths
+        out.append(replace(record, **higher, singlet_strengths=brighter))
     return out
 
 
@@ -50,12 +52,13 @@ def excited_set(records):
     return ExcitedSet("lessons.h5", 1.0, records[:3], records[3:], CONSTANTS, 0.0, "")
 
 
-def test_gradient_of_all_weights(parameters, records):
+@pytest.mark.parametrize("strengths", [0.0, 20.0])
+def test_gradient_of_all_weights(parameters, records, strengths):
     model = parameters.model
     rng = np.random.default_rng(3)
     turns = {n: rng.normal(size=v.shape) for n, v in model.weights.items()}
     names = set(learned(model))
-    weights = LossWeights(excited=0.4)
+    weights = LossWeights(excited=0.4, strengths=strengths)
     _, gradients = excited_set(records).loss(model, [0, 2], weights)
     assert {n: g.shape for n, g in gradients.items()} == {
         n: w.shape for n, w in model.weights.items()
@@ -74,12 +77,30 @@ def test_loss_is_the_mean_over_matched_states(parameters, records):
     """All states are off by the same amount: so is their weighted mean."""
     (record,) = records[:1]
     state = singlepoint(record.structure, parameters=parameters).state
-    loss, _ = excited_set(records).states_loss(record, state)
+    loss, _ = excited_set(records).states_loss(record, state, 0.0)
     square = 2.0 * SOFT**2 * (np.sqrt(1.0 + (LATER / SOFT) ** 2) - 1.0)
     assert loss == pytest.approx(2 * square, rel=1e-3)  # singlets and triplets
     case = case_of(record, state)
     states = excite_with(state, case.interaction(CONSTANTS), 8)
     np.testing.assert_array_equal(match(case, states)[0], range(4))
+
+
+def test_loss_of_strengths(parameters, records):
+    """Bright states count by the log of their ratio, dark ones hardly or not at all."""
+    found = []
+    for record in records[:3]:
+        state = singlepoint(record.structure, parameters=parameters).state
+        plain, with_ratio = (
+            excited_set(records).states_loss(record, state, w * HARTREE_EV**2)[0] for w in (0, 1)
+        )
+        found.append(with_ratio - plain)
+        reference = record.singlet_strengths
+        ratio = np.log((reference / 1.5 + DARK) / (reference + DARK))
+        square = 2.0 * SOFT_RATIO**2 * (np.sqrt(1.0 + (ratio / SOFT_RATIO) ** 2) - 1.0)
+        share = np.where(np.arange(reference.size) == 0, 1.0, HIGHER)
+        expected = float((share / share.sum()) @ (square * (reference > BRIGHT)))
+        assert with_ratio - plain == pytest.approx(expected, rel=1e-3)
+    assert max(found) > 1e-3
 
 
 def test_who_takes_part(parameters, records, tmp_path):

@@ -61,13 +61,16 @@ def test_no_loss_at_the_truth():
             assert np.abs(value).max() < 1e-11
 
 
+OF_OTHER_FUNCTIONS = ("forces", "auxiliary", "close", "excited", "strengths")
+
+
 def test_each_weight_alone_gives_a_loss():
     """Every term counts, and terms add up with their weights."""
     ground = ground_of(STUDENT, STRUCTURES[0])
     none = LossWeights(**{entry.name: 0.0 for entry in fields(LossWeights)})
     parts = []
     for entry in fields(LossWeights):
-        if entry.name in ("forces", "auxiliary", "close", "excited"):  # of other functions
+        if entry.name in OF_OTHER_FUNCTIONS:
             continue
         one, _, _ = structure_loss(TARGETS[0], ground, replace(none, **{entry.name: 1.0}))
         two, _, _ = structure_loss(TARGETS[0], ground, replace(none, **{entry.name: 2.0}))
