@@ -8,7 +8,8 @@ calibrate the uncertainties of excitation energies afterwards.
 
 Run it again after every training: the constants make up for what the orbitals and a monopole
 interaction miss on average, so they belong to one set of weights. The reference is
-``reference/excitations*.h5`` (see ``reference/README.md``). One number comes from published
+``reference/excitations*.h5``, and for larger pi systems the TDA-ris singlets of
+``reference/conjugated.h5`` (see ``reference/README.md``). One number comes from published
 excitation energies: the shift of the reference's triplets (``FitOptions.triplet_shift``).
 """
 
@@ -28,7 +29,10 @@ from mlsemi.training.excitation_fit import FitOptions, calibrate, extend
 from mlsemi.training.moment_fit import with_fitted_moment
 
 HERE = Path(__file__).parent
-DATASETS = sorted((HERE / "reference").glob("excitations*.h5"))
+DATASETS = [
+    *sorted((HERE / "reference").glob("excitations*.h5")),
+    HERE / "reference" / "conjugated.h5",
+]
 RIS_DATASETS = sorted((HERE / "reference").glob("singlets*.h5"))
 
 

@@ -28,6 +28,7 @@ from mlsemi.training.excitation_cases import (
     cases_of,
     match,
     shifted_ris,
+    with_singlets,
 )
 from mlsemi.units import HARTREE_EV
 
@@ -283,13 +284,14 @@ def calibrate(
 ) -> Parameters:
     """Parameter set with constants fitted to a dataset; its test molecules only measure.
 
+    Records without full singlets take part with those of TDA-ris (:func:`with_singlets`).
     The header's ``excitation_fit`` states data, options and errors before the fit, after it, in
     cross-validation and on the test molecules, all against the shifted reference.
     """
     options = options or FitOptions()
     start = ExcitationParameters()
     shift = options.triplet_shift
-    cases, test = _fitted_and_test(parameters, list(dataset), shift)
+    cases, test = _fitted_and_test(parameters, [with_singlets(r) for r in dataset], shift)
     x = fit_constants(cases, start, options)
     constants = changed(start, options.free, x)
     provenance = {
