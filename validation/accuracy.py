@@ -195,16 +195,20 @@ def _head() -> list[str]:
 
 
 def parity_plot(path: Path, sets: dict[str, tuple[list[Sample], list[Sample]]], title: str) -> None:
-    """Predicted against reference values; one panel per quantity, one colour per set."""
+    """Predicted against reference values; one panel per quantity, one colour per set.
+
+    Axes cover the reference's values; predictions far outside lie at the edge.
+    """
     figure, axes = pyplot.subplots(2, 2, figsize=(8.0, 8.0), layout="constrained")
     panels = ("occupied", "HOMO", "LUMO", "charges")
     for axis, name in zip(axes.flat, panels, strict=True):
-        ends = []
+        values = np.concatenate([t[name] for targets, _ in sets.values() for t in targets])
+        margin = 0.1 * np.ptp(values)
+        low, high = values.min() - margin, values.max() + margin
         for label, (targets, samples) in sets.items():
             x, y = (np.concatenate(v) for v in _paired(samples, targets, name)[::-1])
-            axis.plot(x, y, ".", markersize=3, alpha=0.6, label=label)
-            ends += [*x, *y]
-        axis.axline((min(ends), min(ends)), slope=1.0, color="0.5", linewidth=0.8, zorder=0)
+            axis.plot(x, np.clip(y, low, high), ".", markersize=3, alpha=0.6, label=label)
+        axis.axline((low, low), slope=1.0, color="0.5", linewidth=0.8, zorder=0)
         unit = UNITS[QUANTITIES.index(name)]
         axis.set(xlabel=f"reference / {unit}", ylabel=f"model / {unit}", title=name)
         axis.set_aspect("equal", adjustable="datalim")

@@ -1,16 +1,16 @@
 """Energy conservation, stability at 500 K, and geometries that make no sense.
 
     python validation/dynamics.py --parameters organic-1 --nve-ps 10 --langevin-ps 100 \
-        --molecules 20 --perturbed 10000 --dataset parameters/reference/organic.h5
+        --molecules 20 --perturbed 10000 --dataset parameters/reference/organic.h5 --processes 2
 
-Time step 0.5 fs. Constant energy: five molecules are relaxed, thermalised for 0.5 ps at 300 K and
+Constant energy: time step 0.5 fs, five molecules are relaxed, thermalised for 0.5 ps at 300 K and
 then left alone; the drift is the slope of a straight line through the total energy, the jump its
-largest change in one step. Stability: held-out molecules (test split of the dataset) at
-500 K with a Langevin thermostat, friction 0.01 per fs; a bond counts as broken when it is longer
-than 1.6 times, and a new one as formed when it is shorter than 1.15 times the sum of the
-covalent radii. Perturbed: every atom of a held-out molecule is moved at random by up to 0.5
-angstrom; energy and forces must be finite, or the error one of the program's own. Finished parts
-are kept in dynamics.json and not repeated for the same parameters and lengths.
+largest change in one step. Stability: held-out molecules (test split of the dataset) at 500 K, time
+step 1 fs, Langevin thermostat of friction 0.01 per fs; a bond counts as broken when it is longer
+than 1.6 times, and a new one as formed when it is shorter than 1.15 times the sum of the covalent
+radii. Perturbed: every atom of a held-out molecule is moved at random by up to 0.5 angstrom; energy
+and forces must be finite, or the error one of the program's own. Finished parts are kept in
+dynamics.json and not repeated for the same parameters and lengths.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ import argparse
 import json
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +47,10 @@ from mlsemi.training.dataset import ReferenceDataset
 from mlsemi.units import BOHR_ANGSTROM
 
 EXAMPLES = report.HERE.parent / "docs" / "examples"
-STEP = 0.5 * units.fs
+STEP, LANGEVIN_STEP = 0.5 * units.fs, 1.0 * units.fs
+WATCHED = 0.05
+"""Picoseconds between two looks at the bonds."""
+
 BROKEN, FORMED = 1.6, 1.15
 AMPLITUDE = 0.5
 
@@ -65,10 +70,10 @@ def start(atoms: Atoms, parameters: Parameters, kelvin: float, seed: int) -> Ato
     return atoms
 
 
-def langevin(atoms: Atoms, kelvin: float, seed: int) -> Langevin:
+def langevin(atoms: Atoms, step: float, kelvin: float, seed: int) -> Langevin:
     """Thermostat with its own random numbers."""
     return Langevin(
-        atoms, STEP, temperature_K=kelvin, friction=0.01 / units.fs, fixcm=False,
+        atoms, step, temperature_K=kelvin, friction=0.01 / units.fs, fixcm=False,
         rng=np.random.default_rng(seed),
     )  # fmt: skip
 
@@ -76,7 +81,7 @@ def langevin(atoms: Atoms, kelvin: float, seed: int) -> Langevin:
 def constant_energy(atoms: Atoms, parameters: Parameters, ps: float) -> Cell:
     """Drift, largest jump (meV per atom) and mean temperature of one run."""
     atoms = start(atoms, parameters, 300.0, 0)
-    langevin(atoms, 300.0, 1).run(1000)
+    langevin(atoms, STEP, 300.0, 1).run(1000)
     total, kelvin = [], []
 
     def note() -> None:
@@ -120,13 +125,13 @@ def stability(atoms: Atoms, parameters: Parameters, ps: float) -> Cell:
     """How far a run at 500 K gets, and what ended it."""
     atoms = start(atoms, parameters, 500.0, 0)
     first = bonds(atoms, 1.3)
-    run = langevin(atoms, 500.0, 1)
-    steps = round(ps * 1000 * units.fs / STEP)
+    run = langevin(atoms, LANGEVIN_STEP, 500.0, 1)
+    steps, looks = (round(t * 1000 * units.fs / LANGEVIN_STEP) for t in (ps, WATCHED))
     kelvin: list[float] = []
     ended = ""
-    for _ in range(0, steps, 100):
+    for _ in range(0, steps, looks):
         try:
-            run.run(min(100, steps))
+            run.run(min(looks, steps))
         except MlsemiError as error:
             ended = str(error)
             break
@@ -186,6 +191,22 @@ class Notebook:
         self.cells: dict[str, Cell] = old.get("cells", {}) if old.get("stamp") == stamp else {}
         self.stamp = stamp
 
+    def cells_of(
+        self, keys: dict[str, Atoms], compute: Callable[[Atoms], Cell], processes: int
+    ) -> dict[str, Cell]:
+        """Results of several keys, those that are missing computed side by side."""
+        with ProcessPoolExecutor(processes) as pool:
+            running = {
+                pool.submit(compute, atoms): key
+                for key, atoms in keys.items()
+                if key not in self.cells
+            }
+            done = as_completed(running)
+            for future in track(done, "stability", total=len(running), transient=True):
+                found = future.result()
+                self.cell(running[future], lambda found=found: found)
+        return {key: self.cells[key] for key in keys}
+
     def cell(self, key: str, compute: Callable[[], Cell]) -> Cell:
         """The result under a key, computed if it is not there yet."""
         if key not in self.cells:
@@ -211,10 +232,13 @@ def main() -> None:
     parser.add_argument("--langevin-ps", type=float, default=100.0)
     parser.add_argument("--molecules", type=int, default=20)
     parser.add_argument("--perturbed", type=int, default=10000)
+    parser.add_argument("--processes", type=int, default=1)
     options = parser.parse_args()
     parameters = Parameters.load(options.parameters)
     used = {"name": parameters.name, "checksum": parameters.checksum}
-    lengths = {k: v for k, v in vars(options).items() if k not in ("parameters", "dataset")}
+    other = ("parameters", "dataset", "processes")
+    lengths = {k: v for k, v in vars(options).items() if k not in other}
+    lengths["langevin_fs"] = LANGEVIN_STEP / units.fs
     stamp = used | lengths | {"dataset": options.dataset.name}
     book = Notebook("dynamics", stamp)
     chosen = held_out(options.dataset, parameters, options.molecules)
@@ -225,13 +249,11 @@ def main() -> None:
         )
         for name, atoms in track(nve_molecules().items(), "constant energy", transient=True)
     }
-    stable = {
-        label: book.cell(
-            f"langevin {label}",
-            lambda s=structure: stability(as_atoms(s), parameters, options.langevin_ps),
-        )
-        for label, structure in track(chosen.items(), "stability", transient=True)
-    }
+    run = partial(stability, parameters=parameters, ps=options.langevin_ps)
+    cells = book.cells_of(
+        {f"langevin {label}": as_atoms(s) for label, s in chosen.items()}, run, options.processes
+    )
+    stable = dict(zip(chosen, cells.values(), strict=True))
     structures = list(chosen.values())
     counts = book.cell(
         "perturbed",
