@@ -212,7 +212,8 @@ def parity_plot(path: Path, sets: dict[str, tuple[list[Sample], list[Sample]]], 
         unit = UNITS[QUANTITIES.index(name)]
         axis.set(xlabel=f"reference / {unit}", ylabel=f"model / {unit}", title=name)
         axis.set_aspect("equal", adjustable="datalim")
-    axes[0, 0].legend(frameon=False, markerscale=3)
+    lines = axes[0, 0].get_legend_handles_labels()
+    figure.legend(*lines, loc="outside lower center", ncols=2, frameon=False, markerscale=3)
     figure.suptitle(title)
     figure.savefig(path, dpi=150)
     pyplot.close(figure)

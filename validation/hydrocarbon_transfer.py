@@ -53,14 +53,14 @@ QUANTITIES = ("occupied", "HOMO", "LUMO", "charges")
 COLOURS = [f"C{k}" for k in range(10)]
 BENZENE, TWO_MOLECULES = "c1ccccc1", ("CC", "C=C")
 
-BONDED = 1.8
-"""Longest carbon-carbon bond, angstrom; 1000 K included."""
+BONDED, BONDED_HYDROGEN = 1.8, 1.4
+"""Longest bonds of carbon to carbon and to hydrogen, angstrom; 1000 K included."""
 
 PASSES = 10
 """Epochs of the training on two molecules, relative to that on seven: it has a quarter of the
 frames."""
 
-CHARGES = 2.0
+CHARGES = 20.0
 """Weight of the charges in the training on two molecules."""
 
 
@@ -96,19 +96,21 @@ def carbons(record: Reference) -> int:
 
 def alternation(record: Reference) -> float | None:
     """Bond-length alternation of a linear polyene, angstrom; None for other molecules."""
-    numbers = record.structure.numbers
-    if carbons(record) % 2 or np.sum(numbers == 1) != carbons(record) + 2:
-        return None
-    positions = record.structure.positions[numbers == 6] * BOHR_ANGSTROM
-    distance = cdist(positions, positions)
+    carbon = record.structure.numbers == 6
+    positions = record.structure.positions * BOHR_ANGSTROM
+    distance = cdist(positions[carbon], positions[carbon])
     bonded = (distance < BONDED) & (distance > 0.0)
-    ends = np.flatnonzero(bonded.sum(axis=1) == 1)
-    if ends.size != 2 or len(positions) < 4 or bonded.sum(axis=1).max() > 2:
+    hydrogens = np.sum(cdist(positions[carbon], positions[~carbon]) < BONDED_HYDROGEN, axis=1)
+    degree = bonded.sum(axis=1)
+    ends = np.flatnonzero(degree == 1)
+    if ends.size != 2 or degree.max() > 2 or np.any(hydrogens + degree != 3):
         return None
     chain = [int(ends[0])]
-    while len(chain) < len(positions):
+    while len(chain) < len(distance):
         (following,) = set(np.flatnonzero(bonded[chain[-1]])) - set(chain)
         chain.append(int(following))
+    if len(chain) < 4:
+        return None
     lengths = distance[chain[:-1], chain[1:]]
     return float(lengths[1::2].mean() - lengths[::2].mean())
 
@@ -164,7 +166,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         config = recipe(epochs, folder)
         parameters = fit(config, Path(folder), resume=False)
-        same = parts_of(dataset, config).test
+        parts = parts_of(dataset, config)
+        same = parts.test
     new = others({r.molecule.split("-")[0] for r in dataset})
     groups = {
         "other frames of the same molecules": same,
@@ -178,15 +181,16 @@ def main() -> None:
         row = errors(name, samples, targets, [r.molecule for r in groups[name]])
         found[name] = row.mae
         rows.append([name, len(samples), *(f"{row.mae[q]:.4f}" for q in QUANTITIES)])
-    single, gaps = [], []
-    for name, records in groups.items():
-        for record, target, sample in zip(records, *pairs[name], strict=True):
-            if (length := alternation(record)) is not None:
-                pair = [float(x["LUMO"][0] - x["HOMO"][0]) for x in (target, sample)]
-                gaps.append((carbons(record), length, *pair))
-            if records is not same and (carbons(record) >= 10 or record.label == BENZENE):
-                mae = errors("", [sample], [target], [""]).mae
-                single.append([f"`{record.label}`", *(f"{mae[q]:.3f}" for q in QUANTITIES)])
+    chosen = [r for r in new if carbons(r) >= 10 or r.label == BENZENE]
+    single = []
+    for record, target, sample in zip(chosen, *compared(chosen, parameters), strict=True):
+        mae = errors("", [sample], [target], [""]).mae
+        single.append([f"`{record.label}`", *(f"{mae[q]:.3f}" for q in QUANTITIES)])
+    polyenes = [r for r in [*parts.validation, *same, *new] if alternation(r) is not None]
+    gaps = [
+        (carbons(r), alternation(r), *(float(x["LUMO"][0] - x["HOMO"][0]) for x in both))
+        for r, *both in zip(polyenes, *compared(polyenes, parameters), strict=True)
+    ]
     gap_error = float(np.mean([abs(row[3] - row[2]) for row in gaps]))
     gap_plot(report.HERE / "hydrocarbon_gaps.png", gaps)
     two = two_molecules(dataset, PASSES * epochs)
