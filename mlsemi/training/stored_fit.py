@@ -8,6 +8,7 @@ orbitals C and B_P = sum_Q (L^-1)_PQ (Q|mn), V = L L^T.
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Iterator
 
@@ -17,10 +18,14 @@ from pyscf.df.addons import make_auxmol
 from pyscf.df.incore import LINEAR_DEP_THR
 from scipy.linalg import blas, cholesky
 
+from mlsemi.errors import ConvergenceError
 from mlsemi.kernels.jit import kernel
 
 CONVERGENCE = 1e-6
 """Hartree; what single precision allows in a few hundred atoms' energy."""
+
+COARSE_GRID, COARSE = 0, 1e-4
+"""PySCF grid level of the first iterations, and the energy convergence that ends them, hartree."""
 
 BLOCK_BYTES = 1e9
 """Memory for integrals that are made or read at once."""
@@ -39,7 +44,7 @@ def needed(solver: dft.rks.RKS) -> bool:
 def converge(solver: dft.rks.RKS, grid: int, convergence: float) -> None:
     """Run the SCF of ``solver`` with a :class:`StoredFit`, on the grid of level ``grid``.
 
-    Exchange costs most here, so that no iterations on a coarser grid come first.
+    Most iterations use a coarse grid, the last ones the fine one.
 
     Parameters
     ----------
@@ -51,9 +56,12 @@ def converge(solver: dft.rks.RKS, grid: int, convergence: float) -> None:
         Energy convergence, hartree; not below ``CONVERGENCE``.
     """
     solver.with_df = StoredFit(solver.mol, solver.with_df.auxbasis)
-    solver.grids.level = grid
-    solver.conv_tol = max(convergence, CONVERGENCE)
-    solver.kernel()
+    density = None
+    for level, tolerance in ((COARSE_GRID, COARSE), (grid, max(convergence, CONVERGENCE))):
+        solver.grids, solver.conv_tol = dft.Grids(solver.mol), tolerance
+        solver.grids.level, solver.conv_check = level, level == grid
+        solver.kernel(dm0=density)
+        density = solver.make_rdm1()
 
 
 class StoredFit(df.DF):  # type: ignore[misc]
@@ -63,12 +71,24 @@ class StoredFit(df.DF):  # type: ignore[misc]
     """
 
     def build(self) -> StoredFit:
-        """Compute the integrals and write them."""
+        """Compute the integrals and write them.
+
+        Raises
+        ------
+        ConvergenceError
+            If there is no room for the file in PySCF's temporary directory.
+        """
         mol = self.mol
         auxiliary = self.auxmol = make_auxmol(mol, self.auxbasis)
         orthogonalise = _orthogonaliser(auxiliary.intor("int2c2e", hermi=1))
         n_fit = orthogonalise(np.zeros((1, auxiliary.nao), order="F")).shape[1]
         shape = (n_fit, mol.nao * (mol.nao + 1) // 2)
+        size, free = 4 * shape[0] * shape[1], shutil.disk_usage(lib.param.TMPDIR).free
+        if size > free:
+            raise ConvergenceError(
+                f"the fitted integrals take {1e-9 * size:.0f} GB, {lib.param.TMPDIR} has "
+                f"{1e-9 * free:.0f} GB left: set PYSCF_TMPDIR to a larger folder"
+            )
         with tempfile.TemporaryFile(dir=lib.param.TMPDIR) as file:
             self._cderi = np.memmap(file, np.float32, "w+", shape=shape)
         first = 0

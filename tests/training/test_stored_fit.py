@@ -1,5 +1,7 @@
 """Integrals in a file give PySCF's Coulomb and exchange matrices, and the same record."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from molecules import distorted
@@ -8,6 +10,7 @@ pytest.importorskip("pyscf")
 
 from pyscf import dft, gto
 
+from mlsemi.errors import ConvergenceError
 from mlsemi.training import stored_fit
 from mlsemi.training.reference import Level, reference_record
 
@@ -50,6 +53,12 @@ def test_record_of_a_molecule_that_exceeds_memory(monkeypatch):
     assert found.energy == pytest.approx(expected.energy, abs=3e-6)
     np.testing.assert_allclose(found.orbital_energies, expected.orbital_energies, atol=1e-4)
     np.testing.assert_allclose(found.ris_energies, expected.ris_energies, atol=1e-4)
+
+
+def test_no_room_for_the_file(solver, monkeypatch):
+    monkeypatch.setattr(stored_fit.shutil, "disk_usage", lambda path: SimpleNamespace(free=10))
+    with pytest.raises(ConvergenceError, match="PYSCF_TMPDIR"):
+        stored_fit.StoredFit(solver.mol, solver.with_df.auxbasis).build()
 
 
 def test_needed_when_pyscf_would_leave_memory(solver, monkeypatch):
