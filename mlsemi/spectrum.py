@@ -58,6 +58,11 @@ ROTATORY_PER_DELTA_EPSILON = (
 Stephens and Harada, Chirality 22, 229 (2010)): 3 h c 1000 ln(10) / (32 pi^3 N_A) in cgs."""
 
 
+MARGIN = 2.0
+"""Widths that the default grid goes beyond the states: lines have fallen off there, and farther on
+absorption would seem to be missing that nobody asked for."""
+
+
 @dataclass(frozen=True, eq=False)
 class Spectrum:
     """Sticks and the curves they broaden to.
@@ -124,7 +129,7 @@ def spectrum(
         Full width at half maximum; of a Voigt line, of its Gaussian part.
     shape : "gaussian", "lorentzian" or "voigt"
     energies_ev : (n_point,) array, optional
-        Ascending positive grid; by default the sticks and four widths around them in steps of a
+        Ascending positive grid; by default the sticks and two widths around them in steps of a
         twentieth of the width.
     lorentz_ev : float, optional
         Full width at half maximum of the Lorentzian part of a Voigt line (the lifetime, beside the
@@ -178,6 +183,6 @@ def _grid(sticks: np.ndarray, width_ev: float) -> np.ndarray:
     if not sticks.size or sticks[-1] <= 0.0:
         raise InputError("no excited state lies above the ground state and in the range asked for")
     step = width_ev / 20.0
-    first = max(1, int(np.floor((sticks[0] - 4.0 * width_ev) / step)))
-    last = int(np.ceil((sticks[-1] + 4.0 * width_ev) / step))
+    first = max(1, int(np.floor((sticks[0] - MARGIN * width_ev) / step)))
+    last = int(np.ceil((sticks[-1] + MARGIN * width_ev) / step))
     return read_only(np.arange(first, last + 1) * step)

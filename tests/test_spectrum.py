@@ -91,8 +91,8 @@ def test_peak_of_a_unit_band():
 
 def test_default_grid_and_table(three):
     curve = spectrum(three)
-    assert curve.energies_ev[0] == pytest.approx(2.8, abs=0.02)
-    assert curve.energies_ev[-1] == pytest.approx(7.2, abs=0.02)
+    assert curve.energies_ev[0] == pytest.approx(3.4, abs=0.02)
+    assert curve.energies_ev[-1] == pytest.approx(6.6, abs=0.02)
     header, rows = curve.table()
     assert header == ["energy_ev", "wavelength_nm", "epsilon_l_per_mol_cm"]
     assert len(rows) == curve.energies_ev.size
