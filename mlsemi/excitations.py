@@ -24,7 +24,7 @@ from mlsemi.monopoles import (
 )
 from mlsemi.response_constants import ExcitationParameters, Scalars
 from mlsemi.response_method import TDA, Method
-from mlsemi.tamm_dancoff import Solution, TammDancoff, solve_below
+from mlsemi.tamm_dancoff import DEGENERATE, Solution, TammDancoff, solve_below
 
 Multiplicity = Literal["singlet", "triplet"]
 
@@ -33,10 +33,6 @@ EXCHANGE_FACTOR = {"singlet": 2.0, "triplet": 0.0}
 
 RESIDUAL = 2e-5
 """Default tolerance of |A X - w X|, hartree; the energies are then good to its square."""
-
-
-DEGENERATE = 1e-6
-"""States closer than this (hartree) are one level and share the gradient of its mean energy."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -271,7 +267,7 @@ def shared_among_degenerate(energies: np.ndarray, bar: np.ndarray) -> np.ndarray
     Parameters
     ----------
     energies : (n_state,) array
-        Hartree; closer than ``DEGENERATE`` is degenerate.
+        Hartree; closer than ``tamm_dancoff.DEGENERATE`` is one level.
     bar : (n_state,) array
         dL/d w_k; the sum stays.
     """

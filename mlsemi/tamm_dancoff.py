@@ -41,6 +41,9 @@ DEGENERATE = 1e-6
 """Orbital energies closer than this (hartree) enter the model space together, and roots closer
 than this are one level."""
 
+NEGLIGIBLE = 1e-12
+"""Norm, relative to a cotangent of norm one, of what is left out of the response of a root."""
+
 NEAREST = 0.02
 """Least distance (hartree) of a diagonal element from a root in a preconditioner."""
 
@@ -190,7 +193,9 @@ class TammDancoff:
             return x - (x @ vectors.T) @ vectors
 
         for k, right in enumerate(outside(vectors_bar)):
-            if not np.any(right) or len(vectors) == self.n_configuration:
+            # what symmetry leaves of a right-hand side is rounding
+            negligible = NEGLIGIBLE * max(1.0, float(np.linalg.norm(vectors_bar[k])))
+            if np.linalg.norm(right) <= negligible or len(vectors) == self.n_configuration:
                 continue
             w = energies[k]
             step = 1.0 / np.maximum(self.diagonal - w, NEAREST)
@@ -201,7 +206,9 @@ class TammDancoff:
             inverse_diagonal = LinearOperator(
                 shape, lambda x, step=step: outside(step * outside(x)), dtype=np.float64
             )
-            solution, failed = cg(matrix, right, rtol=1e-10, maxiter=500, M=inverse_diagonal)
+            solution, failed = cg(
+                matrix, right, rtol=1e-10, atol=negligible, maxiter=500, M=inverse_diagonal
+            )
             if failed:
                 raise ConvergenceError("the response of an excited state does not converge")
             z[k] -= solution

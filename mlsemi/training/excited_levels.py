@@ -16,7 +16,6 @@ import numpy as np
 
 from mlsemi.adjoint import Cotangent, reverse
 from mlsemi.eigen import ElectronicState
-from mlsemi.excitations import DEGENERATE as SAME_LEVEL
 from mlsemi.excitations import (
     ExcitedStates,
     excite_adjoint,
@@ -29,6 +28,7 @@ from mlsemi.model import Model
 from mlsemi.monopoles import Interaction
 from mlsemi.pairs import PairList
 from mlsemi.response_constants import ExcitationParameters
+from mlsemi.tamm_dancoff import DEGENERATE as SAME_LEVEL
 from mlsemi.training.dataset import Reference
 from mlsemi.training.excitation_cases import (
     BRIGHT,
@@ -124,7 +124,8 @@ class ExcitedSet:
         prediction, record = model.predict(pairs)
         grounds = [ground_state(model, prediction, index) for index in range(len(records))]
         found = [
-            self.states_loss(r, g.state, strengths) for r, g in zip(records, grounds, strict=True)
+            self.states_loss(r, g.state, strengths, with_gradient)
+            for r, g in zip(records, grounds, strict=True)
         ]
         loss = sum(value for value, _ in found)
         if not with_gradient:
@@ -133,9 +134,13 @@ class ExcitedSet:
         return loss, reverse(model, pairs, prediction, record, grounds, bars)[0]
 
     def states_loss(
-        self, record: Reference, state: ElectronicState, strengths: float
+        self,
+        record: Reference,
+        state: ElectronicState,
+        strengths: float,
+        with_gradient: bool = True,
     ) -> tuple[float, np.ndarray]:
-        """Loss of one record and its derivative by the Hamiltonian, atomic units.
+        """Loss of one record and its derivative by the Hamiltonian (or zeros), atomic units.
 
         Weighted mean of the soft squares of w_k - w_k^ref over the valence states of the reference
         and the model states that resemble them (:func:`excitation_cases.match`), and of
@@ -148,6 +153,7 @@ class ExcitedSet:
             Of the model at the same geometry.
         strengths : float
             Weight of the second part, eV^2.
+        with_gradient : bool
         """
         case = case_of(record, state, self.triplet_shift)
         between = case.interaction(self.constants)
@@ -161,12 +167,13 @@ class ExcitedSet:
             share = sure * share / share.sum()
             square, slope = soft_square(states.energies[found] - reference, SOFT)
             loss += float(share @ square)
-            bar = np.zeros(states.n_state)
-            np.add.at(bar, found, share * slope)
-            bar = shared_among_degenerate(states.energies, bar)
-            hamiltonian_bar += excite_adjoint(states, state, between, bar).hamiltonian
+            if with_gradient:
+                bar = np.zeros(states.n_state)
+                np.add.at(bar, found, share * slope)
+                bar = shared_among_degenerate(states.energies, bar)
+                hamiltonian_bar += excite_adjoint(states, state, between, bar).hamiltonian
             if multiplicity == "singlet" and strengths:
-                more, bar = self._strengths_loss(case, states, between, found, share)
+                more, bar = self._strengths_loss(case, states, between, found, share, with_gradient)
                 loss += strengths / HARTREE_EV**2 * more
                 hamiltonian_bar += strengths / HARTREE_EV**2 * bar
         return loss, hamiltonian_bar
@@ -178,15 +185,18 @@ class ExcitedSet:
         between: Interaction,
         found: np.ndarray,
         share: np.ndarray,
+        with_gradient: bool,
     ) -> tuple[float, np.ndarray]:
         """Weighted soft squares of log f / f(reference), and the derivative by the Hamiltonian.
 
         Left out are states that are not bright in the reference, and those so close to another one
-        that a small change mixes them.
+        that a small change mixes them; what follows the last state is not known.
         """
         reference, moment = reference_strengths(case.record), self.constants.moment
         distance = np.abs(states.energies[:, None] - states.energies[None, :])
         mixed = np.any((distance < CLOSE_STATES) & (distance > SAME_LEVEL), axis=1)
+        if states.n_state < states.amplitudes[0].size:
+            mixed |= distance[-1] < CLOSE_STATES
         share = share * (reference > BRIGHT) * ~mixed[found]
         if not share.any():
             return 0.0, np.zeros_like(case.state.orbitals)
@@ -194,6 +204,8 @@ class ExcitedSet:
         strengths = shared_among_degenerate(states.energies, states.oscillator_strengths)[found]
         ratio = np.log((strengths + DARK) / (reference + DARK))
         square, slope = soft_square(ratio, SOFT_RATIO)
+        if not with_gradient:
+            return float(share @ square), np.zeros_like(case.state.orbitals)
         bar = np.zeros(states.n_state)
         np.add.at(bar, found, share * slope / (strengths + DARK))
         bar = shared_among_degenerate(states.energies, bar)

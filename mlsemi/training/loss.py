@@ -57,7 +57,8 @@ class LossWeights:
     excited : float
         Mean square of the errors of excitation energies (:mod:`mlsemi.training.excited_levels`).
     strengths : float
-        Mean square of log f / f(reference) of their bright singlets, eV^2, relative to ``excited``.
+        Square of log f / f(reference) of the bright ones among their valence singlets, eV^2,
+        relative to ``excited``; others count as zero in the mean.
     """
 
     occupied: float = 1.0

@@ -125,7 +125,7 @@ def mean_field(structure: Structure, level: Level) -> tuple[dft.rks.RKS, np.ndar
     solver.chkfile = None
     solver._chkfile.close()  # a file per molecule stays open otherwise
     if level.backend == "pyscf":
-        if stored_fit.needed(solver):
+        if not level.forces and stored_fit.needed(solver):
             stored_fit.converge(solver, level.grid, level.convergence)
         else:
             kohn_sham.converge(solver, level.grid, level.convergence)
@@ -182,6 +182,8 @@ def reference_record(
         If the SCF does not converge, or excitations find a triplet below the closed shell.
     """
     solver, forces = mean_field(structure, level)
+    if isinstance(solver.with_df, stored_fit.StoredFit):
+        origin += f"; integrals in single precision, SCF to {solver.conv_tol:.0e} hartree"
     mol = solver.mol
     minimal, pick = valence_minimal(mol)
     n_core = sum(valence(z).core_orbitals for z in structure.numbers.tolist())

@@ -8,9 +8,10 @@ orbitals C and B_P = sum_Q (L^-1)_PQ (Q|mn), V = L L^T.
 
 from __future__ import annotations
 
-import shutil
+import os
 import tempfile
 from collections.abc import Iterator
+from typing import IO
 
 import numpy as np
 from pyscf import df, dft, gto, lib
@@ -18,7 +19,7 @@ from pyscf.df.addons import make_auxmol
 from pyscf.df.incore import LINEAR_DEP_THR
 from scipy.linalg import blas, cholesky
 
-from mlsemi.errors import ConvergenceError
+from mlsemi.errors import InputError
 from mlsemi.kernels.jit import kernel
 
 CONVERGENCE = 1e-6
@@ -35,10 +36,14 @@ NEGLIGIBLE = 1e-10
 
 
 def needed(solver: dft.rks.RKS) -> bool:
-    """Whether PySCF's integrals of a density-fitted calculation exceed its ``max_memory``."""
+    """Whether the integrals of a density-fitted calculation exceed PySCF's ``max_memory``.
+
+    A range-separated functional needs them twice.
+    """
     mol = solver.mol
     n_aux = make_auxmol(mol, solver.with_df.auxbasis).nao
-    return bool(4e-6 * mol.nao * (mol.nao + 1) * n_aux > solver.max_memory)
+    n_kind = 2 if solver._numint.rsh_and_hybrid_coeff(solver.xc)[0] else 1
+    return bool(4e-6 * n_kind * mol.nao * (mol.nao + 1) * n_aux > solver.max_memory)
 
 
 def converge(solver: dft.rks.RKS, grid: int, convergence: float) -> None:
@@ -53,7 +58,7 @@ def converge(solver: dft.rks.RKS, grid: int, convergence: float) -> None:
     grid : int
         PySCF grid level.
     convergence : float
-        Energy convergence, hartree; not below ``CONVERGENCE``.
+        Energy convergence, hartree; below ``CONVERGENCE`` that is taken instead.
     """
     solver.with_df = StoredFit(solver.mol, solver.with_df.auxbasis)
     density = None
@@ -75,7 +80,7 @@ class StoredFit(df.DF):  # type: ignore[misc]
 
         Raises
         ------
-        ConvergenceError
+        InputError
             If there is no room for the file in PySCF's temporary directory.
         """
         mol = self.mol
@@ -83,13 +88,8 @@ class StoredFit(df.DF):  # type: ignore[misc]
         orthogonalise = _orthogonaliser(auxiliary.intor("int2c2e", hermi=1))
         n_fit = orthogonalise(np.zeros((1, auxiliary.nao), order="F")).shape[1]
         shape = (n_fit, mol.nao * (mol.nao + 1) // 2)
-        size, free = 4 * shape[0] * shape[1], shutil.disk_usage(lib.param.TMPDIR).free
-        if size > free:
-            raise ConvergenceError(
-                f"the fitted integrals take {1e-9 * size:.0f} GB, {lib.param.TMPDIR} has "
-                f"{1e-9 * free:.0f} GB left: set PYSCF_TMPDIR to a larger folder"
-            )
         with tempfile.TemporaryFile(dir=lib.param.TMPDIR) as file:
+            _reserve(file, 4 * shape[0] * shape[1])
             self._cderi = np.memmap(file, np.float32, "w+", shape=shape)
         first = 0
         for integrals in _three_center_rows(mol, auxiliary):
@@ -136,6 +136,18 @@ class StoredFit(df.DF):  # type: ignore[misc]
             j[lower] = coulomb
             j += np.tril(j, -1).T
         return j if with_j else None, exchange if with_k else None
+
+
+def _reserve(file: IO[bytes], size: int) -> None:
+    """Take the room on the disk now: a mapped file that outgrows it would end the process."""
+    try:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)
+    except OSError:
+        raise InputError(
+            f"the fitted integrals take {1e-9 * size:.0f} GB, more than {lib.param.TMPDIR} has "
+            "left: set PYSCF_TMPDIR to a larger folder"
+        ) from None
 
 
 def _orthogonaliser(metric: np.ndarray):  # type: ignore[no-untyped-def]

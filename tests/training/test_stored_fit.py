@@ -1,7 +1,5 @@
 """Integrals in a file give PySCF's Coulomb and exchange matrices, and the same record."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from molecules import distorted
@@ -10,7 +8,7 @@ pytest.importorskip("pyscf")
 
 from pyscf import dft, gto
 
-from mlsemi.errors import ConvergenceError
+from mlsemi.errors import InputError
 from mlsemi.training import stored_fit
 from mlsemi.training.reference import Level, reference_record
 
@@ -50,14 +48,18 @@ def test_record_of_a_molecule_that_exceeds_memory(monkeypatch):
     monkeypatch.setattr(stored_fit, "needed", lambda solver: calls.append(solver) or True)
     found = reference_record(WATER, "water", "water", "given", level)
     assert isinstance(calls[0].with_df, stored_fit.StoredFit)
+    assert "single precision" in found.origin
     assert found.energy == pytest.approx(expected.energy, abs=3e-6)
     np.testing.assert_allclose(found.orbital_energies, expected.orbital_energies, atol=1e-4)
     np.testing.assert_allclose(found.ris_energies, expected.ris_energies, atol=1e-4)
 
 
 def test_no_room_for_the_file(solver, monkeypatch):
-    monkeypatch.setattr(stored_fit.shutil, "disk_usage", lambda path: SimpleNamespace(free=10))
-    with pytest.raises(ConvergenceError, match="PYSCF_TMPDIR"):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(stored_fit.os, "posix_fallocate", full)
+    with pytest.raises(InputError, match="PYSCF_TMPDIR"):
         stored_fit.StoredFit(solver.mol, solver.with_df.auxbasis).build()
 
 
@@ -65,3 +67,12 @@ def test_needed_when_pyscf_would_leave_memory(solver, monkeypatch):
     assert not stored_fit.needed(solver)
     monkeypatch.setattr(solver, "max_memory", 0.1)
     assert stored_fit.needed(solver)
+
+
+def test_forces_stay_with_pyscf(monkeypatch):
+    """They would need the integrals in memory all the same."""
+    monkeypatch.setattr(stored_fit, "needed", lambda solver: True)
+    with_forces = Level(basis="def2-svp", grid=1, forces=True)
+    record = reference_record(WATER, "water", "water", "given", with_forces)
+    assert "single precision" not in record.origin
+    assert record.forces is not None
