@@ -334,13 +334,7 @@ def excite_adjoint(
     rotation_bar += _rotation_bar(transition, occ, vir, weighted)
     inner = np.zeros_like(state.orbitals)
     inner[:n, :n], inner[n:, n:] = fock_bar
-    gap = state.energies[None, n:] - state.energies[:n, None]
-    if not np.all(gap > 0.0):
-        raise ConvergenceError(
-            "the highest occupied and the lowest unoccupied orbital have the same energy: "
-            "excited states have no derivative there"
-        )
-    inner[:n, n:] = 0.5 * rotation_bar / gap
+    inner[:n, n:] = over_gaps(state, rotation_bar)
     inner[n:, :n] = inner[:n, n:].T
     at, scalars = (between.positions, between.hardness), between.scalars
     by_j = response.screened_adjoint(*at, scalars.ax, scalars.beta_j, gamma_j_bar)
@@ -353,6 +347,18 @@ def excite_adjoint(
         exchange=exchange_bar,
         scalars=Scalars(by_j[2], by_k[3], by_j[3], one_center_bar, by_f[2], by_f[3]),
     )
+
+
+def over_gaps(state: ElectronicState, rotation_bar: np.ndarray) -> np.ndarray:
+    """Block (n_occ, n_vir) of dL/dH_o from rotations between the spaces, over the gaps."""
+    n = state.n_occupied
+    gap = state.energies[None, n:] - state.energies[:n, None]
+    if not np.all(gap > 0.0):
+        raise ConvergenceError(
+            "the highest occupied and the lowest unoccupied orbital have the same energy: "
+            "excited states have no derivative there"
+        )
+    return np.asarray(0.5 * rotation_bar / gap)
 
 
 def _fock_adjoint(

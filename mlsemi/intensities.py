@@ -13,6 +13,7 @@ from mlsemi.excitations import (
     ExcitationCotangent,
     ExcitedStates,
     excite_adjoint,
+    over_gaps,
 )
 from mlsemi.monopoles import Interaction
 from mlsemi.tamm_dancoff import TammDancoff
@@ -177,8 +178,7 @@ def strengths_adjoint(
     )
     along = np.tensordot(moments_bar, dipole, 1)
     rotation = (occ.T @ along @ occ @ X - X @ (vir.T @ along @ vir)).sum(axis=0)
-    gap = state.energies[None, n:] - state.energies[:n, None]
-    turned = 0.5 * occ @ (rotation / gap) @ vir.T
+    turned = occ @ over_gaps(state, rotation) @ vir.T
     dipole_bar = np.tensordot(moments_bar.T, occ @ X @ vir.T, 1)
     return (
         replace(bar, hamiltonian=bar.hamiltonian + turned + turned.T),

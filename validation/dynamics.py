@@ -203,17 +203,20 @@ class Notebook:
             }
             done = as_completed(running)
             for future in track(done, "stability", total=len(running), transient=True):
-                found = future.result()
-                self.cell(running[future], lambda found=found: found)
+                self.keep(running[future], future.result())
         return {key: self.cells[key] for key in keys}
 
     def cell(self, key: str, compute: Callable[[], Cell]) -> Cell:
         """The result under a key, computed if it is not there yet."""
         if key not in self.cells:
-            self.cells[key] = compute()
-            content = {"stamp": self.stamp, "cells": self.cells}
-            self.path.write_text(json.dumps(content, indent=2) + "\n")
+            self.keep(key, compute())
         return self.cells[key]
+
+    def keep(self, key: str, cell: Cell) -> None:
+        """Write a finished cell."""
+        self.cells[key] = cell
+        content = {"stamp": self.stamp, "cells": self.cells}
+        self.path.write_text(json.dumps(content, indent=2) + "\n")
 
 
 def nve_molecules() -> dict[str, Atoms]:

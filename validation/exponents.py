@@ -28,11 +28,9 @@ from scipy.optimize import minimize
 
 from mlsemi import basis as basis_module
 from mlsemi.basis import SLATER_EXPANSION, SLATER_EXPONENT, Basis, species_row
-from mlsemi.eigen import inverse_root
 from mlsemi.elements import symbol
-from mlsemi.integrals import dipole_integrals, overlap
 from mlsemi.training.dataset import Reference, ReferenceDataset
-from mlsemi.training.excitation_cases import BRIGHT, in_valence_frame
+from mlsemi.training.excitation_cases import BRIGHT, in_valence_frame, loewdin_dipole
 
 REFERENCE = report.HERE.parent / "parameters" / "reference"
 FILE = "singlets.h5"
@@ -60,10 +58,8 @@ def gaussians(n_primitive: int) -> Iterator[None]:
 
 
 def in_loewdin_frame(record: Reference, zeta: Mapping[int, float]) -> np.ndarray:
-    """(3, n, n) dipole integrals S^-1/2 r S^-1/2, bohr."""
-    functions = Basis.of(record.structure, zeta)
-    root = inverse_root(overlap(functions, record.structure.positions))
-    return root @ dipole_integrals(functions, record.structure.positions) @ root
+    """(3, n, n) dipole integrals with these Slater exponents, bohr."""
+    return loewdin_dipole(Basis.of(record.structure, zeta), record.structure.positions)
 
 
 def deviation(records: Sequence[Reference], zeta: Mapping[int, float]) -> float:

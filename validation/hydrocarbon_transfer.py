@@ -23,7 +23,6 @@ import argparse
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import cycle
 from pathlib import Path
 
 import matplotlib
@@ -50,7 +49,6 @@ APPLIED_TO = ("organic.h5", "organic-forces.h5", "small*.h5", "frames.h5", "larg
 
 QUANTITIES = ("occupied", "HOMO", "LUMO", "charges")
 
-COLOURS = [f"C{k}" for k in range(10)]
 BENZENE, TWO_MOLECULES = "c1ccccc1", ("CC", "C=C")
 
 BONDED, BONDED_HYDROGEN = 1.8, 1.4
@@ -118,10 +116,10 @@ def alternation(record: Reference) -> float | None:
 def gap_plot(path: Path, found: Sequence[tuple[int, float, float, float]]) -> None:
     """Gaps against bond-length alternation: rows of carbons, alternation, reference, model."""
     figure, axis = pyplot.subplots(figsize=(6.0, 4.5), layout="constrained")
-    for count, colour in zip(sorted({row[0] for row in found}), cycle(COLOURS), strict=False):
+    for k, count in enumerate(sorted({row[0] for row in found})):
         rows = np.array([row for row in found if row[0] == count])
-        axis.plot(rows[:, 1], rows[:, 2], "o", color=colour, mfc="none", label=f"C{count}")
-        axis.plot(rows[:, 1], rows[:, 3], "x", color=colour)
+        axis.plot(rows[:, 1], rows[:, 2], "o", color=f"C{k}", mfc="none", label=f"C{count}")
+        axis.plot(rows[:, 1], rows[:, 3], "x", color=f"C{k}")
     axis.set(
         xlabel="bond-length alternation / angstrom",
         ylabel="HOMO-LUMO gap / eV",
@@ -143,10 +141,10 @@ def two_molecules(dataset: ReferenceDataset, epochs: int) -> dict[str, float]:
         parameters = fit(config, Path(folder), resume=False)
         parts = parts_of(only, config)
     targets, samples = compared([*parts.validation, *parts.test], parameters)
+    both = list(zip(samples, targets, strict=True))
     return {
-        q: float(np.sqrt(np.mean(np.concatenate([a[q] - b[q] for a, b in pairs]) ** 2)))
+        q: float(np.sqrt(np.mean(np.concatenate([a[q] - b[q] for a, b in both]) ** 2)))
         for q in QUANTITIES
-        for pairs in [list(zip(samples, targets, strict=True))]
     }
 
 
@@ -175,21 +173,26 @@ def main() -> None:
         "new, 7 to 9 carbon atoms": [r for r in new if 6 < carbons(r) < 10],
         "new, 10 carbon atoms and more": [r for r in new if carbons(r) >= 10],
     }
-    pairs = {name: compared(records, parameters) for name, records in groups.items()}
+    every = [*parts.validation, *same, *new]
+    both_of = dict(zip(map(id, every), zip(*compared(every, parameters), strict=True), strict=True))
+    pairs = {
+        name: ([both_of[id(r)][0] for r in records], [both_of[id(r)][1] for r in records])
+        for name, records in groups.items()
+    }
     rows, found = [], {}
     for name, (targets, samples) in pairs.items():
         row = errors(name, samples, targets, [r.molecule for r in groups[name]])
         found[name] = row.mae
         rows.append([name, len(samples), *(f"{row.mae[q]:.4f}" for q in QUANTITIES)])
-    chosen = [r for r in new if carbons(r) >= 10 or r.label == BENZENE]
     single = []
-    for record, target, sample in zip(chosen, *compared(chosen, parameters), strict=True):
+    for record in (r for r in new if carbons(r) >= 10 or r.label == BENZENE):
+        target, sample = both_of[id(record)]
         mae = errors("", [sample], [target], [""]).mae
         single.append([f"`{record.label}`", *(f"{mae[q]:.3f}" for q in QUANTITIES)])
-    polyenes = [r for r in [*parts.validation, *same, *new] if alternation(r) is not None]
     gaps = [
-        (carbons(r), alternation(r), *(float(x["LUMO"][0] - x["HOMO"][0]) for x in both))
-        for r, *both in zip(polyenes, *compared(polyenes, parameters), strict=True)
+        (carbons(r), length, *(float(x["LUMO"][0] - x["HOMO"][0]) for x in both_of[id(r)]))
+        for r in every
+        if (length := alternation(r)) is not None
     ]
     longest = max(carbons(r) for r in same if alternation(r) is not None)
     frames, longer = (

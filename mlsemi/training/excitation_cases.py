@@ -92,9 +92,13 @@ class Case:
     @cached_property
     def dipole(self) -> np.ndarray:
         """(3, n_orbital, n_orbital) dipole integrals in the Loewdin frame, bohr."""
-        basis, positions = Basis.of(self.structure), self.structure.positions
-        root = inverse_root(overlap(basis, positions))
-        return root @ dipole_integrals(basis, positions) @ root
+        return loewdin_dipole(Basis.of(self.structure), self.structure.positions)
+
+
+def loewdin_dipole(basis: Basis, positions: np.ndarray) -> np.ndarray:
+    """(3, n_orbital, n_orbital) dipole integrals S^-1/2 r S^-1/2, bohr."""
+    root = inverse_root(overlap(basis, positions))
+    return root @ dipole_integrals(basis, positions) @ root
 
 
 def in_valence_frame(densities: np.ndarray) -> np.ndarray:

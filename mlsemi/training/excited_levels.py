@@ -168,9 +168,7 @@ class ExcitedSet:
             square, slope = soft_square(states.energies[found] - reference, SOFT)
             loss += float(share @ square)
             if with_gradient:
-                bar = np.zeros(states.n_state)
-                np.add.at(bar, found, share * slope)
-                bar = shared_among_degenerate(states.energies, bar)
+                bar = _of_levels(states, found, share * slope)
                 hamiltonian_bar += excite_adjoint(states, state, between, bar).hamiltonian
             if multiplicity == "singlet" and strengths:
                 more, bar = self._strengths_loss(case, states, between, found, share, with_gradient)
@@ -206,8 +204,13 @@ class ExcitedSet:
         square, slope = soft_square(ratio, SOFT_RATIO)
         if not with_gradient:
             return float(share @ square), np.zeros_like(case.state.orbitals)
-        bar = np.zeros(states.n_state)
-        np.add.at(bar, found, share * slope / (strengths + DARK))
-        bar = shared_among_degenerate(states.energies, bar)
+        bar = _of_levels(states, found, share * slope / (strengths + DARK))
         cotangent, _ = strengths_adjoint(states, case.state, between, case.dipole, bar, moment)
         return float(share @ square), cotangent.hamiltonian
+
+
+def _of_levels(states: ExcitedStates, found: np.ndarray, slopes: np.ndarray) -> np.ndarray:
+    """(n_state,) cotangents from those of the matched states, equal within a degenerate level."""
+    bar = np.zeros(states.n_state)
+    np.add.at(bar, found, slopes)
+    return shared_among_degenerate(states.energies, bar)

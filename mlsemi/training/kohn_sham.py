@@ -9,7 +9,7 @@ made, where PySCF first builds derivative matrices. The numbers are PySCF's, in 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from pyscf import df, dft, gto, lib
@@ -288,25 +288,38 @@ def _solve(metric: np.ndarray, right: np.ndarray) -> np.ndarray:
         return np.asarray(vectors @ ((vectors.T @ right) / values[values > LINEAR_DEP_THR, None]))
 
 
+def three_center(
+    mol: gto.Mole, auxiliary: gto.Mole, name: str, n_component: int, symmetry: str
+) -> Callable[[tuple[int, ...]], np.ndarray]:
+    """Function of a range of shells (m, n, auxiliary) that computes integrals of PySCF's ``name``.
+
+    Parameters
+    ----------
+    mol, auxiliary : pyscf.gto.Mole
+    name : str
+    n_component : int
+        Of each integral.
+    symmetry : str
+        PySCF's ``aosym``: ``s2ij`` for n <= m alone.
+    """
+    both = mol + auxiliary
+    name, at = both._add_suffix(name), (both._atm, both._bas, both._env)
+    optimiser = gto.moleintor.make_cintopt(*at, name)
+    return lambda shells: np.asarray(
+        gto.moleintor.getints3c(
+            name, *at, shls_slice=shells, comp=n_component, aosym=symmetry, cintopt=optimiser
+        )
+    )
+
+
 def _blocks(mol: gto.Mole, auxiliary: gto.Mole, name: str) -> Iterator[np.ndarray]:
     """Integrals (m n|P) with m differentiated, as (component, P, n, m), a few P at a time."""
-    both = mol + auxiliary
-    optimiser = gto.moleintor.make_cintopt(both._atm, both._bas, both._env, both._add_suffix(name))
+    integrals = three_center(mol, auxiliary, name, 3, "s1")
     offset = auxiliary.ao_loc
     start = 0
     while start < auxiliary.nbas:
         stop = max(start + 1, int(np.searchsorted(offset, offset[start] + AUXILIARY_BLOCK)) - 1)
-        shells = (0, mol.nbas, 0, mol.nbas, mol.nbas + start, mol.nbas + stop)
-        out = gto.moleintor.getints3c(
-            both._add_suffix(name),
-            both._atm,
-            both._bas,
-            both._env,
-            shls_slice=shells,
-            comp=3,
-            aosym="s1",
-            cintopt=optimiser,
-        )
+        out = integrals((0, mol.nbas, 0, mol.nbas, mol.nbas + start, mol.nbas + stop))
         yield out.transpose(0, 3, 2, 1)
         start = stop
 

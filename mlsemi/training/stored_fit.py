@@ -21,12 +21,13 @@ from scipy.linalg import blas, cholesky
 
 from mlsemi.errors import InputError
 from mlsemi.kernels.jit import kernel
+from mlsemi.training.kohn_sham import COARSE_GRID, three_center
 
 CONVERGENCE = 1e-6
 """Hartree; what single precision allows in a few hundred atoms' energy."""
 
-COARSE_GRID, COARSE = 0, 1e-4
-"""PySCF grid level of the first iterations, and the energy convergence that ends them, hartree."""
+COARSE = 1e-4
+"""Energy convergence that ends the iterations on the coarse grid, hartree."""
 
 BLOCK_BYTES = 1e9
 """Memory for integrals that are made or read at once."""
@@ -47,18 +48,9 @@ def needed(solver: dft.rks.RKS) -> bool:
 
 
 def converge(solver: dft.rks.RKS, grid: int, convergence: float) -> None:
-    """Run the SCF of ``solver`` with a :class:`StoredFit`, on the grid of level ``grid``.
+    """As :func:`kohn_sham.converge`, with a :class:`StoredFit` and to ``CONVERGENCE`` at best.
 
-    Most iterations use a coarse grid, the last ones the fine one.
-
-    Parameters
-    ----------
-    solver : pyscf.dft.rks.RKS
-        With density fitting; converged or not (see its ``converged``) on return.
-    grid : int
-        PySCF grid level.
-    convergence : float
-        Energy convergence, hartree; below ``CONVERGENCE`` that is taken instead.
+    Most iterations use the coarse grid as it is, the last ones the fine one.
     """
     solver.with_df = StoredFit(solver.mol, solver.with_df.auxbasis)
     density = None
@@ -169,9 +161,7 @@ def _orthogonaliser(metric: np.ndarray):  # type: ignore[no-untyped-def]
 
 def _three_center_rows(mol: gto.Mole, auxiliary: gto.Mole) -> Iterator[np.ndarray]:
     """Integrals (mn|P) for a few rows m at a time, n <= m, as (n_pair, n_aux)."""
-    both = mol + auxiliary
-    name = both._add_suffix("int3c2e")
-    optimiser = gto.moleintor.make_cintopt(both._atm, both._bas, both._env, name)
+    integrals = three_center(mol, auxiliary, "int3c2e", 1, "s2ij")
     most = BLOCK_BYTES / (8.0 * auxiliary.nao)
     offset = mol.ao_loc
     pairs = offset * (offset + 1) // 2
@@ -179,17 +169,8 @@ def _three_center_rows(mol: gto.Mole, auxiliary: gto.Mole) -> Iterator[np.ndarra
     while start < mol.nbas:
         fitting = int(np.searchsorted(pairs, pairs[start] + most, side="right")) - 1
         stop = max(start + 1, fitting)
-        shells = (start, stop, 0, mol.nbas, mol.nbas, both.nbas)
-        rows = gto.moleintor.getints3c(
-            name,
-            both._atm,
-            both._bas,
-            both._env,
-            shls_slice=shells,
-            aosym="s2ij",
-            cintopt=optimiser,
-        )
-        yield np.asfortranarray(rows)
+        shells = (start, stop, 0, mol.nbas, mol.nbas, mol.nbas + auxiliary.nbas)
+        yield np.asfortranarray(integrals(shells))
         start = stop
 
 
