@@ -65,7 +65,7 @@ SelectEv = Annotated[
     float | None,
     typer.Option(
         metavar="E",
-        help="Huge molecules: leave out configurations that matter less than E eV (try 1e-4).",
+        help="Huge molecules: leave out what lowers no state by more than E eV (try 0.2).",
     ),
 ]
 Threads = Annotated[

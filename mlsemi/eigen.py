@@ -52,7 +52,7 @@ class ElectronicState:
             return (self.orbitals * self.occupations) @ self.orbitals.T
         return self.closed_density
 
-    @property
+    @cached_property
     def closed_density(self) -> np.ndarray:
         """(n_orbital, n_orbital) density matrix 2 C_occ C_occ^T at zero temperature."""
         occupied = self.orbitals[:, : self.n_occupied]

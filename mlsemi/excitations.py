@@ -8,12 +8,12 @@ occupied-virtual configuration takes part, always: no energy window shifts the l
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from mlsemi.eigen import ElectronicState
 from mlsemi.errors import ConvergenceError, InputError
+from mlsemi.excited_states import ExcitedStates, Multiplicity
 from mlsemi.kernels import response
 from mlsemi.monopoles import (
     Interaction,
@@ -26,95 +26,14 @@ from mlsemi.response_constants import ExcitationParameters, Scalars
 from mlsemi.response_method import TDA, Method
 from mlsemi.tamm_dancoff import DEGENERATE, Solution, TammDancoff, solve_below
 
-Multiplicity = Literal["singlet", "triplet"]
-
 EXCHANGE_FACTOR = {"singlet": 2.0, "triplet": 0.0}
 """s_K of theory eq 9."""
 
+ROUNDING = 1e-6
+"""Amplitudes that differ by less are equal where phases are fixed."""
+
 RESIDUAL = 2e-5
 """Default tolerance of |A X - w X|, hartree; the energies are then good to its square."""
-
-
-@dataclass(frozen=True, eq=False)
-class ExcitedStates:
-    """Excited states of one multiplicity, lowest first.
-
-    Attributes
-    ----------
-    multiplicity : "singlet" or "triplet"
-    energies : (n_state,) array
-        Excitation energies, hartree, ascending.
-    amplitudes : (n_state, n_occ, n_vir) array
-        X_ia, each state normalised to one; the largest amplitude is positive.
-    transition_dipoles : (n_state, 3) array
-        <0|r|n>, bohr; NaN until :func:`mlsemi.intensities.intensities` has been called, as the
-        next two.
-    oscillator_strengths : (n_state,) array
-        Length form, dimensionless.
-    rotatory_strengths : (n_state,) array
-        Velocity form, atomic units (times ``spectrum.ROTATORY_CGS`` for 1e-40 esu^2 cm^2).
-    velocity_strengths, rotatory_lengths : (n_state,) arrays or None
-        Oscillator strengths in the velocity form, rotatory strengths in the length form (about the
-        center of the core charges); None until then.
-    deexcitations : (n_state, n_occ, n_vir) array or None
-        Y_ia of the full response, where |X|^2 - |Y|^2 = 1; None in the Tamm-Dancoff approximation.
-    selection_errors : (n_state,) array or None
-        Where configurations were selected: what those left out lower each energy by, to second
-        order, hartree. It is part of ``energies`` and an upper estimate of their error.
-    """
-
-    multiplicity: Multiplicity
-    energies: np.ndarray
-    amplitudes: np.ndarray
-    transition_dipoles: np.ndarray
-    oscillator_strengths: np.ndarray
-    rotatory_strengths: np.ndarray
-    velocity_strengths: np.ndarray | None = None
-    rotatory_lengths: np.ndarray | None = None
-    deexcitations: np.ndarray | None = None
-    selection_errors: np.ndarray | None = None
-
-    @property
-    def n_state(self) -> int:
-        """Number of states."""
-        return self.energies.size
-
-    @property
-    def method_name(self) -> str:
-        """``tda``, ``tda, selected configurations`` or ``full``."""
-        if self.deexcitations is not None:
-            return "full"
-        return "tda" if self.selection_errors is None else "tda, selected configurations"
-
-    def contributions(self, k: int, threshold: float = 0.05) -> list[tuple[int, int, float]]:
-        """Configurations of state ``k`` as (from, to, weight X_ia^2 - Y_ia^2), heaviest first.
-
-        Orbitals are counted from 0 over the whole valence basis; weights below ``threshold``
-        are left out.
-        """
-        weights = self.amplitudes[k] ** 2
-        if self.deexcitations is not None:
-            weights = weights - self.deexcitations[k] ** 2
-        n_occ = weights.shape[0]
-        order = np.argsort(-weights, axis=None, kind="stable")
-        pairs = (divmod(int(flat), weights.shape[1]) for flat in order)
-        listed = ((i, n_occ + a, float(weights[i, a])) for i, a in pairs)
-        return [entry for entry in listed if entry[2] >= threshold]
-
-    def natural_orbitals(
-        self, k: int, state: ElectronicState
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Natural transition orbitals of state ``k`` (Martin, J. Chem. Phys. 118, 4775 (2003)).
-
-        Returns
-        -------
-        (m,) weights, descending, that add up to one, and the (n_orbital, m) holes and particles
-        in the Loewdin frame.
-        """
-        X = self.amplitudes[k] / np.linalg.norm(self.amplitudes[k])
-        left, singular, right = np.linalg.svd(X, full_matrices=False)
-        n = state.n_occupied
-        return singular**2, state.orbitals[:, :n] @ left, state.orbitals[:, n:] @ right.T
 
 
 def excite(
@@ -208,19 +127,24 @@ def excite_with(
 
 def _states(multiplicity: Multiplicity, problem: TammDancoff, found: Solution) -> ExcitedStates:
     """Record with a fixed phase: each state's largest amplitude is positive."""
-    n = found.energies.size
-
-    def over_state(flat: np.ndarray) -> np.ndarray:
-        return problem.orbitals.over_state(flat.reshape(n, problem.n_occ, problem.n_vir))
-
-    X = over_state(found.excitations)
-    Y = None if found.deexcitations is None else over_state(found.deexcitations)
+    n, turned = found.energies.size, problem.orbitals
+    window = None
+    if found.window is None:
+        shape = (n, problem.n_occ, problem.n_vir)
+        X = turned.over_state(found.excitations.reshape(shape))
+        Y = found.deexcitations
+        Y = None if Y is None else turned.over_state(Y.reshape(shape))
+    else:
+        left, right = turned.window(*found.window)
+        inside = found.excitations.reshape(n, left.shape[1], right.shape[1])
+        X, Y, window = left @ inside @ right.T, None, (left, inside, right)
     if n:
-        flat = X.reshape(n, -1)
-        # rounding keeps the choice stable among amplitudes that are equal by symmetry
-        largest = np.argmax(np.round(np.abs(flat), 6), axis=1)
-        signs = np.where(flat[np.arange(n), largest] < 0.0, -1.0, 1.0)[:, None, None]
+        size = np.abs(X).reshape(n, -1)
+        # the first of the largest: they may be equal by symmetry but for rounding
+        largest = np.argmax(size > size.max(axis=1, keepdims=True) - ROUNDING, axis=1)
+        signs = np.where(X.reshape(n, -1)[np.arange(n), largest] < 0.0, -1.0, 1.0)[:, None, None]
         X, Y = X * signs, None if Y is None else Y * signs
+        window = None if window is None else (left, inside * signs, right)
     unknown = np.full(n, np.nan)
     return ExcitedStates(
         multiplicity=multiplicity,
@@ -231,6 +155,7 @@ def _states(multiplicity: Multiplicity, problem: TammDancoff, found: Solution) -
         rotatory_strengths=unknown,
         deexcitations=Y,
         selection_errors=found.errors,
+        window=window,
     )
 
 

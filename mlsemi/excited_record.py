@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mlsemi.excitations import ExcitedStates
+from mlsemi.excited_states import ExcitedStates
 from mlsemi.spectrum import ROTATORY_CGS
 from mlsemi.transitions import Transitions
 from mlsemi.uncertainty import Uncertainty

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from mlsemi.errors import InputError
-from mlsemi.excitations import ExcitedStates
+from mlsemi.excited_states import ExcitedStates
 from mlsemi.molden import write_orbitals
 from mlsemi.result import Result
 from mlsemi.structure import Structure

@@ -85,12 +85,15 @@ def velocity_integrals(basis: Basis, positions: np.ndarray) -> np.ndarray:
     return kernels.velocity(*_arguments(basis, positions))
 
 
-def angular_integrals(basis: Basis, positions: np.ndarray, origin: np.ndarray) -> np.ndarray:
+def angular_integrals(
+    basis: Basis, positions: np.ndarray, origin: np.ndarray, velocity: np.ndarray | None = None
+) -> np.ndarray:
     """(3, n_orbital, n_orbital) integrals <m|(r - O) x d/dr|n>, antisymmetric, dimensionless.
 
-    With R_n the centre of n, (r - O) x d/dr = (R_n - O) x d/dr + (r - R_n) x d/dr. The last
-    operator rotates n about its own centre: it removes an s function and turns p_j into
-    sum_i eps_kij p_i for component k. Velocity and overlap integrals are therefore enough.
+    With R_m the centre of m, (r - O) x d/dr = (R_m - O) x d/dr + (r - R_m) x d/dr. The last
+    operator, acting to the left, rotates m about its own centre: it removes an s function and
+    turns p_j into -sum_i eps_kij p_i for component k. Velocity and overlap integrals are
+    therefore enough.
 
     Parameters
     ----------
@@ -99,19 +102,23 @@ def angular_integrals(basis: Basis, positions: np.ndarray, origin: np.ndarray) -
         Bohr.
     origin : (3,) array
         O, bohr.
+    velocity : (3, n_orbital, n_orbital) array, optional
+        Of :func:`velocity_integrals`, where they are there already.
     """
     centre = _array(positions, (basis.n_atom, 3), "positions")[basis.orbital_atom]
-    arm = centre - _array(origin, (3,), "origin")
-    velocity = velocity_integrals(basis, positions)
+    arm = (centre - _array(origin, (3,), "origin"))[:, :, None]
+    if velocity is None:
+        velocity = velocity_integrals(basis, positions)
     S = overlap(basis, positions)
     first = basis.shell_offset[basis.shell_l == 1]
     y, z, x = first, first + 1, first + 2
     orbital = (x, y, z)
     angular = np.empty_like(velocity)
     for k, i, j in LEVI_CIVITA:
-        angular[k] = arm[:, i] * velocity[j] - arm[:, j] * velocity[i]
-        angular[k][:, orbital[j]] += S[:, orbital[i]]
-        angular[k][:, orbital[i]] -= S[:, orbital[j]]
+        np.multiply(arm[:, i], velocity[j], out=angular[k])
+        angular[k] -= arm[:, j] * velocity[i]
+        angular[k][orbital[j]] -= S[orbital[i]]
+        angular[k][orbital[i]] += S[orbital[j]]
     return angular
 
 

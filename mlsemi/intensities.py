@@ -8,13 +8,8 @@ import numpy as np
 
 from mlsemi.eigen import ElectronicState
 from mlsemi.errors import InputError
-from mlsemi.excitations import (
-    EXCHANGE_FACTOR,
-    ExcitationCotangent,
-    ExcitedStates,
-    excite_adjoint,
-    over_gaps,
-)
+from mlsemi.excitations import EXCHANGE_FACTOR, ExcitationCotangent, excite_adjoint, over_gaps
+from mlsemi.excited_states import ExcitedStates
 from mlsemi.monopoles import Interaction
 from mlsemi.tamm_dancoff import TammDancoff
 
@@ -69,10 +64,8 @@ def intensities(
             velocity_strengths=none,
             rotatory_lengths=none,
         )
-    X, Y = states.amplitudes, states.deexcitations
-    antisymmetric = X if Y is None else X - Y
     v, l = (
-        factor * _transition_moments(antisymmetric, orbitals, operator)
+        factor * _transition_moments(states, orbitals, operator, -1.0)
         for operator in (velocity, angular)
     )
     states = with_strengths(states, orbitals, dipole, factor)
@@ -92,19 +85,19 @@ def with_strengths(
 
     Arguments and formulas are those of :func:`intensities`.
     """
-    X, Y = states.amplitudes, states.deexcitations
-    r = factor * _transition_moments(X if Y is None else X + Y, orbitals, dipole)
+    r = factor * _transition_moments(states, orbitals, dipole, 1.0)
     strengths = 2.0 / 3.0 * states.energies * (r**2).sum(axis=1)
     return replace(states, transition_dipoles=r, oscillator_strengths=strengths)
 
 
 def _transition_moments(
-    vectors: np.ndarray, orbitals: np.ndarray, operator: np.ndarray
+    states: ExcitedStates, orbitals: np.ndarray, operator: np.ndarray, sign: float
 ) -> np.ndarray:
-    """(n_state, 3) moments sqrt(2) sum_ia X_ia <i|O|a>."""
-    n = vectors.shape[1]
-    between = orbitals[:, :n].T @ operator @ orbitals[:, n:]
-    return np.sqrt(2.0) * np.tensordot(vectors, between, axes=((1, 2), (1, 2)))
+    """(n_state, 3) moments sqrt(2) sum_ia (X + sign Y)_ia <i|O|a>."""
+    occ, X, vir = states.between(orbitals)
+    if states.deexcitations is not None:
+        X = X + sign * states.deexcitations
+    return np.sqrt(2.0) * np.tensordot(X, occ.T @ operator @ vir, axes=((1, 2), (1, 2)))
 
 
 def strengths_adjoint(

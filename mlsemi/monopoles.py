@@ -111,7 +111,7 @@ def interaction(
 def fock_correction(between: Interaction, density: np.ndarray) -> np.ndarray:
     """Exchange that H_o lacks, -1/2 P_mn gamma^F_AB (theory eq 9a), (n_orbital, n_orbital)."""
     atoms = between.orbital_atom
-    return -0.5 * density * between.gamma_f[atoms[:, None], atoms]
+    return -0.5 * density * between.gamma_f[atoms][:, atoms]
 
 
 def _first_of_shell(

@@ -19,8 +19,8 @@ class Method:
     full : bool
         With de-excitations (sTD-DFT, theory eq 9b) instead of the Tamm-Dancoff approximation.
     selection : float or None
-        For very large molecules: configurations that lower all states together by less than
-        this (hartree) are left out and accounted for to second order.
+        For very large molecules: configurations are left out that together lower no state by more
+        than this (hartree); they are accounted for to second order.
 
     Raises
     ------

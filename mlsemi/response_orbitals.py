@@ -48,6 +48,12 @@ class ResponseOrbitals:
             return vectors
         return self.turn_occupied @ vectors @ self.turn_virtual.T
 
+    def window(self, occupied: np.ndarray, virtual: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Columns of the two turns: amplitudes x of these orbitals are left x right^T."""
+        turns = (self.turn_occupied, self.occupied), (self.turn_virtual, self.virtual)
+        left, right = (np.eye(c.shape[1]) if turn is None else turn for turn, c in turns)
+        return left[:, occupied], right[:, virtual]
+
     def from_state(self, vectors: np.ndarray) -> np.ndarray:
         """Inverse (and adjoint) of :meth:`over_state`."""
         if self.turn_occupied is None or self.turn_virtual is None:

@@ -13,8 +13,8 @@ import mlsemi
 from mlsemi import eigen, observables
 from mlsemi.basis import Basis
 from mlsemi.eigen import ElectronicState
-from mlsemi.excitations import ExcitedStates
 from mlsemi.excited_record import excited_record
+from mlsemi.excited_states import ExcitedStates
 from mlsemi.integrals import overlap
 from mlsemi.parameters import Parameters
 from mlsemi.structure import Structure

@@ -3,9 +3,10 @@
 The matrix is diagonalised among selected configurations only. One product with the full matrix
 tells what each of the others would lower each root by, e_uk = (A X_k)_u^2 / (A_uu - w_k)
 (Huron, Malrieu, Rancurel, J. Chem. Phys. 58, 5745 (1973); for simplified Tamm-Dancoff Grimme,
-J. Chem. Phys. 138, 244104 (2013)). Those that lower all roots together by more than a threshold
-join; what the rest lowers each root by is added to its energy and stated. All products are in
-single precision: its errors are far below those of the selection.
+J. Chem. Phys. 138, 244104 (2013)). What they lower each root by together is added to its energy
+and stated; where that exceeds a threshold, the most important ones join. All products are in
+single precision, and A_uu is taken without its small exchange part: the errors of both are far
+below those of the selection.
 """
 
 from __future__ import annotations
@@ -13,20 +14,20 @@ from __future__ import annotations
 import numpy as np
 
 from mlsemi.davidson import lowest_eigenpairs
-from mlsemi.monopoles import potential_between, respond, transition_density
+from mlsemi.monopoles import diagonal, potential_between, respond, transition_density
 from mlsemi.tamm_dancoff import MEMORY, ModelInverse, SinglePrecision, Solution, TammDancoff
 
-FIRST, FIRST_MINIMUM = 20, 400
+FIRST, FIRST_MINIMUM = 40, 400
 """Configurations to begin with, per root and at least."""
 
-STORED = 800
+STORED = 600
 """Up to so many selected configurations their matrix is built; above, only products with it."""
 
 CLOSEST = 1e-3
 """Smallest A_uu - w (hartree) in the denominators."""
 
-FEW = 0.02
-"""The selection ends when less than this share of configurations would join."""
+MORE = 4
+"""One root in so many more, and at least so many, is followed: some rise only through PT2."""
 
 RESIDUAL = 1e-4
 """Tolerance of the iteration, hartree: the energies are good to 1e-6."""
@@ -36,42 +37,43 @@ BATCH = 4
 
 
 class Selected:
-    """A Tamm-Dancoff problem among configurations that lower the roots by more than a threshold.
+    """A Tamm-Dancoff problem among the configurations that matter.
 
     Parameters
     ----------
     problem : TammDancoff
     threshold : float
-        Hartree.
+        What those left out may lower each root by, to second order, hartree.
     """
 
     def __init__(self, problem: TammDancoff, threshold: float) -> None:
         self.problem, self.threshold = problem, threshold
         self.single = SinglePrecision(problem)
+        orbitals = self.single.occupied, self.single.virtual
+        self.diagonal = problem.gaps + diagonal(problem.between, *orbitals, 0.0).ravel()
 
     def solve(self, n_root: int, tolerance: float) -> Solution:
         """Lowest ``n_root`` roots; energies include what is left out, to second order."""
-        problem = self.problem
-        n_root = min(n_root, problem.n_configuration)
+        n = self.problem.n_configuration
+        n_root = min(n_root, n)
         if n_root == 0:
-            return problem.solve(0, tolerance)
-        first = max(FIRST * n_root, FIRST_MINIMUM)
-        chosen = problem.lowest_configurations(min(first, problem.n_configuration))
+            return self.problem.solve(0, tolerance)
+        importance = -self.diagonal
+        chosen = self.problem.families_first(importance, max(FIRST * n_root, FIRST_MINIMUM))
         while True:
-            active = _Active(self.single, chosen)
+            active = _Active(self, chosen)
             energies, vectors = self._among(active, n_root, max(tolerance, RESIDUAL))
             coupling, each = self._left_out(active, energies, vectors)
-            # whole families join, and roots count together: degenerate ones stay degenerate
-            families = problem.families[each > self.threshold]
-            joining = np.flatnonzero(np.isin(problem.families, families))
-            if joining.size <= FEW * chosen.size:
+            # roots that are close mix through what is left out
+            corrected, mixing = np.linalg.eigh(np.diag(energies) - coupling)
+            mixing = mixing[:, :n_root]
+            errors = np.einsum("lk,lm,mk->k", mixing, coupling, mixing)
+            if errors.max() <= self.threshold or chosen.size == n:
                 break
-            chosen = np.union1d(chosen, joining)
-        # roots that are close mix through what is left out
-        corrected, mixing = np.linalg.eigh(np.diag(energies) - coupling)
-        X = np.zeros((n_root, problem.n_configuration))
-        X[:, chosen] = mixing.T @ vectors
-        return Solution(corrected, X, None, np.einsum("lk,lm,mk->k", mixing, coupling, mixing))
+            each[chosen] = np.inf
+            chosen = self.problem.families_first(each, 2 * chosen.size)
+        X = active.square(mixing.T @ vectors).reshape(n_root, -1)
+        return Solution(corrected[:n_root], X.astype(float), None, errors, active.window)
 
     def _left_out(
         self, active: _Active, energies: np.ndarray, vectors: np.ndarray
@@ -94,40 +96,45 @@ class Selected:
             )
             images[k : k + BATCH] = image.reshape(len(image), -1)
         images[:, active.chosen] = 0.0
-        coupling = np.empty((energies.size, energies.size))
-        each = np.zeros(problem.n_configuration)
+        above = self.diagonal.astype(np.float32)
+        weighted = np.empty_like(images)
         for k, energy in enumerate(energies):
-            weighted = images[k] / np.maximum(problem.diagonal - energy, CLOSEST)
-            coupling[k] = images @ weighted.astype(np.float32)
-            each += images[k] * weighted
-        return 0.5 * (coupling + coupling.T), each
+            np.maximum(above - np.float32(energy), np.float32(CLOSEST), out=weighted[k])
+        np.divide(images, weighted, out=weighted)
+        coupling = (weighted @ images.T).astype(float)
+        return 0.5 * (coupling + coupling.T), np.einsum("ku,ku->u", images, weighted)
 
     def _among(
         self, active: _Active, n_root: int, tolerance: float
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Lowest roots among the chosen configurations: energies, vectors as rows."""
+        """Lowest roots among the chosen configurations: energies, vectors as rows.
+
+        A few more than ``n_root``, since the last ones may change places through the others.
+        """
         problem, chosen = self.problem, active.chosen
+        n_block = min(chosen.size, n_root + max(MORE, n_root // MORE))
         if chosen.size <= STORED:
-            values, vectors = problem.model(chosen, n_root)
+            values, vectors = problem.model(chosen, n_block)
             return values, vectors.T
-        n_block = n_root + max(4, n_root // 5)
-        lowest = np.argsort(problem.diagonal[chosen], kind="stable")[: 8 * n_block]
+        lowest = np.argsort(self.diagonal[chosen], kind="stable")[: 8 * n_block]
         place = np.sort(lowest)
         values, vectors = problem.model(chosen[place], place.size)
         start = np.zeros((n_block, chosen.size), np.float32)
         start[:, place] = vectors[:, :n_block].T
-        inverse = ModelInverse(problem.diagonal[chosen], place, values, vectors)
-        return lowest_eigenpairs(active.apply, inverse, start, n_root, tolerance, memory=MEMORY)
+        inverse = ModelInverse(self.diagonal[chosen], place, values, vectors)
+        return lowest_eigenpairs(
+            active.apply, inverse, start, n_root, tolerance, memory=MEMORY, with_extra=True
+        )
 
 
 class _Active:
     """Chosen configurations, and the orbitals that take part in them."""
 
-    def __init__(self, single: SinglePrecision, chosen: np.ndarray) -> None:
-        problem = single.problem
+    def __init__(self, selected: Selected, chosen: np.ndarray) -> None:
+        problem, single = selected.problem, selected.single
         occupied, i = np.unique(chosen // problem.n_vir, return_inverse=True)
         virtual, a = np.unique(chosen % problem.n_vir, return_inverse=True)
-        self.chosen, self.problem = chosen, problem
+        self.chosen, self.problem, self.window = chosen, problem, (occupied, virtual)
         self.shape, self.flat = (occupied.size, virtual.size), i * virtual.size + a
         self.occupied = np.ascontiguousarray(single.occupied[:, occupied])
         self.virtual = np.ascontiguousarray(single.virtual[:, virtual])

@@ -21,7 +21,8 @@ from ase import Atoms
 from mlsemi.dispersion import NO_DISPERSION, dispersion_of
 from mlsemi.eigen import ElectronicState
 from mlsemi.errors import InputError
-from mlsemi.excitations import ExcitedStates, build_interaction, excite_with
+from mlsemi.excitations import build_interaction, excite_with
+from mlsemi.excited_states import ExcitedStates
 from mlsemi.formats import charge_of, iter_frames
 from mlsemi.ground import GroundState, ground_state
 from mlsemi.integrals import angular_integrals, dipole_integrals, velocity_integrals
@@ -271,10 +272,11 @@ def _excited(
     if not wanted:
         return out
     basis, positions = frame.basis, frame.structure.positions
+    velocity = velocity_integrals(basis, positions)
     operators = (
         dipole_integrals(basis, positions),
-        velocity_integrals(basis, positions),
-        angular_integrals(basis, positions, np.zeros(3)),
+        velocity,
+        angular_integrals(basis, positions, np.zeros(3), velocity),
     )
     atomic = frame.inverse_root @ state.orbitals
     between = build_interaction(

@@ -14,7 +14,7 @@ import numpy as np
 from scipy import constants, special
 
 from mlsemi.errors import InputError
-from mlsemi.excitations import ExcitedStates
+from mlsemi.excited_states import ExcitedStates
 from mlsemi.structure import read_only
 from mlsemi.units import EV_NM, HARTREE_EV
 

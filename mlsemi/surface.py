@@ -17,12 +17,12 @@ from mlsemi.basis import Basis
 from mlsemi.dispersion import dispersion_of
 from mlsemi.errors import InputError
 from mlsemi.excitations import (
-    ExcitedStates,
     build_interaction,
     excite_adjoint,
     excite_with,
     shared_among_degenerate,
 )
+from mlsemi.excited_states import ExcitedStates
 from mlsemi.ground import GroundState, ground_state
 from mlsemi.pairs import PairList
 from mlsemi.parameters import Parameters

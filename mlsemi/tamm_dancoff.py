@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -61,17 +62,22 @@ class Solution(NamedTuple):
         Y of the full response.
     errors : (k,) array or None
         What the configurations left out lower each root by, to second order, hartree.
+    window : tuple of int arrays or None
+        Occupied and virtual orbitals, counted within their space, whose configurations X runs
+        over; None: all.
     """
 
     energies: np.ndarray
     excitations: np.ndarray
     deexcitations: np.ndarray | None = None
     errors: np.ndarray | None = None
+    window: tuple[np.ndarray, np.ndarray] | None = None
 
     def first(self, n_root: int) -> Solution:
         """The lowest ``n_root`` roots."""
-        rest = (None if part is None else part[:n_root] for part in self[2:])
-        return Solution(self.energies[:n_root], self.excitations[:n_root], *rest)
+        Y, errors = (None if part is None else part[:n_root] for part in self[2:4])
+        X = self.excitations[:n_root]
+        return Solution(self.energies[:n_root], X, Y, errors, self.window)
 
 
 Solve = Callable[[int, float], Solution]
@@ -114,13 +120,15 @@ class TammDancoff:
         self.n_configuration = self.n_occ * self.n_vir
         self.gaps = self.orbitals.gaps.ravel()
         self.families = _families(self.orbitals.occupied_energies, self.orbitals.virtual_energies)
-        if self.n_configuration:
-            # it only guides the iteration and the selection
-            kind = np.float32 if self.n_configuration > SINGLE_ABOVE else np.float64
-            orbitals = self.occupied.astype(kind), self.virtual.astype(kind)
-            self.diagonal = self.gaps + diagonal(between, *orbitals, factor).ravel()
-        else:
-            self.diagonal = self.gaps
+
+    @cached_property
+    def diagonal(self) -> np.ndarray:
+        """(n_configuration,) diagonal of A without one-center terms; it only guides iterations."""
+        if not self.n_configuration:
+            return self.gaps
+        kind = np.float32 if self.n_configuration > SINGLE_ABOVE else np.float64
+        orbitals = self.occupied.astype(kind), self.virtual.astype(kind)
+        return np.asarray(self.gaps + diagonal(self.between, *orbitals, self.factor).ravel())
 
     def solve(self, n_root: int, tolerance: float) -> Solution:
         """Lowest ``n_root`` roots (all there are, if fewer)."""
@@ -152,7 +160,7 @@ class TammDancoff:
         """Start vectors (n_block, n_configuration) and preconditioner of an iteration."""
         # the extra roots make room for roots that rise late and for degenerate ones at the end
         n_block = min(self.n_configuration, n_root + max(4, n_root // 5))
-        chosen = self.lowest_configurations(max(MODEL_SIZE * n_block, MODEL_MINIMUM))
+        chosen = self.families_first(-self.diagonal, max(MODEL_SIZE * n_block, MODEL_MINIMUM))
         values, vectors = self.model(chosen, chosen.size)
         start = np.zeros((n_block, self.n_configuration))
         start[:, chosen] = vectors[:, :n_block].T
@@ -237,18 +245,19 @@ class TammDancoff:
         except np.linalg.LinAlgError as error:
             raise ConvergenceError(f"the excited-state eigensolver failed: {error}") from None
 
-    def lowest_configurations(self, n_most: int) -> np.ndarray:
-        """Configurations with the lowest diagonal, completed by their degenerate families.
+    def families_first(self, importance: np.ndarray, n_least: int) -> np.ndarray:
+        """The most important configurations, completed by their degenerate families.
 
         Whole families keep the symmetry of the molecule: orbitals that are degenerate may be
         rotated among each other without changing the space.
         """
-        lowest = np.full(self.families.max() + 1, np.inf)
-        np.minimum.at(lowest, self.families, self.diagonal)
-        order = np.argsort(lowest, kind="stable")
-        total = np.cumsum(np.bincount(self.families, minlength=lowest.size)[order])
-        taken = order[: int(np.searchsorted(total, n_most)) + 1]
-        return np.flatnonzero(np.isin(self.families, taken))
+        most = np.full(self.families.max() + 1, -np.inf)
+        np.maximum.at(most, self.families, importance)
+        order = np.argsort(-most, kind="stable")
+        total = np.cumsum(np.bincount(self.families, minlength=most.size)[order])
+        taken = np.zeros(most.size, bool)
+        taken[order[: int(np.searchsorted(total, n_least)) + 1]] = True
+        return np.flatnonzero(taken[self.families])
 
 
 class SinglePrecision:

@@ -17,7 +17,7 @@ from scipy.sparse.csgraph import connected_components
 from mlsemi.eigen import ElectronicState
 from mlsemi.elements import symbol
 from mlsemi.errors import InputError
-from mlsemi.excitations import ExcitedStates
+from mlsemi.excited_states import ExcitedStates
 from mlsemi.observables import XYZ
 from mlsemi.structure import Structure
 

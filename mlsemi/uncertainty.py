@@ -23,7 +23,7 @@ import numpy as np
 from mlsemi.committee import ENERGY, P_LEVEL, S_LEVEL, Calibration
 from mlsemi.eigen import ElectronicState
 from mlsemi.elements import n_orbital_of
-from mlsemi.excitations import ExcitedStates
+from mlsemi.excited_states import ExcitedStates
 from mlsemi.kernels.perturbation import transition_populations
 from mlsemi.structure import Structure
 from mlsemi.units import BOHR_ANGSTROM, HARTREE_EV
@@ -64,9 +64,9 @@ def excitation_populations(
     structure: Structure, state: ElectronicState, states: ExcitedStates
 ) -> np.ndarray:
     """(n_state, n_shell) populations of the particle minus those of the hole."""
-    n, orbitals = state.n_occupied, state.orbitals
-    particle = np.sum((states.amplitudes @ orbitals[:, n:].T) ** 2, axis=1)
-    hole = np.sum((np.swapaxes(states.amplitudes, 1, 2) @ orbitals[:, :n].T) ** 2, axis=1)
+    occ, X, vir = states.between(state.orbitals)
+    particle = np.sum((X @ vir.T) ** 2, axis=1)
+    hole = np.sum((np.swapaxes(X, 1, 2) @ occ.T) ** 2, axis=1)
     return np.add.reduceat(particle - hole, shells_of(structure)[2], axis=1)
 
 

@@ -35,7 +35,7 @@ FLOORS = """
     parameters
     memory threads dispersion occupation eigen observables davidson paired_davidson
     response_orbitals tamm_dancoff full_response selection response_method
-    excitations intensities transitions spectrum
+    excited_states excitations intensities transitions spectrum
     uncertainty excited_record ensemble
     ground result singlepoint adjoint potential surface calculator
     plots report molden volumes exports

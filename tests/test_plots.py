@@ -6,7 +6,7 @@ import pytest
 
 from mlsemi.ensemble import average_spectrum
 from mlsemi.errors import InputError
-from mlsemi.excitations import ExcitedStates
+from mlsemi.excited_states import ExcitedStates
 from mlsemi.plots import learning_curve_figure, parity_figure, save, spectrum_figure
 from mlsemi.units import EV_NM, HARTREE_EV
 

@@ -24,13 +24,13 @@ def test_error_is_within_what_is_stated(few, multiplicity):
     between = molecule.interaction()
     exact = excite_with(molecule.state, between, 8, multiplicity).energies
     worst = np.inf
-    for threshold in (1e-3, 1e-4, 1e-5):
+    for threshold in (1e-3, 3e-4, 1.5e-4) if multiplicity == "triplet" else (2e-2, 3e-3, 1e-3):
         found = excite_with(
             molecule.state, between, 8, multiplicity, method=Method(selection=threshold)
         )
         error = np.abs(found.energies - exact)
         assert (error < found.selection_errors).all()
-        assert found.selection_errors.max() < worst
+        assert found.selection_errors.max() < min(worst, threshold)
         worst = found.selection_errors.max()
         left_out = (np.abs(found.amplitudes) == 0.0).all(axis=0).mean()
         assert left_out > 0.05

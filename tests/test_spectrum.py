@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from mlsemi.errors import InputError
-from mlsemi.excitations import ExcitedStates
+from mlsemi.excited_states import ExcitedStates
 from mlsemi.spectrum import (
     OSCILLATOR_AREA_CM,
     ROTATORY_CGS,

@@ -9,7 +9,7 @@ from molecules import SMALL, distorted, gapped_model, parameters_of
 from mlsemi import eigen, observables, singlepoint
 from mlsemi.committee import Calibration, Committee
 from mlsemi.elements import n_orbital_of
-from mlsemi.excitations import ExcitedStates
+from mlsemi.excited_states import ExcitedStates
 from mlsemi.kernels.perturbation import transition_populations
 from mlsemi.report import json_line
 from mlsemi.uncertainty import (

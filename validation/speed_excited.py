@@ -36,13 +36,14 @@ from mlsemi.parameters import Parameters
 from mlsemi.plots import save
 from mlsemi.response_method import Method
 from mlsemi.structure import Structure
+from mlsemi.units import HARTREE_EV
 
 N_STATE = 20
 LEAST_RUNS = 3
 SPARROW = {"CIS-NDDO": "PM6", "TD-DFTB": "DFTB3"}
 FLAKES = (2, 3, 4, 5, 6, 8, 10, 12)
 BOND, BOND_H = 1.42, 1.09
-SELECTED = Method(selection=1e-5)
+SELECTED = Method(selection=0.2 / HARTREE_EV)
 
 
 def sparrow(structure: Structure, method: str) -> np.ndarray:

@@ -16,7 +16,8 @@ from scipy.optimize import linear_sum_assignment
 from mlsemi.basis import Basis
 from mlsemi.eigen import ElectronicState, inverse_root
 from mlsemi.errors import InputError
-from mlsemi.excitations import ExcitedStates, Multiplicity, build_interaction
+from mlsemi.excitations import build_interaction
+from mlsemi.excited_states import ExcitedStates, Multiplicity
 from mlsemi.integrals import dipole_integrals, overlap
 from mlsemi.monopoles import Interaction
 from mlsemi.parameters import Parameters

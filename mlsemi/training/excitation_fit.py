@@ -14,7 +14,8 @@ import numpy as np
 
 from mlsemi.elements import number_of
 from mlsemi.errors import InputError
-from mlsemi.excitations import ExcitedStates, Multiplicity, excite_adjoint, excite_with
+from mlsemi.excitations import excite_adjoint, excite_with
+from mlsemi.excited_states import ExcitedStates, Multiplicity
 from mlsemi.monopoles import Interaction
 from mlsemi.parameters import Parameters
 from mlsemi.response_constants import ExcitationParameters, Scalars

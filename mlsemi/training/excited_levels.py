@@ -16,12 +16,8 @@ import numpy as np
 
 from mlsemi.adjoint import Cotangent, reverse
 from mlsemi.eigen import ElectronicState
-from mlsemi.excitations import (
-    ExcitedStates,
-    excite_adjoint,
-    excite_with,
-    shared_among_degenerate,
-)
+from mlsemi.excitations import excite_adjoint, excite_with, shared_among_degenerate
+from mlsemi.excited_states import ExcitedStates
 from mlsemi.ground import ground_state
 from mlsemi.intensities import strengths_adjoint, with_strengths
 from mlsemi.model import Model

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from mlsemi.errors import InputError
-from mlsemi.excitations import ExcitedStates
+from mlsemi.excited_states import ExcitedStates
 from mlsemi.parameters import Parameters
 from mlsemi.singlepoint import singlepoint
 from mlsemi.training.dataset import Reference, ReferenceDataset

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import IO
 
 import numpy as np
@@ -79,15 +80,9 @@ class StoredFit(df.DF):  # type: ignore[misc]
         auxiliary = self.auxmol = make_auxmol(mol, self.auxbasis)
         orthogonalise = _orthogonaliser(auxiliary.intor("int2c2e", hermi=1))
         n_fit = orthogonalise(np.zeros((1, auxiliary.nao), order="F")).shape[1]
-        shape = (n_fit, mol.nao * (mol.nao + 1) // 2)
-        with tempfile.TemporaryFile(dir=lib.param.TMPDIR) as file:
-            _reserve(file, 4 * shape[0] * shape[1])
-            self._cderi = np.memmap(file, np.float32, "w+", shape=shape)
-        first = 0
+        self._cderi = _Strips(n_fit, mol.nao * (mol.nao + 1) // 2)
         for integrals in _three_center_rows(mol, auxiliary):
-            rows = orthogonalise(integrals)
-            self._cderi[:, first : first + len(rows)] = rows.T
-            first += len(rows)
+            self._cderi.append(orthogonalise(integrals))
         return self
 
     def loop(self, blksize: int | None = None) -> Iterator[np.ndarray]:
@@ -95,13 +90,16 @@ class StoredFit(df.DF):  # type: ignore[misc]
         for block in self._blocks(blksize):
             yield block.astype(float)
 
+    def get_naoaux(self) -> int:
+        """Number of fitting functions, as PySCF's."""
+        return self.build()._cderi.n_fit if self._cderi is None else self._cderi.n_fit
+
     def _blocks(self, size: int | None) -> Iterator[np.ndarray]:
         if self._cderi is None:
             self.build()
-        n_fit = len(self._cderi)
         size = size or max(1, int(BLOCK_BYTES / (4.0 * self.mol.nao**2)))
-        for first in range(0, n_fit, size):
-            yield np.ascontiguousarray(self._cderi[first : first + size])
+        for first in range(0, self._cderi.n_fit, size):
+            yield self._cderi.read(first, min(size, self._cderi.n_fit - first))
 
     def get_jk(self, dm, hermi=1, with_j=True, with_k=True, direct_scf_tol=None, omega=None):  # type: ignore[no-untyped-def]
         """Coulomb and exchange matrices of one density matrix, as ``df.DF.get_jk``."""
@@ -128,6 +126,35 @@ class StoredFit(df.DF):  # type: ignore[misc]
             j[lower] = coulomb
             j += np.tril(j, -1).T
         return j if with_j else None, exchange if with_k else None
+
+
+class _Strips:
+    """Fitted integrals in a temporary file, written by pairs and read by fitting functions.
+
+    Each strip holds some pairs of all fitting functions, (n_fit, n_pair of it): it is written at
+    once, and some fitting functions of it are read at once.
+    """
+
+    def __init__(self, n_fit: int, n_pair: int) -> None:
+        self.n_fit, self.n_pair, self.ends = n_fit, n_pair, [0]
+        with tempfile.TemporaryFile(dir=lib.param.TMPDIR) as file:
+            _reserve(file, 4 * n_fit * n_pair)
+            self._numbers = np.memmap(file, np.float32, "w+", shape=(n_fit * n_pair,))
+
+    def append(self, integrals: np.ndarray) -> None:
+        """Write the next pairs (n_pair, n_fit)."""
+        begin = self.ends[-1]
+        self.ends.append(begin + len(integrals))
+        strip = self._numbers[self.n_fit * begin : self.n_fit * self.ends[-1]]
+        strip.reshape(self.n_fit, -1)[:] = integrals.T
+
+    def read(self, first: int, n: int) -> np.ndarray:
+        """(n, n_pair) integrals of ``n`` fitting functions."""
+        out = np.empty((n, self.n_pair), np.float32)
+        for begin, end in pairwise(self.ends):
+            strip = self._numbers[self.n_fit * begin : self.n_fit * end]
+            out[:, begin:end] = strip.reshape(self.n_fit, -1)[first : first + n]
+        return out
 
 
 def _reserve(file: IO[bytes], size: int) -> None:
