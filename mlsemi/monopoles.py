@@ -20,8 +20,8 @@ from mlsemi.kernels import response
 from mlsemi.response_constants import Scalars
 from mlsemi.structure import read_only
 
-DIAGONAL_BYTES = 20_000_000
-"""Transition charges held at once for the diagonal: about what a cache holds."""
+CACHE_BYTES = 15_000_000
+"""Transition densities or charges held at once: what a cache holds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,13 +125,20 @@ def _first_of_shell(
 
 
 def respond(
-    between: Interaction, occupied: np.ndarray, virtual: np.ndarray, X: np.ndarray, factor: float
+    between: Interaction,
+    occupied: np.ndarray,
+    virtual: np.ndarray,
+    X: np.ndarray,
+    factor: float,
+    onto: tuple[np.ndarray, np.ndarray] | None = None,
+    rows: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> np.ndarray:
     """Apply factor (ia|jb) - (ij|ab) to vectors without storing the matrix.
 
     A X of theory eq 9 without the orbital energies. X is carried to the Loewdin frame
-    (X_AO = C_occ X C_vir^T), where the monopole interaction is an element-wise product, and back:
-    O(n_orbital^3) per vector, all of it BLAS.
+    (X_AO = C_occ X C_vir^T), where the interaction of charges at a distance is an element-wise
+    product and all else stays on single atoms, and back: O(n_orbital^3) per vector, all of it
+    BLAS. A few vectors at a time, so that what is between the products stays in the cache.
 
     Parameters
     ----------
@@ -140,39 +147,35 @@ def respond(
     X : (n_vector, n_occ, n_vir) array
     factor : float
         s_K of theory eq 9.
+    onto : (n_orbital, m_occ), (n_orbital, m_vir) arrays, optional
+        Orbitals between which A X is wanted, if not those of X.
+    rows : two int arrays, optional
+        Functions on which the occupied and on which the virtual orbitals of X do not vanish; all
+        by default.
 
     Returns
     -------
-    (n_vector, n_occ, n_vir) array.
+    (n_vector, m_occ, m_vir) array.
     """
-    density = transition_density(occupied, virtual, X)
-    return potential_between(between, density, occupied, virtual, factor)
-
-
-def potential_between(
-    between: Interaction,
-    density: np.ndarray,
-    occupied: np.ndarray,
-    virtual: np.ndarray,
-    factor: float,
-) -> np.ndarray:
-    """Potential of transition densities between any occupied and virtual orbitals.
-
-    Parameters
-    ----------
-    between : Interaction
-    density : (n_orbital, n_vector, n_orbital) array
-        Overwritten; its precision is kept.
-    occupied, virtual : (n_orbital, n_occ), (n_orbital, n_vir) arrays
-    factor : float
-        s_K of theory eq 9.
-
-    Returns
-    -------
-    (n_vector, n_occ, n_vir) array.
-    """
-    to_potential(between, density, factor)
-    return _between_orbitals(density, occupied, virtual)
+    left, right = onto or (occupied, virtual)
+    of_occ, of_vir = rows or 2 * (np.arange(between.orbital_atom.size),)
+    occ, vir = np.ascontiguousarray(occupied[of_occ]), np.ascontiguousarray(virtual[of_vir])
+    n, n_left, n_right = between.orbital_atom.size, left.shape[1], right.shape[1]
+    right_of_vir = np.ascontiguousarray(right[of_vir])
+    out = np.empty((len(X), n_left, n_right), X.dtype)
+    step = max(1, CACHE_BYTES // (of_occ.size * of_vir.size * X.dtype.itemsize))
+    for first in range(0, len(X), step):
+        part = X[first : first + step]
+        density = transition_density(occ, vir, part)
+        blocks = _on_atoms(between, density, factor, of_occ, of_vir)
+        _screen(between, density, of_occ, of_vir)
+        half = np.zeros((n, len(part), n_right), X.dtype)
+        far = density.reshape(-1, of_vir.size) @ right_of_vir
+        half[of_occ] = far.reshape(of_occ.size, len(part), n_right)
+        response.add_on_atoms(blocks, between.s_orbital, between.p_orbital, right, half)
+        image = (left.T @ half.reshape(n, -1)).reshape(n_left, len(part), n_right)
+        out[first : first + step] = image.transpose(1, 0, 2)
+    return out
 
 
 def respond_swapped(
@@ -184,55 +187,67 @@ def respond_swapped(
     instead of gamma^J (Bannwarth, Grimme, Comput. Theor. Chem. 1040, 45 (2014)).
     """
     swapped = replace(between, gamma_j=between.scalars.ax * between.gamma_k)
-    transposed = transition_density(occupied, virtual, X).transpose(2, 1, 0)
-    potential = np.ascontiguousarray(transposed)
-    to_potential(swapped, potential, factor)
-    return _between_orbitals(potential, occupied, virtual)
-
-
-def _between_orbitals(
-    potential: np.ndarray, occupied: np.ndarray, virtual: np.ndarray
-) -> np.ndarray:
-    """C_occ^T V C_vir of potentials (n_orbital, n_vector, n_orbital): (n_vector, n_occ, n_vir)."""
-    n, n_vector, _ = potential.shape
-    n_occ, n_vir = occupied.shape[1], virtual.shape[1]
-    half = (potential.reshape(n * n_vector, n) @ virtual).reshape(n, n_vector * n_vir)
-    image = (occupied.T @ half).reshape(n_occ, n_vector, n_vir)
-    return np.ascontiguousarray(image.transpose(1, 0, 2))
+    transposed = X.transpose(0, 2, 1)
+    return respond(swapped, virtual, occupied, transposed, factor, (occupied, virtual))
 
 
 def transition_density(occupied: np.ndarray, virtual: np.ndarray, X: np.ndarray) -> np.ndarray:
-    """X_AO = C_occ X C_vir^T as (n_orbital, n_vector, n_orbital): vectors stand in the middle."""
+    """X_AO = C_occ X C_vir^T as (n_row, n_vector, n_column): vectors stand in the middle."""
     n_vector, n_occ, n_vir = X.shape
-    n = occupied.shape[0]
     flat = np.ascontiguousarray(X.transpose(1, 0, 2)).reshape(n_occ, n_vector * n_vir)
-    half = (occupied @ flat).reshape(n * n_vector, n_vir)
-    return (half @ virtual.T).reshape(n, n_vector, n)
+    half = (occupied @ flat).reshape(-1, n_vir)
+    return (half @ virtual.T).reshape(len(occupied), n_vector, len(virtual))
 
 
 def to_potential(between: Interaction, transition: np.ndarray, factor: float) -> None:
     """Overwrite transition densities (n_orbital, n_vector, n_orbital) by their potentials."""
+    every, one = np.arange(len(transition)), np.eye(len(transition))
+    blocks = _on_atoms(between, transition, factor, every, every)
+    _screen(between, transition, every, every)
+    response.add_on_atoms(blocks, between.s_orbital, between.p_orbital, one, transition)
+
+
+def _screen(
+    between: Interaction, transition: np.ndarray, rows: np.ndarray, columns: np.ndarray
+) -> None:
+    """Overwrite transition densities between some functions by -gamma^J o X."""
+    atoms = between.orbital_atom
+    response.screen(transition, atoms[rows], atoms[columns], between.gamma_j)
+
+
+def _on_atoms(
+    between: Interaction,
+    transition: np.ndarray,
+    factor: float,
+    rows: np.ndarray,
+    columns: np.ndarray,
+) -> np.ndarray:
+    """(n_vector, n_atom, 4, 4) potentials that stay on single atoms.
+
+    Those of the charges everywhere and of one-center exchange, of transition densities
+    (n_row, n_vector, n_column) between some functions.
+    """
     n_vector = transition.shape[1]
-    atoms = (between.s_orbital, between.p_orbital)
+    places = np.full((2, between.orbital_atom.size), -1)
+    places[0, rows], places[1, columns] = np.arange(rows.size), np.arange(columns.size)
     blocks = np.zeros((n_vector, between.n_atom, 4, 4))
-    one_center = between.exchanging.size > 0
-    if one_center:
-        weight = between.scalars.ax_one_center
-        response.one_center_blocks(transition, *atoms, between.exchange, factor, weight, blocks)
-    potential = np.zeros((between.n_atom, n_vector))
+    if between.exchanging.size:
+        response.one_center_blocks(
+            transition,
+            places,
+            between.s_orbital,
+            between.p_orbital,
+            between.exchange,
+            factor,
+            between.scalars.ax_one_center,
+            blocks,
+        )
     if factor:
         charges = np.zeros((between.n_atom, n_vector))
-        response.monopole_charges(transition, between.orbital_atom, charges)
+        response.monopole_charges(transition, places, between.orbital_atom, charges)
         potential = factor * (between.gamma_k @ charges)
-    response.replace_by_potential(
-        transition,
-        between.orbital_atom,
-        *atoms,
-        between.gamma_j,
-        potential,
-        blocks,
-        one_center,
-    )
+        blocks += potential.T[:, :, None, None] * np.eye(4)
+    return blocks
 
 
 def interaction_matrix(
@@ -314,7 +329,7 @@ def diagonal(
     if factor:
         ends = (*starts[1:], occupied.shape[0])
         n_vir = virtual.shape[1]
-        step = max(1, DIAGONAL_BYTES // (kind.itemsize * between.n_atom * n_vir))
+        step = max(1, CACHE_BYTES // (kind.itemsize * between.n_atom * n_vir))
         for first in range(0, occupied.shape[1], step):
             some = occupied[:, first : first + step]
             parts = [some[s:e].T @ virtual[s:e] for s, e in zip(starts, ends, strict=True)]

@@ -14,8 +14,8 @@ from __future__ import annotations
 import numpy as np
 
 from mlsemi.davidson import lowest_eigenpairs
-from mlsemi.monopoles import diagonal, potential_between, respond, transition_density
-from mlsemi.tamm_dancoff import MEMORY, ModelInverse, SinglePrecision, Solution, TammDancoff
+from mlsemi.monopoles import Interaction, diagonal, respond
+from mlsemi.tamm_dancoff import MEMORY, ModelInverse, Solution, TammDancoff
 
 FIRST, FIRST_MINIMUM = 40, 400
 """Configurations to begin with, per root and at least."""
@@ -29,11 +29,12 @@ CLOSEST = 1e-3
 MORE = 4
 """One root in so many more, and at least so many, is followed: some rise only through PT2."""
 
+ABSENT = 3e-4
+"""Amplitude below which active orbitals do not count on a function: energies are good to its
+square."""
+
 RESIDUAL = 1e-4
 """Tolerance of the iteration, hartree: the energies are good to 1e-6."""
-
-BATCH = 4
-"""Roots that are multiplied with the full matrix at a time: their vectors are long."""
 
 
 class Selected:
@@ -48,8 +49,11 @@ class Selected:
 
     def __init__(self, problem: TammDancoff, threshold: float) -> None:
         self.problem, self.threshold = problem, threshold
-        self.single = SinglePrecision(problem)
-        orbitals = self.single.occupied, self.single.virtual
+        turned = (
+            in_principal_axes(problem.between, c) for c in (problem.occupied, problem.virtual)
+        )
+        self.occupied, self.virtual = (c.astype(np.float32) for c in turned)
+        orbitals = self.occupied, self.virtual
         self.diagonal = problem.gaps + diagonal(problem.between, *orbitals, 0.0).ravel()
 
     def solve(self, n_root: int, tolerance: float) -> Solution:
@@ -85,16 +89,7 @@ class Selected:
         (n_root, n_root) symmetric array, sum_u (A X_k)_u (A X_l)_u of the mean of
         1 / (A_uu - w_k) and 1 / (A_uu - w_l), and (n_configuration,) array of sums of e_uk.
         """
-        problem, single = self.problem, self.single
-        images = np.empty((energies.size, problem.n_configuration), np.float32)
-        for k in range(0, energies.size, BATCH):
-            density = transition_density(
-                active.occupied, active.virtual, active.square(vectors[k : k + BATCH])
-            )
-            image = potential_between(
-                problem.between, density, single.occupied, single.virtual, problem.factor
-            )
-            images[k : k + BATCH] = image.reshape(len(image), -1)
+        images = active.respond(vectors, (self.occupied, self.virtual)).reshape(energies.size, -1)
         images[:, active.chosen] = 0.0
         above = self.diagonal.astype(np.float32)
         weighted = np.empty_like(images)
@@ -131,14 +126,15 @@ class _Active:
     """Chosen configurations, and the orbitals that take part in them."""
 
     def __init__(self, selected: Selected, chosen: np.ndarray) -> None:
-        problem, single = selected.problem, selected.single
+        problem = selected.problem
         occupied, i = np.unique(chosen // problem.n_vir, return_inverse=True)
         virtual, a = np.unique(chosen % problem.n_vir, return_inverse=True)
         self.chosen, self.problem, self.window = chosen, problem, (occupied, virtual)
         self.shape, self.flat = (occupied.size, virtual.size), i * virtual.size + a
-        self.occupied = np.ascontiguousarray(single.occupied[:, occupied])
-        self.virtual = np.ascontiguousarray(single.virtual[:, virtual])
-        self.gaps = single.gaps[chosen]
+        self.occupied = np.ascontiguousarray(selected.occupied[:, occupied])
+        self.virtual = np.ascontiguousarray(selected.virtual[:, virtual])
+        self.gaps = problem.gaps[chosen].astype(np.float32)
+        self.rows = _present(self.occupied), _present(self.virtual)
 
     def square(self, vectors: np.ndarray) -> np.ndarray:
         """(k, n_occ, n_vir) amplitudes of the active orbitals, single precision."""
@@ -148,6 +144,38 @@ class _Active:
 
     def apply(self, vectors: np.ndarray) -> np.ndarray:
         """A x among the chosen configurations, for the rows of ``vectors``."""
-        between, factor = self.problem.between, self.problem.factor
-        image = respond(between, self.occupied, self.virtual, self.square(vectors), factor)
-        return image.reshape(len(vectors), -1)[:, self.flat] + self.gaps * vectors
+        image = self.respond(vectors, None).reshape(len(vectors), -1)
+        return image[:, self.flat] + self.gaps * vectors
+
+    def respond(
+        self, vectors: np.ndarray, onto: tuple[np.ndarray, np.ndarray] | None
+    ) -> np.ndarray:
+        """A x without the orbital energies, between the active orbitals or ``onto`` others."""
+        return respond(
+            self.problem.between,
+            self.occupied,
+            self.virtual,
+            self.square(vectors),
+            self.problem.factor,
+            onto,
+            self.rows,
+        )
+
+
+def _present(orbitals: np.ndarray) -> np.ndarray:
+    """Functions on which some of the orbitals live."""
+    return np.flatnonzero(np.abs(orbitals).max(axis=1) > ABSENT)
+
+
+def in_principal_axes(between: Interaction, orbitals: np.ndarray) -> np.ndarray:
+    """Orbitals in the frame of the molecule's principal axes.
+
+    No integral changes, but the pi orbitals of a flat molecule live on one p function per atom.
+    """
+    apart = between.positions - between.positions.mean(axis=0)
+    axes = np.linalg.svd(apart.T @ apart)[0].T
+    order = np.array([1, 2, 0])  # of p functions: y, z, x
+    p = between.p_orbital[between.p_orbital >= 0, None] + np.arange(3)
+    out = orbitals.copy()
+    out[p] = np.einsum("xy,ayk->axk", axes[order[:, None], order], orbitals[p])
+    return out

@@ -158,7 +158,7 @@ def test_diagonal_in_parts(pyridine, monkeypatch, factor):
     state, between = pyridine.state, pyridine.interaction()
     orbitals = state.orbitals[:, : state.n_occupied], state.orbitals[:, state.n_occupied :]
     whole = monopoles.diagonal(between, *orbitals, factor)
-    monkeypatch.setattr(monopoles, "DIAGONAL_BYTES", 1)
+    monkeypatch.setattr(monopoles, "CACHE_BYTES", 1)
     np.testing.assert_allclose(monopoles.diagonal(between, *orbitals, factor), whole, atol=1e-14)
     assert np.abs(whole).min() > 1e-3
 

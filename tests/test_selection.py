@@ -2,13 +2,17 @@
 
 import numpy as np
 import pytest
-from huckel import distorted, named
-from test_excitations import MULTIPLICITIES, davidson_only
+from ase.build import molecule
+from huckel import distorted, huckel, named
+from test_excitations import FULL, MULTIPLICITIES, davidson_only
 
 from mlsemi import selection
 from mlsemi.errors import InputError
 from mlsemi.excitations import excite_with
+from mlsemi.monopoles import respond
 from mlsemi.response_method import Method
+from mlsemi.selection import in_principal_axes
+from mlsemi.structure import Structure
 
 
 @pytest.fixture
@@ -57,6 +61,52 @@ def test_degenerate_states_stay_degenerate(few):
     pairs = np.flatnonzero(np.diff(exact) < 1e-8)
     assert pairs.size
     assert np.diff(found)[pairs].max() < 1e-6
+
+
+def test_flat_molecules_need_few_functions_however_they_lie(few):
+    flat, tilted = (huckel(Structure.from_ase(atoms)) for atoms in lying_and_tilted("C6H6"))
+    found = []
+    for benzene in (flat, tilted):
+        between, n = benzene.interaction(), benzene.state.n_occupied
+        lumo = in_principal_axes(between, benzene.state.orbitals[:, n : n + 2])
+        assert (np.abs(lumo).max(axis=1) > 1e-8).sum() == 6
+        found.append(excite_with(benzene.state, between, 8, method=Method(selection=1e-2)))
+    np.testing.assert_allclose(found[0].energies, found[1].energies, atol=1e-6)
+
+
+def lying_and_tilted(name):
+    atoms = molecule(name)
+    other = atoms.copy()
+    other.rotate(37.0, (0.2, -0.5, 1.0))
+    return atoms, other
+
+
+@pytest.mark.parametrize("factor", [0.0, 2.0])
+def test_products_of_a_few_orbitals_onto_others(factor):
+    """Columns of the whole matrix; functions on which the few orbitals vanish may be left out."""
+    formaldehyde = named("H2CO")
+    between, state = formaldehyde.interaction(FULL), formaldehyde.state
+    occ = np.ascontiguousarray(state.orbitals[:, : state.n_occupied])
+    vir = np.ascontiguousarray(state.orbitals[:, state.n_occupied :])
+    few, lowest, rng = occ[:, 2:].copy(), vir[:, :1].copy(), np.random.default_rng(3)
+    present = [np.flatnonzero(np.abs(c).max(axis=1) > 1e-8) for c in (few, lowest)]
+    assert present[1].size < len(occ)
+    X = rng.normal(size=(3, few.shape[1], 1))
+    part = respond(between, few, lowest, X, factor, (occ, vir), tuple(present))
+    whole = np.zeros((3, occ.shape[1], vir.shape[1]))
+    whole[:, 2:, :1] = X
+    np.testing.assert_allclose(part, respond(between, occ, vir, whole, factor), atol=1e-12)
+
+
+def test_amplitudes_are_those_of_the_window(few):
+    molecule = distorted("C5H5N")
+    method = Method(selection=3e-3)
+    found = excite_with(molecule.state, molecule.interaction(), 4, method=method)
+    left, X, right = found.between(molecule.state.orbitals)
+    n = molecule.state.n_occupied
+    occ, vir = molecule.state.orbitals[:, :n], molecule.state.orbitals[:, n:]
+    assert X.size < found.amplitudes.size
+    np.testing.assert_allclose(left @ X @ right.T, occ @ found.amplitudes @ vir.T, atol=1e-12)
 
 
 def test_threshold_must_be_positive():

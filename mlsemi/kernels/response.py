@@ -206,8 +206,16 @@ def coulomb_elements(
 
 
 @kernel
+def _at(transition: np.ndarray, places: np.ndarray, m: int, k: int, n: int) -> float:
+    """Element of a transition density; zero on functions that are left out."""
+    row, column = places[0, m], places[1, n]
+    return transition[row, k, column] if min(row, column) >= 0 else 0.0
+
+
+@kernel
 def one_center_blocks(
     transition: np.ndarray,
+    places: np.ndarray,
     s_orbital: np.ndarray,
     p_orbital: np.ndarray,
     constants: np.ndarray,
@@ -217,7 +225,8 @@ def one_center_blocks(
 ) -> None:
     """One-center exchange potentials of transition densities, per vector and atom.
 
-    ``transition`` (n, k, n) is X in the Loewdin frame, [mu, vector, nu]; ``constants``
+    ``transition`` (n_row, k, n_column) is X in the Loewdin frame, [mu, vector, nu]; ``places``
+    (2, n_orbital) tells the row and the column of each function, -1 if left out; ``constants``
     (n_atom, 2) are K_sp, K_pp. Writes factor * exchange type - weight * Coulomb type, in the order
     (s, p, p', p''), into ``blocks`` (k, n_atom, 4, 4):
     exchange type  K_mn (X_mn + X_nm), in the p shell K (P + P^T - 2/3 tr P);
@@ -233,64 +242,77 @@ def one_center_blocks(
             block = blocks[k, a]
             trace = 0.0
             for m in range(3):
-                trace += transition[f + m, k, f + m]
-                down, up = transition[s, k, f + m], transition[f + m, k, s]
+                trace += _at(transition, places, f + m, k, f + m)
+                down = _at(transition, places, s, k, f + m)
+                up = _at(transition, places, f + m, k, s)
                 block[0, m + 1] = sp * (factor * (down + up) - weight * up)
                 block[m + 1, 0] = sp * (factor * (down + up) - weight * down)
             block[0, 0] = -weight * sp * trace
+            of_s = _at(transition, places, s, k, s)
             for m in range(3):
                 for n in range(3):
-                    x, y = transition[f + m, k, f + n], transition[f + n, k, f + m]
+                    x = _at(transition, places, f + m, k, f + n)
+                    y = _at(transition, places, f + n, k, f + m)
                     block[m + 1, n + 1] = pp * (factor * (x + y) - weight * (y - 2.0 / 3.0 * x))
                 block[m + 1, m + 1] -= pp * trace * (2.0 / 3.0 * factor + weight)
-                block[m + 1, m + 1] -= weight * sp * transition[s, k, s]
+                block[m + 1, m + 1] -= weight * sp * of_s
 
 
 @kernel
 def monopole_charges(
     transition: np.ndarray,
+    places: np.ndarray,
     orbital_atom: np.ndarray,
     charges: np.ndarray,
 ) -> None:
     """Sum the diagonal of each transition density over atoms: ``charges`` (n_atom, k)."""
     for mu in range(orbital_atom.size):
         for k in range(transition.shape[1]):
-            charges[orbital_atom[mu], k] += transition[mu, k, mu]
+            charges[orbital_atom[mu], k] += _at(transition, places, mu, k, mu)
 
 
 @kernel
-def replace_by_potential(
-    transition: np.ndarray,
-    orbital_atom: np.ndarray,
-    s_orbital: np.ndarray,
-    p_orbital: np.ndarray,
-    gamma_j: np.ndarray,
-    potential: np.ndarray,
-    blocks: np.ndarray,
-    one_center: bool,
+def screen(
+    transition: np.ndarray, row_atom: np.ndarray, column_atom: np.ndarray, gamma_j: np.ndarray
 ) -> None:
-    """Overwrite ``transition`` (n, k, n) by its response potential.
-
-    -gamma^J o X, plus the atomic ``potential`` (n_atom, k) on the diagonal, plus the
-    one-center ``blocks`` (k, n_atom, 4, 4) if ``one_center``.
-    """
-    n, n_vector = transition.shape[0], transition.shape[1]
-    screening = np.empty(n)
-    for mu in range(n):
-        a = orbital_atom[mu]
-        for nu in range(n):
-            screening[nu] = -gamma_j[a, orbital_atom[nu]]
-        s, f = s_orbital[a], p_orbital[a]
+    """Overwrite ``transition`` (n_row, k, n_column) by -gamma^J o X."""
+    n_row, n_vector, n_column = transition.shape
+    screening = np.empty(n_column)
+    for mu in range(n_row):
+        for nu in range(n_column):
+            screening[nu] = -gamma_j[row_atom[mu], column_atom[nu]]
         for k in range(n_vector):
             row = transition[mu, k]
-            for nu in range(n):
+            for nu in range(n_column):
                 row[nu] *= screening[nu]
-            row[mu] += potential[a, k]
-            if one_center and s >= 0 and f >= 0 and (mu == s or f <= mu < f + 3):
-                m = 0 if mu == s else mu - f + 1
-                row[s] += blocks[k, a, m, 0]
-                for j in range(3):
-                    row[f + j] += blocks[k, a, m, j + 1]
+
+
+@kernel
+def add_on_atoms(
+    blocks: np.ndarray,
+    s_orbital: np.ndarray,
+    p_orbital: np.ndarray,
+    right: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """out[mu, k] += sum_nu blocks[k, A]_mu,nu right[nu], over the functions of each atom A.
+
+    ``blocks`` (k, n_atom, 4, 4) in the order (s, p, p', p''), ``right`` (n_orbital, n), ``out``
+    (n_orbital, k, n).
+    """
+    n_vector, n = out.shape[1], out.shape[2]
+    for a in range(s_orbital.size):
+        for m in range(4):
+            mu = s_orbital[a] if m == 0 else p_orbital[a] + m - 1
+            for l in range(4):
+                nu = s_orbital[a] if l == 0 else p_orbital[a] + l - 1
+                if min(mu - max(m - 1, 0), nu - max(l - 1, 0)) < 0:
+                    continue
+                for k in range(n_vector):
+                    value, row = blocks[k, a, m, l], out[mu, k]
+                    if value != 0.0:
+                        for j in range(n):
+                            row[j] += value * right[nu, j]
 
 
 @kernel
