@@ -7,7 +7,8 @@ Everything from the coordinates to the 20 lowest singlets with intensities, on n
 single point; Sparrow's reference calculation (PM6 or DFTB3) and excited states. Medians of
 interleaved runs after one of each; CIS-NDDO and TD-DFTB with Sparrow's own defaults. Below,
 hexagonal flakes of graphene C(6n^2)H(6n): the single point with 20 singlets, without, with selected
-configurations (threshold 1e-5 hartree), and `scipy.linalg.eigh` of the same Hamiltonian.
+configurations (those left out lower no state by more than 0.2 eV, to second order, which is added),
+and `scipy.linalg.eigh` of the same Hamiltonian.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ def beside_sparrow(structure: Structure, parameters: Parameters) -> dict[str, fl
 
 
 def beside_eigensolver(structure: Structure, parameters: Parameters) -> dict[str, float]:
-    """Median times of one flake, s, and the largest error of the selected configurations, eV."""
+    """Median times of one flake, s."""
     state = singlepoint(structure, parameters=parameters).state
     hamiltonian = (state.orbitals * state.energies) @ state.orbitals.T
     hamiltonian = 0.5 * (hamiltonian + hamiltonian.T)
