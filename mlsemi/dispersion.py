@@ -8,6 +8,7 @@ Spicher, Bannwarth, Grimme, J. Chem. Phys. 150, 154122 (2019). The library is ``
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -73,6 +74,7 @@ def dispersion_of(
     raise ConvergenceError("the dispersion energy is not a number: compute without dispersion")
 
 
+@cache
 def _damping(functional: str) -> DampingParam:
     """Damping parameters of a functional."""
     try:

@@ -66,7 +66,7 @@ class Structure:
         self._check_electrons()
 
     def _check_atoms(self) -> None:
-        for atom, number in enumerate(self.numbers):
+        for atom, number in enumerate(self.numbers.tolist()):
             try:
                 valence(number)
             except InputError as error:
@@ -115,10 +115,10 @@ class Structure:
         """Size of the valence minimal basis."""
         return sum(n_orbital_of(z) for z in self.numbers.tolist())
 
-    @property
+    @cached_property
     def core_charges(self) -> np.ndarray:
         """(n_atom,) charges of the nuclei with their core electrons, e."""
-        return np.array([valence(z).electrons for z in self.numbers], dtype=np.float64)
+        return read_only(np.array([valence(z).electrons for z in self.numbers.tolist()]))
 
     @property
     def center(self) -> np.ndarray:

@@ -89,9 +89,13 @@ def limited(threads: int) -> Iterator[None]:
     if not 1 <= threads <= MOST:
         raise InputError(f"{threads} threads: need 1 to {MOST}")
     keep_freed_memory()
-    with _libraries("openmp").limit(limits=threads):
-        _BLAS.enter(threads)
-        try:
-            yield
-        finally:
-            _BLAS.leave()
+    before = [(one, one.num_threads) for one in _libraries("openmp").lib_controllers]
+    _BLAS.enter(threads)
+    try:
+        for library, _ in before:
+            _set(library, threads)
+        yield
+    finally:
+        for library, number in before:
+            _set(library, number)
+        _BLAS.leave()
