@@ -19,7 +19,7 @@ from rich.table import Table
 from mlsemi.errors import InputError, MlsemiError
 from mlsemi.outputs import check_distinct
 from mlsemi.training.dataset import ReferenceDataset
-from mlsemi.training.inputs import jobs_of, labels_in, no_more_than, read_hashes
+from mlsemi.training.inputs import is_known, jobs_of, labels_in, no_more_than, read_hashes
 from mlsemi.training.workers import run_jobs
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def reference_command(
     jobs = [j for p in inputs for j in jobs_of(p, frames, excluded, seed)] if inputs else None
     known = labels_in(skip)
     if jobs is not None:
-        jobs = [job for job in no_more_than(heavy_atoms, jobs) if job.label not in known]
+        jobs = [job for job in no_more_than(heavy_atoms, jobs) if not is_known(job, known)]
     if jobs is not None and not jobs:
         raise InputError("no molecule is left to compute: the inputs are empty, excluded or known")
     folder = Path(f"{output}.parts").absolute()

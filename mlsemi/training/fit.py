@@ -14,19 +14,19 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from mlsemi.errors import ConvergenceError, InputError
-from mlsemi.forms import ModelForm
 from mlsemi.memory import keep_freed_memory
 from mlsemi.model import Model
 from mlsemi.parameters import Parameters
+from mlsemi.training.batches import Examples, Losses, Part, PartLoss, side_by_side
 from mlsemi.training.checkpoint import TrainState
 from mlsemi.training.config import Schedule, TrainConfig
 from mlsemi.training.dataset import Reference, ReferenceDataset
-from mlsemi.training.evaluation import batch_loss, evaluate_model, summarise
+from mlsemi.training.evaluation import evaluate_model, summarise
 from mlsemi.training.excited_levels import ExcitedSet
 from mlsemi.training.extra_maps import base_name, released
-from mlsemi.training.loss import Errors, Target
+from mlsemi.training.loss import Target
 from mlsemi.training.optimizer import direction
-from mlsemi.training.parts import OtherSet, other_methods, parts_of
+from mlsemi.training.parts import other_methods, parts_of
 from mlsemi.training.progress import TrainingDisplay
 from mlsemi.training.regression import initial_model
 from mlsemi.training.release import release
@@ -51,58 +51,71 @@ units: with steps as long as the others' they would be noise until the rate has 
 
 
 class Trainer:
-    """One training run: the state, one epoch, one step."""
+    """One training run: the state, one epoch, one step.
+
+    Parameters
+    ----------
+    schedule : Schedule
+    state : TrainState
+    examples : Examples
+    only : tuple of str
+        Of :class:`TrainConfig`.
+    """
 
     def __init__(
         self,
-        config: TrainConfig,
-        form: ModelForm,
+        schedule: Schedule,
         state: TrainState,
-        train: list[Target],
-        others: Sequence[OtherSet] = (),
+        examples: Examples,
+        only: tuple[str, ...] = (),
     ) -> None:
-        self.config, self.form, self.state = config, form, state
-        self.train, self.others = train, others
-        self.n_batch = -(-len(train) // config.schedule.batch)
+        self.schedule, self.state, self.examples, self.only = schedule, state, examples, only
+        self.n_batch = -(-len(examples.targets) // schedule.batch)
 
-    def epoch(self, pool: ThreadPoolExecutor) -> dict[str, float]:
-        """One pass over the training molecules in a fresh random order."""
+    def epoch(self, losses_of: Losses, pool: ThreadPoolExecutor) -> dict[str, float]:
+        """One pass over the training molecules in a fresh random order.
+
+        Parameters
+        ----------
+        losses_of : callable
+            What computes the parts of a batch.
+        pool : ThreadPoolExecutor
+            What moves the weights.
+        """
+        n_train, others = len(self.examples.targets), self.examples.others
         rng = np.random.default_rng()
         rng.bit_generator.state = self.state.rng
-        order = rng.permutation(len(self.train))
+        order = rng.permutation(n_train)
         silent = self._silent(rng)
         drawn = self._drawn(rng)
         self.state.rng = rng.bit_generator.state
-        losses: list[float] = []
-        errors: list[Errors] = []
-        other = 0.0
-        for part, *more in zip(np.array_split(order, self.n_batch), *drawn, strict=True):
-            for some, some_errors, of_others in self._step(part, silent, more, pool):
-                losses += some
-                errors += some_errors
-                other += of_others
-        if len(losses) < LEAST_TRAINED * len(self.train):
+        found: list[PartLoss] = []
+        for batch, *more in zip(np.array_split(order, self.n_batch), *drawn, strict=True):
+            found += self._step(batch, silent, more, losses_of, pool)
+        losses = [loss for part in found for loss in part.losses]
+        if len(losses) < LEAST_TRAINED * n_train:
             raise ConvergenceError(
                 "training has diverged: most batches have no gradient; lower learning_rate or "
                 "raise warmup_steps"
             )
-        row = summarise(losses, errors)
-        if self.others:
+        row = summarise(losses, [error for part in found for error in part.errors])
+        if others:
+            other = sum(part.other_loss for part in found)
             row["other_loss"] = other / max(1, sum(m.size for some in drawn for m in some))
         return row
 
     def _silent(self, rng: np.random.Generator) -> np.ndarray:
         """(n_train,) whether the forces of a record are left out in this epoch."""
-        share = self.config.schedule.force_share
-        if share >= 1.0:
-            return np.zeros(len(self.train), dtype=bool)
-        return rng.random(len(self.train)) >= share
+        n_train = len(self.examples.targets)
+        if self.schedule.force_share >= 1.0:
+            return np.zeros(n_train, dtype=bool)
+        return rng.random(n_train) >= self.schedule.force_share
 
     def _drawn(self, rng: np.random.Generator) -> list[list[np.ndarray]]:
         """Of every other method, the geometries of each batch of an epoch."""
         drawn = []
-        for one in self.others:
-            number, known = round(one.share * len(self.train)), len(one.molecules)
+        for one in self.examples.others:
+            number, known = round(one.share * len(self.examples.targets)), len(one.molecules)
             rows = rng.choice(known, number, replace=number > known)
             drawn.append(np.array_split(rows, self.n_batch))
         return drawn
@@ -112,40 +125,32 @@ class Trainer:
         batch: np.ndarray,
         silent: np.ndarray,
         drawn: Sequence[np.ndarray],
+        losses_of: Losses,
         pool: ThreadPoolExecutor,
-    ) -> list[tuple[list[float], list[Errors], float]]:
-        """One step; of each part of the batch losses, errors, summed loss of other methods."""
-        model = Model(self.form, self.state.weights)
-
-        def loss_of(
-            rows: np.ndarray, more: Sequence[np.ndarray]
-        ) -> tuple[list[float], list[Errors], float, dict[str, np.ndarray]]:
-            targets = [self.train[row] for row in rows]
-            quiet = np.flatnonzero(silent[rows]).tolist()
-            losses, errors, gradient = batch_loss(model, targets, self.config.loss, silent=quiet)
-            gradient = {name: g / len(batch) for name, g in gradient.items()}
-            of_others = 0.0
-            for one, its_rows, all_rows in zip(self.others, more, drawn, strict=True):
-                if its_rows.size:
-                    loss, theirs = one.loss(model, its_rows.tolist(), self.config.loss)
-                    of_others += loss
-                    for name, g in theirs.items():
-                        gradient[name] += g / all_rows.size
-            return losses, errors, of_others, gradient
-
+    ) -> list[PartLoss]:
+        """One step of the optimizer and what the parts of its batch gave; none without gradient."""
         n = min(CHUNKS, batch.size)
-        parts = [(batch[i::n], [m[i::n] for m in drawn]) for i in range(n)]
+        sizes = [rows.size for rows in (batch, *drawn)]
+        parts = [
+            Part(
+                batch[i::n],
+                np.flatnonzero(silent[batch[i::n]]).tolist(),
+                [rows[i::n] for rows in drawn],
+                sizes,
+            )
+            for i in range(n)
+        ]
         try:
-            results = list(pool.map(loss_of, *zip(*parts, strict=True)))
+            found = losses_of(self.state.weights, parts)
         except ConvergenceError:  # a gap that closes early in training has no derivative
             return []
-        gradient = {name: sum(r[-1][name] for r in results) for name in self.state.weights}
+        gradient = {name: sum(p.gradient[name] for p in found) for name in self.state.weights}
         self._update(gradient, pool)
-        return [r[:-1] for r in results]
+        return found
 
     def _update(self, gradient: dict[str, Any], pool: ThreadPoolExecutor) -> None:
         """One step of the optimizer with a gradient-norm limit, and averaged weights."""
-        s, schedule = self.state, self.config.schedule
+        s, schedule = self.state, self.schedule
         norm = np.sqrt(sum(float(np.vdot(g, g)) for g in gradient.values()))
         if not np.isfinite(norm):
             return
@@ -166,8 +171,8 @@ class Trainer:
 
     def _moves(self, name: str) -> bool:
         """Whether a weight is trained in this run."""
-        only = self.config.only
-        return self.form.trained(name) and (not only or base_name(name).startswith(only))
+        chosen = not self.only or base_name(name).startswith(self.only)
+        return chosen and self.examples.form.trained(name)
 
 
 def _decays(name: str) -> bool:
@@ -228,10 +233,14 @@ def fit(config: TrainConfig, base: Path, resume: bool = True, quiet: bool = Fals
             state = TrainState.start(start, config.seed)
             state.save(checkpoint, stamp)
         excited = [one for one in others if isinstance(one, ExcitedSet)]
-        trainer = Trainer(config, form, state, [Target(r) for r in parts.train], others)
-        with TrainingDisplay(config.schedule.epochs, len(state.history), quiet) as display:
+        examples = Examples(form, [Target(r) for r in parts.train], others, config.loss)
+        trainer = Trainer(config.schedule, state, examples, config.only)
+        with (
+            side_by_side(examples, min(config.threads, CHUNKS)) as losses_of,
+            TrainingDisplay(config.schedule.epochs, len(state.history), quiet) as display,
+        ):
             while not is_finished(state.history, config.schedule):
-                row = trainer.epoch(pool)
+                row = trainer.epoch(losses_of, pool)
                 averaged = Model(form, state.averaged)
                 checked = evaluate_model(averaged, validation, config.loss)
                 checked["loss"] += sum(s.validation_loss(averaged, config.loss) for s in excited)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,6 +73,15 @@ def labels_in(paths: Iterable[str | os.PathLike[str]]) -> set[str]:
         else:
             labels |= {record.label for record in ReferenceDataset.load(path)}
     return labels
+
+
+def is_known(job: Job, labels: Collection[str]) -> bool:
+    """Whether a dataset with these labels holds a job.
+
+    Records of auxiliary surfaces are labelled with the InChIKey of their molecule, by which that of
+    a SMILES string is recognised.
+    """
+    return job.label in labels or (job.atoms is None and job.molecule in labels)
 
 
 def no_more_than(heavy_atoms: int | None, jobs: Iterable[Job]) -> list[Job]:

@@ -46,7 +46,7 @@ from mlsemi.training.geometries import (
     seed_of,
     smiles_of,
 )
-from mlsemi.training.inputs import jobs_of
+from mlsemi.training.inputs import is_known, jobs_of
 from mlsemi.training.reference import Level, reference_record
 from mlsemi.training.workers import KILLED, run_jobs
 
@@ -362,3 +362,12 @@ def test_geometries_of_surfaces_are_computed_again(tmp_path):
     rest = tmp_path / "rest.h5"
     with pytest.raises(InputError, match="no molecule is left"):
         reference_command([source], rest, skip=[output], **options)
+
+
+def test_a_smiles_string_is_known_by_the_inchikey_of_a_record():
+    water = Job("O", inchikey("O"))
+    assert is_known(water, {water.molecule})
+    assert is_known(water, {"O"})
+    assert not is_known(water, {"N"})
+    geometry = replace(water, label="water.xyz#1", atoms=distorted("H2O", seed=0).to_ase())
+    assert not is_known(geometry, {water.molecule})

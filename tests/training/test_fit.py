@@ -10,6 +10,7 @@ from teacher import lesson, lessons
 
 from mlsemi.errors import ConvergenceError, ParameterError
 from mlsemi.parameters import Parameters
+from mlsemi.training import batches
 from mlsemi.training import fit as fit_module
 from mlsemi.training.checkpoint import TrainState
 from mlsemi.training.config import Schedule, TrainConfig
@@ -335,7 +336,7 @@ def test_a_batch_without_gradient_is_left_out(dataset, tmp_path, monkeypatch, n_
             raise ConvergenceError("no derivative")
         return batch_loss(*arguments, **options)
 
-    monkeypatch.setattr(fit_module, "batch_loss", sometimes)
+    monkeypatch.setattr(batches, "batch_loss", sometimes)
     path = place(tmp_path / "some", dataset)
     if n_bad == 1:
         train(path, quiet=True)
