@@ -7,6 +7,8 @@ from molecules import distorted
 
 from mlsemi.blocks import N_ATOM_IRREP
 from mlsemi.kernels import blocks, coupling, density, geometry
+from mlsemi.kernels.messages import message_kernels
+from mlsemi.representation import messages
 from mlsemi.so3 import N_HARMONIC, CouplingTable, clebsch_gordan
 
 CUTOFF = 5.0
@@ -123,24 +125,26 @@ def test_messages(pairs, rng):
     first, second = pairs[:, :20]
     arrays = [
         rng.normal(size=(first.size, N_HARMONIC)),
-        rng.normal(size=(first.size, len(PATHS), N_CHANNEL)),
+        rng.normal(size=(first.size, len(messages.PATHS), N_CHANNEL)),
         rng.normal(size=(11, N_HARMONIC, N_CHANNEL)),
     ]
-    table = TABLE.entries, TABLE.coefficient
+    flat = [arrays[0], *(a.reshape(a.shape[0], -1) for a in arrays[1:])]
+    forward, backward = message_kernels(messages.TABLE, N_CHANNEL)
+    offsets = [l * l for _, _, l in messages.PATHS]
 
     def twin(sphere, weights, nodes):
         """Both directions of each pair."""
         ends = np.concatenate([[first, second], [second, first]], axis=1)
         both = np.concatenate([sphere, parity * sphere]), np.concatenate([weights, weights])
-        return naive.messages(*ends, *both, nodes, PATHS, OFFSETS, TABLE.n_out)
+        return naive.messages(*ends, *both, nodes, messages.PATHS, offsets, N_HARMONIC)
 
     parity = (-1.0) ** np.repeat([0, 1, 2], [1, 3, 5])
-    out = density.messages(first, second, *arrays, *table, TABLE.n_out)
-    same(out, twin(*arrays))
-    out_bar = rng.normal(size=out.shape)
-    bars = density.messages_adjoint(first, second, *arrays, *table, out_bar)
+    out = forward(first, second, *flat)
+    same(out.reshape(arrays[2].shape), twin(*arrays))
+    out_bar = rng.normal(size=arrays[2].shape)
+    bars = backward(first, second, *flat, out_bar.reshape(out.shape))
     for n, bar in enumerate(bars):
-        same(bar, naive.adjoint(twin, arrays, n, out_bar))
+        same(bar.reshape(arrays[n].shape), naive.adjoint(twin, arrays, n, out_bar))
 
 
 def test_couple(rng):

@@ -1,4 +1,4 @@
-"""Neighbour densities and messages: sums over the pairs of an atom, and their adjoints."""
+"""Neighbour densities, sums over the pairs of an atom, and their adjoint."""
 
 import numpy as np
 
@@ -36,52 +36,3 @@ def density_adjoint(first, second_species, basis, sphere, out_bar, basis_bar, sp
                 basis_bar[p, n] += y * b
                 total += basis[p, n] * b
             sphere_bar[p, m] += total
-
-
-@kernel
-def messages(first, second, sphere, weights, nodes, table, coefficient, n_out):
-    """Messages sum_j CG(Y(r_ij), node_j) w(r_ij): (n_atom, n_out, n_channel).
-
-    Each pair stands once and sends both ways: w(r_ji) = w(r_ij), Y_lm(r_ji) = (-1)^l Y_lm(r_ij).
-    table (n_entry, 4): components of Y, node and result, path; weights (n_pair, n_path, n_channel).
-    """
-    n_channel = nodes.shape[2]
-    out = np.zeros((nodes.shape[0], n_out, n_channel))
-    for p in range(first.size):
-        i, j = first[p], second[p]
-        for e in range(coefficient.size):
-            m, a, o, q = table[e, 0], table[e, 1], table[e, 2], table[e, 3]
-            y = coefficient[e] * sphere[p, m]
-            back = -1.0 if 1 <= m <= 3 else 1.0
-            for k in range(n_channel):
-                w = y * weights[p, q, k]
-                out[i, o, k] += w * nodes[j, a, k]
-                out[j, o, k] += back * w * nodes[i, a, k]
-    return out
-
-
-@kernel
-def messages_adjoint(first, second, sphere, weights, nodes, table, coefficient, out_bar):
-    """Adjoint of messages: (sphere_bar, weights_bar, nodes_bar)."""
-    n_channel = nodes.shape[2]
-    sphere_bar = np.zeros_like(sphere)
-    weights_bar = np.zeros_like(weights)
-    nodes_bar = np.zeros_like(nodes)
-    for p in range(first.size):
-        i, j = first[p], second[p]
-        for e in range(coefficient.size):
-            m, a, o, q = table[e, 0], table[e, 1], table[e, 2], table[e, 3]
-            c = coefficient[e]
-            y = c * sphere[p, m]
-            back = -1.0 if 1 <= m <= 3 else 1.0
-            total = 0.0
-            for k in range(n_channel):
-                to_i, to_j = out_bar[i, o, k], back * out_bar[j, o, k]
-                w = weights[p, q, k]
-                product = to_i * nodes[j, a, k] + to_j * nodes[i, a, k]
-                total += w * product
-                weights_bar[p, q, k] += y * product
-                nodes_bar[j, a, k] += y * w * to_i
-                nodes_bar[i, a, k] += y * w * to_j
-            sphere_bar[p, m] += c * total
-    return sphere_bar, weights_bar, nodes_bar

@@ -6,14 +6,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mlsemi.kernels.density import messages, messages_adjoint
+from mlsemi.kernels.messages import Entry, message_kernels
 from mlsemi.layers import Gradients, Weights, perceptron, perceptron_adjoint
 from mlsemi.pairs import PairList
 from mlsemi.representation.gates import gated, gated_adjoint, mixed, mixed_adjoint
 from mlsemi.so3 import L_MAX, NATURAL_PATHS, CouplingTable, components
 
 PATHS = NATURAL_PATHS
-TABLE = CouplingTable.of(PATHS, tuple(l * l for _, _, l in PATHS))
+_COUPLING = CouplingTable.of(PATHS, tuple(l * l for _, _, l in PATHS))
+TABLE = tuple(
+    Entry(m, node, message, path, coefficient)
+    for (m, node, message, path), coefficient in zip(
+        _COUPLING.entries.tolist(), _COUPLING.coefficient.tolist(), strict=True
+    )
+)
 
 
 class MessageRecord(NamedTuple):
@@ -95,19 +101,16 @@ def message_features(
     """
     radial, both, message = None, atoms, None
     if "message.radial" in weights:
-        n_channel = atoms.shape[2]
         half = pairs.half
-        radial = (basis[half] @ weights["message.radial"]).reshape(-1, len(PATHS), n_channel)
+        radial = basis[half] @ weights["message.radial"]
+        messages, _ = message_kernels(TABLE, atoms.shape[2])
         message = messages(
             pairs.first[half],
             pairs.second[half],
             pairs.sphere[half],
             radial,
-            atoms,
-            TABLE.entries,
-            TABLE.coefficient,
-            TABLE.n_out,
-        )
+            atoms.reshape(atoms.shape[0], -1),
+        ).reshape(atoms.shape)
         both = np.concatenate([atoms, message], axis=2)
     invariants = _invariants(atoms, message)
     linear = mixed(pairs, _by_degree(both), weights, "node")
@@ -138,26 +141,23 @@ def message_features_adjoint(
         mixed_adjoint(pairs, _by_degree(record.both), weights, "node", linear_bar, gradients),
         axis=1,
     )
-    n_channel = weights["node.0"].shape[1] if record.radial is None else record.radial.shape[2]
+    n_channel = weights["node.0"].shape[1] if record.radial is None else record.both.shape[2] // 2
     _invariants_adjoint(record.both, n_channel, invariants_bar, both_bar)
     if record.radial is None:
         return both_bar
-    atoms = np.ascontiguousarray(record.both[:, :, :n_channel])
     half = pairs.half
+    _, messages_adjoint = message_kernels(TABLE, n_channel)
     sphere_bar, radial_bar, atoms_bar = messages_adjoint(
         pairs.first[half],
         pairs.second[half],
         pairs.sphere[half],
         record.radial,
-        atoms,
-        TABLE.entries,
-        TABLE.coefficient,
-        np.ascontiguousarray(both_bar[:, :, n_channel:]),
+        record.both[:, :, :n_channel].reshape(pairs.n_atom, -1),
+        both_bar[:, :, n_channel:].reshape(pairs.n_atom, -1),
     )
-    flat_bar = radial_bar.reshape(-1, len(PATHS) * n_channel)
     if gradients is not None:
-        gradients["message.radial"] += basis[half].T @ flat_bar
+        gradients["message.radial"] += basis[half].T @ radial_bar
     if geometry is not None:
-        geometry[0][half] += flat_bar @ weights["message.radial"].T
+        geometry[0][half] += radial_bar @ weights["message.radial"].T
         geometry[1][half] += sphere_bar
-    return atoms_bar + both_bar[:, :, :n_channel]
+    return atoms_bar.reshape(-1, both_bar.shape[1], n_channel) + both_bar[:, :, :n_channel]

@@ -1,0 +1,156 @@
+"""Messages sum_j w(r_ij) CG(Y(r_ij), node_j) and their adjoint, written out term by term.
+
+A loop over the entries of a coupling table reads and writes a row of channels for every entry. The
+kernels here are made from the table instead: a component is one expression of channel k, so that a
+row is read once and written once. Length and strides of the loop over k are constants, and a loop
+writes to rows of one atom, or of the pair; else compilers cannot tell that rows do not overlap, and
+leave vector units idle. Together this is four times as fast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cache
+from math import isqrt
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mlsemi.kernels.jit import kernel
+
+
+class Entry(NamedTuple):
+    """Entry of a coupling table: components of Y_lm, node and message, path, coefficient."""
+
+    m: int
+    node: int
+    message: int
+    path: int
+    coefficient: float
+
+
+SOURCE = """
+def of_channels(K):
+    def messages(first, second, sphere, weights, nodes):
+        out = np.zeros_like(nodes)
+        for p in range(first.size):
+            i, j = first[p], second[p]
+            {couplings}
+            for k in range(K):
+                {message_to_i}
+            for k in range(K):
+                {message_to_j}
+        return out
+
+    def messages_adjoint(first, second, sphere, weights, nodes, out_bar):
+        sphere_bar = np.zeros_like(sphere)
+        weights_bar = np.empty_like(weights)
+        nodes_bar = np.zeros_like(nodes)
+        for p in range(first.size):
+            i, j = first[p], second[p]
+            {harmonics}
+            for k in range(K):
+                {weights_of_pair}
+            {sphere_of_pair}
+            {couplings}
+            for k in range(K):
+                {node_of_j}
+            for k in range(K):
+                {node_of_i}
+        return sphere_bar, weights_bar, nodes_bar
+
+    return messages, messages_adjoint
+"""
+
+
+@cache
+def message_kernels(
+    table: tuple[Entry, ...], n_channel: int
+) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """The two kernels of a coupling table for so many channels.
+
+    ``messages(first, second, sphere, weights, nodes)`` gives messages like ``nodes``, (n_atom,
+    n_component * n_channel); ``sphere`` is (n_pair, n_harmonic), ``weights`` (n_pair, n_path *
+    n_channel). Each pair (first, second) stands once and sends both ways: w(r_ji) = w(r_ij),
+    Y_lm(r_ji) = (-1)^l Y_lm(r_ij). ``messages_adjoint`` takes the cotangent of the messages as
+    well, and gives (sphere_bar, weights_bar, nodes_bar).
+
+    Parameters
+    ----------
+    table : tuple of Entry
+    n_channel : int
+    """
+    # the names of file and module let compiled code be cached beside this file until it changes
+    space: dict[str, Any] = {"np": np, "__name__": __name__}
+    exec(compile(source_of(table), __file__, "exec"), space)
+    forward, adjoint = space["of_channels"](n_channel)
+    return kernel(forward), kernel(adjoint)
+
+
+def source_of(table: Iterable[Entry]) -> str:
+    """Source of the two kernels as closures over the number of channels K."""
+    entries = list(enumerate(table))
+    harmonics = sorted({e.m for _, e in entries})
+    nodes = sorted({e.node for _, e in entries})
+    outs = sorted({e.message for _, e in entries})
+    paths = sorted({e.path for _, e in entries})
+
+    def rows(letter: str, array: str, row: str, numbers: Iterable[int]) -> list[str]:
+        return [f"{letter}{n} = {array}[{row}, {n} * K + k]" for n in numbers]
+
+    def sent(array: str, to: str, source: str, by: str) -> list[str]:
+        """Messages to atom ``to``, or cotangents of its node, from the rows of the other atom."""
+        own, other = ("message", "node") if array == "out" else ("node", "message")
+        lines = rows("x", source, by, nodes if own == "message" else outs)
+        lines += rows("w", "weights", "p", paths)
+        backwards = (to if own == "message" else by) == "j"
+        for component in outs if own == "message" else nodes:
+            terms = ""
+            for path in paths:
+                some = [
+                    (n, e) for n, e in entries if e.path == path and getattr(e, own) == component
+                ]
+                if some:
+                    total = " + ".join(f"y{n} * x{getattr(e, other)}" for n, e in some)
+                    terms += f" {_sign(some[0][1], backwards)} w{path} * ({total})"
+            lines.append(f"{array}[{to}, {component} * K + k] +={terms}")
+        return lines
+
+    def weights_of_pair() -> list[str]:
+        """dL/dw of a path is sum_m Y_m v_m, and dL/dY_m is the sum of w v_m over all k."""
+        lines = rows("a", "nodes", "i", nodes) + rows("b", "nodes", "j", nodes)
+        lines += rows("g", "out_bar", "i", outs) + rows("h", "out_bar", "j", outs)
+        for path in paths:
+            lines.append(f"w, total = weights[p, {path} * K + k], 0.0")
+            for m in harmonics:
+                some = [e for _, e in entries if e.path == path and e.m == m]
+                if some:
+                    terms = (
+                        f"{e.coefficient!r} * (b{e.node} * g{e.message} {_sign(e, True)} "
+                        f"a{e.node} * h{e.message})"
+                        for e in some
+                    )
+                    lines += [f"v = {' + '.join(terms)}", f"s{m} += w * v", f"total += Y{m} * v"]
+            lines.append(f"weights_bar[p, {path} * K + k] = total")
+        return lines
+
+    blocks = {
+        "couplings": [f"y{n} = {e.coefficient!r} * sphere[p, {e.m}]" for n, e in entries],
+        "message_to_i": sent("out", "i", "nodes", "j"),
+        "message_to_j": sent("out", "j", "nodes", "i"),
+        "harmonics": [f"Y{m}, s{m} = sphere[p, {m}], 0.0" for m in harmonics],
+        "weights_of_pair": weights_of_pair(),
+        "sphere_of_pair": [f"sphere_bar[p, {m}] = s{m}" for m in harmonics],
+        "node_of_j": sent("nodes_bar", "j", "out_bar", "i"),
+        "node_of_i": sent("nodes_bar", "i", "out_bar", "j"),
+    }
+    source = SOURCE
+    for name, lines in blocks.items():
+        indent = source.split(f"{{{name}}}")[0].rsplit("\n", 1)[1]
+        source = source.replace(f"{{{name}}}", f"\n{indent}".join(lines))
+    return source
+
+
+def _sign(entry: Entry, backwards: bool) -> str:
+    """Of Y_lm(r_ij), or of Y_lm(r_ji) = (-1)^l Y_lm(r_ij), relative to Y_lm(r_ij)."""
+    return "-" if backwards and isqrt(entry.m) % 2 else "+"
