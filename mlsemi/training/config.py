@@ -144,7 +144,9 @@ class TrainConfig:
         Parameter set that the run starts from (empty: from scratch), a folder relative to the
         config file or a name; its elements and its form are kept.
     elements : tuple of str
-    seed, threads : int
+    seed : int
+    threads : int
+        Cores to use, of which more than two gain nothing; results do not depend on them.
     only : tuple of str
         Train only the weights whose names start with one of these (empty: all), to fit a part of
         the model on its own; the rest keeps its start values, which for corrections is zero.
