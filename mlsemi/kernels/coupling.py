@@ -76,15 +76,23 @@ def bond_invariants_adjoint(first, second, sphere, nodes, out_bar, sphere_bar, n
 
 
 @kernel
-def mix_channels(weights, node_i, node_j, degree, mixed):
-    """Contract channels before coupling: mixed[q, m] = sum_k w_qk (node_i, node_j)_mk."""
+def prepare_pair(raw, scale, node_i, node_j, weights, both):
+    """Weights of a pair (n_path, 2 n_channel), and the features of its atoms side by side."""
     n_channel = node_i.shape[1]
+    weights[:] = raw * scale
+    both[:, :n_channel] = node_i
+    both[:, n_channel:] = node_j
+
+
+@kernel
+def mix_channels(weights, both, degree, mixed):
+    """Contract channels before coupling: mixed[q, m] = sum_k w_qk (node_i, node_j)_mk."""
     for q in range(degree.size):
         l = degree[q]
         for m in range(l * l, (l + 1) * (l + 1)):
             total = 0.0
-            for k in range(n_channel):
-                total += weights[q, k] * node_i[m, k] + weights[q, n_channel + k] * node_j[m, k]
+            for k in range(both.shape[1]):
+                total += weights[q, k] * both[m, k]
             mixed[q, m] = total
 
 
@@ -101,9 +109,10 @@ def bond_tensors(
     out = np.zeros((first.size, n_out))
     mixed = np.zeros((degree.size, sphere.shape[1]))
     weights = np.empty(raw.shape[1:])
+    both = np.empty((nodes.shape[1], raw.shape[2]))
     for p in range(first.size):
-        weights[:] = raw[p] * scale[label[p]]
-        mix_channels(weights, nodes[first[p]], nodes[second[p]], degree, mixed)
+        prepare_pair(raw[p], scale[label[p]], nodes[first[p]], nodes[second[p]], weights, both)
+        mix_channels(weights, both, degree, mixed)
         for e in range(coefficient.size):
             m1, m2, o, q = table[e, 0], table[e, 1], table[e, 2], table[e, 3]
             out[p, o] += coefficient[e] * sphere[p, m1] * mixed[q, m2]
@@ -124,26 +133,30 @@ def bond_tensors_adjoint(
     mixed_bar = np.zeros((degree.size, sphere.shape[1]))
     weights = np.empty(raw.shape[1:])
     weights_bar = np.empty(raw.shape[1:])
+    both = np.empty((nodes.shape[1], raw.shape[2]))
+    both_bar = np.empty((nodes.shape[1], raw.shape[2]))
     for p in range(first.size):
         i, j, row = first[p], second[p], label[p]
-        weights[:] = raw[p] * scale[row]
-        mix_channels(weights, nodes[i], nodes[j], degree, mixed)
+        prepare_pair(raw[p], scale[row], nodes[i], nodes[j], weights, both)
+        mix_channels(weights, both, degree, mixed)
         mixed_bar[:] = 0.0
-        weights_bar[:] = 0.0
         for e in range(coefficient.size):
             m1, m2, q = table[e, 0], table[e, 1], table[e, 3]
             b = coefficient[e] * out_bar[p, table[e, 2]]
             mixed_bar[q, m2] += b * sphere[p, m1]
             sphere_bar[p, m1] += b * mixed[q, m2]
+        weights_bar[:] = 0.0
+        both_bar[:] = 0.0
         for q in range(degree.size):
             l = degree[q]
             for m in range(l * l, (l + 1) * (l + 1)):
                 b = mixed_bar[q, m]
-                for k in range(n_channel):
-                    weights_bar[q, k] += b * nodes[i, m, k]
-                    weights_bar[q, n_channel + k] += b * nodes[j, m, k]
-                    nodes_bar[i, m, k] += b * weights[q, k]
-                    nodes_bar[j, m, k] += b * weights[q, n_channel + k]
+                for k in range(both.shape[1]):
+                    weights_bar[q, k] += b * both[m, k]
+                for k in range(both.shape[1]):
+                    both_bar[m, k] += b * weights[q, k]
+        nodes_bar[i] += both_bar[:, :n_channel]
+        nodes_bar[j] += both_bar[:, n_channel:]
         raw_bar[p] = weights_bar * scale[row]
         scale_bar[row] += weights_bar * raw[p]
     return sphere_bar, raw_bar, scale_bar, nodes_bar
