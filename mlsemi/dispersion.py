@@ -8,6 +8,7 @@ Spicher, Bannwarth, Grimme, J. Chem. Phys. 150, 154122 (2019). The library is ``
 
 from __future__ import annotations
 
+import atexit
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -90,3 +91,6 @@ def _damping(functional: str) -> DampingParam:
         raise ParameterError(
             f"D4 has no parameters for the functional {functional!r}: compute without dispersion"
         ) from None
+
+
+atexit.register(_damping.cache_clear)  # later the library has lost what frees its parameters
