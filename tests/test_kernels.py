@@ -184,7 +184,12 @@ def test_mix_channels(rng):
     weights = rng.normal(size=(len(PATHS), 2 * N_CHANNEL))
     nodes = rng.normal(size=(2, N_HARMONIC, N_CHANNEL))
     mixed = np.zeros((len(PATHS), N_HARMONIC))
-    coupling.mix_channels(weights, *nodes, DEGREE, mixed)
+    scale = rng.normal(size=weights.shape)
+    scaled, both = np.empty_like(weights), np.empty((N_HARMONIC, 2 * N_CHANNEL))
+    coupling.prepare_pair(weights / scale, scale, *nodes, scaled, both)
+    same(scaled, weights)
+    same(both, np.concatenate(nodes, axis=1))
+    coupling.mix_channels(weights, both, DEGREE, mixed)
     same(mixed, naive.mix_channels(weights, *nodes, DEGREE, N_HARMONIC))
 
 
