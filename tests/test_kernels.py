@@ -7,7 +7,6 @@ from molecules import distorted
 
 from mlsemi.blocks import N_ATOM_IRREP
 from mlsemi.kernels import blocks, coupling, density, geometry
-from mlsemi.kernels.messages import message_kernels
 from mlsemi.representation import messages
 from mlsemi.so3 import N_HARMONIC, CouplingTable, clebsch_gordan
 
@@ -129,7 +128,7 @@ def test_messages(pairs, rng):
         rng.normal(size=(11, N_HARMONIC, N_CHANNEL)),
     ]
     flat = [arrays[0], *(a.reshape(a.shape[0], -1) for a in arrays[1:])]
-    forward, backward = message_kernels(messages.TABLE, N_CHANNEL)
+    forward, backward = messages.kernels_of(N_CHANNEL)
     offsets = [l * l for _, _, l in messages.PATHS]
 
     def twin(sphere, weights, nodes):

@@ -10,7 +10,6 @@ leave vector units idle. Together this is four times as fast.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import cache
 from math import isqrt
 from typing import Any, NamedTuple
 
@@ -63,9 +62,8 @@ def of_channels(K):
 """
 
 
-@cache
 def message_kernels(
-    table: tuple[Entry, ...], n_channel: int
+    table: Iterable[Entry], n_channel: int
 ) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """The two kernels of a coupling table for so many channels.
 
@@ -77,7 +75,7 @@ def message_kernels(
 
     Parameters
     ----------
-    table : tuple of Entry
+    table : iterable of Entry
     n_channel : int
     """
     # the names of file and module let compiled code be cached beside this file until it changes
@@ -90,36 +88,22 @@ def message_kernels(
 def source_of(table: Iterable[Entry]) -> str:
     """Source of the two kernels as closures over the number of channels K."""
     entries = list(enumerate(table))
-    harmonics = sorted({e.m for _, e in entries})
-    nodes = sorted({e.node for _, e in entries})
-    outs = sorted({e.message for _, e in entries})
-    paths = sorted({e.path for _, e in entries})
+    harmonics, nodes, outs, paths = (_places(entries, n) for n in ("m", "node", "message", "path"))
 
-    def rows(letter: str, array: str, row: str, numbers: Iterable[int]) -> list[str]:
-        return [f"{letter}{n} = {array}[{row}, {n} * K + k]" for n in numbers]
+    def message(to: str, by: str) -> list[str]:
+        """The message to one atom of the pair from the other."""
+        given = _rows("x", "nodes", by, nodes)
+        return given + _sums(entries, f"out[{to}", "message", "node", to == "j")
 
-    def sent(array: str, to: str, source: str, by: str) -> list[str]:
-        """Messages to atom ``to``, or cotangents of its node, from the rows of the other atom."""
-        own, other = ("message", "node") if array == "out" else ("node", "message")
-        lines = rows("x", source, by, nodes if own == "message" else outs)
-        lines += rows("w", "weights", "p", paths)
-        backwards = (to if own == "message" else by) == "j"
-        for component in outs if own == "message" else nodes:
-            terms = ""
-            for path in paths:
-                some = [
-                    (n, e) for n, e in entries if e.path == path and getattr(e, own) == component
-                ]
-                if some:
-                    total = " + ".join(f"y{n} * x{getattr(e, other)}" for n, e in some)
-                    terms += f" {_sign(some[0][1], backwards)} w{path} * ({total})"
-            lines.append(f"{array}[{to}, {component} * K + k] +={terms}")
-        return lines
+    def node_of(by: str, to: str) -> list[str]:
+        """Cotangent of the node of one atom from that of its message to the other."""
+        given = _rows("x", "out_bar", to, outs)
+        return given + _sums(entries, f"nodes_bar[{by}", "node", "message", to == "j")
 
     def weights_of_pair() -> list[str]:
         """dL/dw of a path is sum_m Y_m v_m, and dL/dY_m is the sum of w v_m over all k."""
-        lines = rows("a", "nodes", "i", nodes) + rows("b", "nodes", "j", nodes)
-        lines += rows("g", "out_bar", "i", outs) + rows("h", "out_bar", "j", outs)
+        lines = _rows("a", "nodes", "i", nodes) + _rows("b", "nodes", "j", nodes)
+        lines += _rows("g", "out_bar", "i", outs) + _rows("h", "out_bar", "j", outs)
         for path in paths:
             lines.append(f"w, total = weights[p, {path} * K + k], 0.0")
             for m in harmonics:
@@ -136,19 +120,44 @@ def source_of(table: Iterable[Entry]) -> str:
 
     blocks = {
         "couplings": [f"y{n} = {e.coefficient!r} * sphere[p, {e.m}]" for n, e in entries],
-        "message_to_i": sent("out", "i", "nodes", "j"),
-        "message_to_j": sent("out", "j", "nodes", "i"),
+        "message_to_i": message(to="i", by="j"),
+        "message_to_j": message(to="j", by="i"),
         "harmonics": [f"Y{m}, s{m} = sphere[p, {m}], 0.0" for m in harmonics],
         "weights_of_pair": weights_of_pair(),
         "sphere_of_pair": [f"sphere_bar[p, {m}] = s{m}" for m in harmonics],
-        "node_of_j": sent("nodes_bar", "j", "out_bar", "i"),
-        "node_of_i": sent("nodes_bar", "i", "out_bar", "j"),
+        "node_of_j": node_of(by="j", to="i"),
+        "node_of_i": node_of(by="i", to="j"),
     }
     source = SOURCE
     for name, lines in blocks.items():
         indent = source.split(f"{{{name}}}")[0].rsplit("\n", 1)[1]
         source = source.replace(f"{{{name}}}", f"\n{indent}".join(lines))
     return source
+
+
+def _places(entries: Iterable[tuple[int, Entry]], name: str) -> list[int]:
+    return sorted({getattr(e, name) for _, e in entries})
+
+
+def _rows(letter: str, array: str, row: str, numbers: Iterable[int]) -> list[str]:
+    return [f"{letter}{n} = {array}[{row}, {n} * K + k]" for n in numbers]
+
+
+def _sums(
+    entries: list[tuple[int, Entry]], target: str, own: str, other: str, backwards: bool
+) -> list[str]:
+    """What each place of ``target`` gets: w of the path, y of the entry, x of the other place."""
+    paths = _places(entries, "path")
+    lines = _rows("w", "weights", "p", paths)
+    for place in _places(entries, own):
+        terms = ""
+        for path in paths:
+            some = [(n, e) for n, e in entries if (e.path, getattr(e, own)) == (path, place)]
+            if some:
+                total = " + ".join(f"y{n} * x{getattr(e, other)}" for n, e in some)
+                terms += f" {_sign(some[0][1], backwards)} w{path} * ({total})"
+        lines.append(f"{target}, {place} * K + k] +={terms}")
+    return lines
 
 
 def _sign(entry: Entry, backwards: bool) -> str:

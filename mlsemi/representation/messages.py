@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,6 +22,12 @@ TABLE = tuple(
         _COUPLING.entries.tolist(), _COUPLING.coefficient.tolist(), strict=True
     )
 )
+
+
+@cache
+def kernels_of(n_channel: int) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """The kernels of a message and of its adjoint for so many channels."""
+    return message_kernels(TABLE, n_channel)
 
 
 class MessageRecord(NamedTuple):
@@ -103,7 +111,7 @@ def message_features(
     if "message.radial" in weights:
         half = pairs.half
         radial = basis[half] @ weights["message.radial"]
-        messages, _ = message_kernels(TABLE, atoms.shape[2])
+        messages, _ = kernels_of(atoms.shape[2])
         message = messages(
             pairs.first[half],
             pairs.second[half],
@@ -146,7 +154,7 @@ def message_features_adjoint(
     if record.radial is None:
         return both_bar
     half = pairs.half
-    _, messages_adjoint = message_kernels(TABLE, n_channel)
+    _, messages_adjoint = kernels_of(n_channel)
     sphere_bar, radial_bar, atoms_bar = messages_adjoint(
         pairs.first[half],
         pairs.second[half],
