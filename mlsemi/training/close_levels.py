@@ -109,7 +109,7 @@ def differences(model: Model, targets: Sequence[Target], number: int) -> dict[st
     Parameters
     ----------
     model : Model
-        At its own start, where ``energy.out`` is zero.
+        At its start.
     targets : sequence of Target
         Records of the close level.
     number : int

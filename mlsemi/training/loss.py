@@ -11,6 +11,7 @@ from scipy.optimize import linear_sum_assignment
 
 from mlsemi.adjoint import Cotangent
 from mlsemi.eigen import ElectronicState
+from mlsemi.errors import InputError
 from mlsemi.ground import GroundState
 from mlsemi.training.dataset import Reference
 from mlsemi.units import FORCE_EV_ANGSTROM, HARTREE_EV
@@ -21,7 +22,6 @@ DENSITY_WIDTH = 0.1
 CHARGE_WIDTH = 0.03
 DIPOLE_WIDTH = 0.1
 ENERGY_WIDTH = 0.5 / HARTREE_EV
-FORCE_WIDTH = 1.0 / FORCE_EV_ANGSTROM
 """Errors beyond these widths (a.u.) count linearly; about twice the typical error."""
 
 
@@ -49,6 +49,8 @@ class LossWeights:
         Squared error of the total energy, per atom.
     forces : float
         Mean over atoms of the squared error of the force, where a record has forces.
+    force_width : float
+        Length of the error of a force beyond which it counts linearly, eV/angstrom.
     auxiliary : float
         Of energies, forces, charges and dipoles of the auxiliary surfaces, relative to those above.
     close : float
@@ -71,10 +73,15 @@ class LossWeights:
     dipole: float = 0.02
     energy: float = 0.3
     forces: float = 1.0
+    force_width: float = 0.2
     auxiliary: float = 1.0
     close: float = 1.0
     excited: float = 0.3
     strengths: float = 0.05
+
+    def __post_init__(self) -> None:
+        if self.force_width == 0.0:
+            raise InputError("force_width = 0, need a positive number")
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,5 +249,5 @@ def force_loss(
     loss (a.u.), errors (n_atom, 3), dL/d forces
     """
     error = forces - np.asarray(target.record.forces)
-    loss, bar = soft_square(error, FORCE_WIDTH, axis=1)
+    loss, bar = soft_square(error, weights.force_width / FORCE_EV_ANGSTROM, axis=1)
     return weights.forces * float(np.mean(loss)), error, weights.forces * bar / loss.size

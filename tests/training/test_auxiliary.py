@@ -111,6 +111,8 @@ def test_start_of_a_second_readout():
         assert start[PREFIX + "energy.atom"][species].sum() == pytest.approx(surface.energy)
     assert set(released(dict(MODEL.weights) | start)) == set(MODEL.weights)
     assert {base_name(name) for name in start} == set(READOUT)
+    assert MODEL.weights["energy.out"].any()
+    assert not start[PREFIX + "energy.out"].any()
 
 
 def test_file(tmp_path):

@@ -57,6 +57,7 @@ def test_entries_arrive(tmp_path):
         ("seed = 3", "threads = 0", "threads = 0"),
         ("seed = 3", "committee = -1", "committee = -1"),
         ("seed = 3", 'split = "atom"', "split = 'atom'"),
+        ("[loss]", "[loss]\nforce_width = 0.0", "force_width = 0"),
         ("seed = 3", 'elements = ["H", "Xy"]', "'Xy'"),
         ("seed = 3", 'elements = ["H", 6]', "elements"),
         ('["data.h5"]', '"data.h5"', "datasets = 'data.h5'"),

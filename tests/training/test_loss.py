@@ -16,7 +16,7 @@ from mlsemi.pairs import PairList
 from mlsemi.training.evaluation import batch_loss
 from mlsemi.training.force_matching import STEP, displaced, energy_gradient, forces_of
 from mlsemi.training.loss import LossWeights, Target, force_loss, structure_loss
-from mlsemi.units import HARTREE_EV
+from mlsemi.units import FORCE_EV_ANGSTROM, HARTREE_EV
 
 TEACHER = random_model(seed=1)
 STUDENT = Model(
@@ -61,13 +61,14 @@ def test_no_loss_at_the_truth():
             assert np.abs(value).max() < 1e-11
 
 
-OF_OTHER_FUNCTIONS = ("forces", "auxiliary", "close", "excited", "strengths")
+OF_OTHER_FUNCTIONS = ("forces", "force_width", "auxiliary", "close", "excited", "strengths")
 
 
 def test_each_weight_alone_gives_a_loss():
     """Every term counts, and terms add up with their weights."""
     ground = ground_of(STUDENT, STRUCTURES[0])
-    none = LossWeights(**{entry.name: 0.0 for entry in fields(LossWeights)})
+    zero = {entry.name: 0.0 for entry in fields(LossWeights)}
+    none = LossWeights(**zero | {"force_width": 1.0})
     parts = []
     for entry in fields(LossWeights):
         if entry.name in OF_OTHER_FUNCTIONS:
@@ -93,6 +94,13 @@ def test_loss_of_the_forces():
     assert_adjoint(
         lambda forces: force_loss(target, forces, EQUAL)[0], lambda y: (y * bar,), [student]
     )
+    lengths = np.linalg.norm(error, axis=1)
+    wide, narrow = (
+        force_loss(target, student, replace(EQUAL, force_width=width))[0] for width in (1e4, 1e-6)
+    )
+    assert wide == pytest.approx(np.mean(lengths**2), rel=1e-5)
+    narrow_width = 1e-6 / FORCE_EV_ANGSTROM
+    assert narrow == pytest.approx(2.0 * narrow_width * np.mean(lengths), rel=1e-4)
 
 
 def test_errors_are_model_minus_reference():
