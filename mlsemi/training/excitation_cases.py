@@ -41,6 +41,9 @@ A pair may change partners where its overlaps tie, at one half at most: the loss
 DEGENERATE = 2e-3
 """Model states closer than this (hartree) share their overlaps with a reference state."""
 
+TIE_BREAK = 1e-3
+"""Weight of the overlap that a state does not share, where sharing makes two equal."""
+
 N_MODEL = 20
 """Model states per multiplicity among which the reference states are looked for."""
 
@@ -200,7 +203,8 @@ def match(case: Case, states: ExcitedStates) -> tuple[np.ndarray, np.ndarray]:
     """Model state of each valence state of the reference, -1 where none resembles it, and weight.
 
     Hungarian assignment on squared overlaps of transition densities; degenerate model states
-    share theirs, since they may be rotated among each other.
+    share theirs, since they may be rotated among each other, and of those sharing the one that
+    overlaps most is taken.
 
     Returns
     -------
@@ -215,7 +219,7 @@ def match(case: Case, states: ExcitedStates) -> tuple[np.ndarray, np.ndarray]:
     overlap = np.tensordot(target, mine, ((1, 2), (1, 2))) ** 2
     together = np.abs(states.energies[:, None] - states.energies[None, :]) < DEGENERATE
     shared = overlap @ together
-    rows, columns = linear_sum_assignment(-shared)
+    rows, columns = linear_sum_assignment(-(shared + TIE_BREAK * overlap))
     weight[rows] = np.clip((shared[rows, columns] - SAME_STATE) / (SURELY_SAME - SAME_STATE), 0, 1)
     found[rows] = np.where(weight[rows] > 0.0, columns, -1)
     return found, weight

@@ -85,6 +85,19 @@ def test_loss_is_the_mean_over_matched_states(parameters, records):
     np.testing.assert_array_equal(match(case, states)[0], range(4))
 
 
+def test_degenerate_states_are_told_apart(parameters, records):
+    """States that share their overlaps still go to the partners that they overlap with most."""
+    state = singlepoint(records[0].structure, parameters=parameters).state
+    case = case_of(records[0], state)
+    states = excite_with(state, case.interaction(CONSTANTS), 4)
+    together = replace(
+        states,
+        energies=np.full(4, states.energies[0]),
+        amplitudes=np.array([states.amplitudes[k] for k in (2, 0, 3, 1)]),
+    )
+    np.testing.assert_array_equal(match(case, together)[0], [1, 3, 0, 2])
+
+
 def test_loss_of_strengths(parameters, records):
     """Bright states count by the log of their ratio, dark ones hardly or not at all."""
     found = []
