@@ -67,9 +67,9 @@ class TrainState:
                 group, _, weight = name.partition("/")
                 groups[group][weight] = value
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-            raise ParameterError(f"{path}: damaged checkpoint; use --fresh") from None
+            raise ParameterError(f"{path}: damaged checkpoint; remove it or use --fresh") from None
         if meta["stamp"] != stamp:
             raise ParameterError(
-                f"{path}: checkpoint of another configuration or dataset; use --fresh"
+                f"{path}: checkpoint of another configuration or dataset; remove it or use --fresh"
             )
         return cls(**groups, step=meta["step"], history=meta["history"], rng=meta["rng"])
