@@ -26,17 +26,18 @@ from mlsemi.outputs import complete_or_absent
 from mlsemi.pairs import PairList
 from mlsemi.representation.long_range import conserved_charges
 from mlsemi.structure import Structure
-from mlsemi.training.extra_maps import prefix_of, released
+from mlsemi.training.extra_maps import new_hidden_units, prefix_of, released
 from mlsemi.training.force_matching import displaced, energy_gradient
 from mlsemi.training.loss import (
     CHARGE_WIDTH,
     DIPOLE_WIDTH,
     ENERGY_WIDTH,
     LossWeights,
+    soft_force_square,
     soft_square,
 )
 from mlsemi.training.regression import atomic_parts
-from mlsemi.units import FORCE_EV_ANGSTROM, HARTREE_EV
+from mlsemi.units import HARTREE_EV
 
 READOUT = ("energy.atom", "energy.in", "energy.bias", "energy.out", "charge", "dipole.atom")
 """What a second readout has of its own (a linear energy has no ``energy.in`` and no bias)."""
@@ -200,11 +201,7 @@ def second_readout(model: Model, surfaces: Sequence[Surface], number: int) -> di
     out = {name: np.array(own[name]) for name in READOUT if name in own}
     structures, energies = [s.structure for s in surfaces], [s.energy for s in surfaces]
     out["energy.atom"], _ = atomic_parts(structures, energies, model.form.elements)
-    # other hidden units than those of the first readout
-    rng = np.random.default_rng(1 + number)
-    out |= {name: rng.permuted(out[name]) for name in ("energy.in", "energy.bias") if name in out}
-    if "energy.out" in out:
-        out["energy.out"] = np.zeros_like(out["energy.out"])
+    out |= new_hidden_units(model.weights, 1 + number)
     return {prefix_of("auxiliary", number) + name: value for name, value in out.items()}
 
 
@@ -238,7 +235,6 @@ def surface_loss(
     energies_bar, charges_bar = np.empty(pairs.n_atom), np.empty(pairs.n_atom)
     dipoles_bar = np.empty((pairs.n_atom, 3))
     moved, slopes = [], []
-    force_width = weights.force_width / FORCE_EV_ANGSTROM
     loss = 0.0
     for index, surface in enumerate(surfaces):
         rows, structure = pairs.atoms_of(index), surface.structure
@@ -246,7 +242,7 @@ def surface_loss(
         error = atom_energies[rows].sum() - surface.energy
         dipole = charges[rows] @ structure.positions + dipoles[rows].sum(axis=0)[XYZ]
         of_energy, energy_bar = soft_square(np.array([error]), ENERGY_WIDTH)
-        of_forces, forces_bar = soft_square(forces[index] - surface.forces, force_width, axis=1)
+        of_forces, forces_bar = soft_force_square(forces[index] - surface.forces, weights)
         of_charges, charge_bar = soft_square(charges[rows] - surface.charges, CHARGE_WIDTH)
         of_dipole, dipole_bar = soft_square(dipole - surface.dipole, DIPOLE_WIDTH, axis=0)
         loss += of_each * (

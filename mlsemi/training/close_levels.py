@@ -26,7 +26,7 @@ from mlsemi.model import Model
 from mlsemi.pairs import PairList
 from mlsemi.structure import Structure
 from mlsemi.training.evaluation import batch_loss
-from mlsemi.training.extra_maps import prefix_of, released
+from mlsemi.training.extra_maps import new_hidden_units, prefix_of, released
 from mlsemi.training.loss import LossWeights, Target
 from mlsemi.training.regression import atomic_parts
 
@@ -126,11 +126,7 @@ def differences(model: Model, targets: Sequence[Target], number: int) -> dict[st
     out["energy.atom"], _ = atomic_parts(
         [r.structure for r in records], missing, model.form.elements
     )
-    if "energy.in" in own:
-        rng = np.random.default_rng(101 + number)
-        out |= {name: rng.permuted(own[name]) for name in ("energy.in", "energy.bias")}
-    if "energy.out" in own:
-        out["energy.out"] = np.zeros_like(own["energy.out"])
+    out |= new_hidden_units(own, 101 + number)
     return {prefix_of("close", number) + name: value for name, value in out.items()}
 
 

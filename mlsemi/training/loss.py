@@ -157,6 +157,11 @@ def soft_square(
     return value if axis is None else value.squeeze(axis), 2.0 * error / root
 
 
+def soft_force_square(errors: np.ndarray, weights: LossWeights) -> tuple[np.ndarray, np.ndarray]:
+    """:func:`soft_square` of the errors of forces, (n_atom, 3), one value per atom."""
+    return soft_square(errors, weights.force_width / FORCE_EV_ANGSTROM, axis=1)
+
+
 def structure_loss(
     target: Target, ground: GroundState, weights: LossWeights
 ) -> tuple[float, Errors, Cotangent]:
@@ -249,5 +254,5 @@ def force_loss(
     loss (a.u.), errors (n_atom, 3), dL/d forces
     """
     error = forces - np.asarray(target.record.forces)
-    loss, bar = soft_square(error, weights.force_width / FORCE_EV_ANGSTROM, axis=1)
+    loss, bar = soft_force_square(error, weights)
     return weights.forces * float(np.mean(loss)), error, weights.forces * bar / loss.size
