@@ -7,6 +7,7 @@ the one line of an error go to standard error.
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -48,6 +49,7 @@ class OneLineErrors(TyperGroup):
         except OSError as error:
             if error.errno == errno.EPIPE:  # the reader of a pipe has gone: no error of ours
                 raise
+            drop_unwritten_output()
             fail(f"{error.filename or 'output'}: {error.strerror or error}")
         except ModuleNotFoundError as error:
             package = (error.name or "").partition(".")[0]
@@ -61,6 +63,14 @@ def fail(reason: str) -> NoReturn:
     """Say why on one line of standard error and exit with status 1."""
     typer.echo(f"mlsemi: error: {' '.join(reason.split())}", err=True)
     raise typer.Exit(1)
+
+
+def drop_unwritten_output() -> None:
+    """Let go of output that cannot be written: Python would try again, and complain, at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def warn(text: str) -> None:

@@ -53,8 +53,9 @@ def test_a_read_only_file_is_kept(tmp_path, monkeypatch):
 @pytest.mark.parametrize("arguments", [("info",), ("run", FORMALDEHYDE, "--json", "-")])
 def test_a_full_disk_is_one_line(arguments):
     command = [sys.executable, "-m", "mlsemi.cli", *arguments]
+    buffered = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
     with open("/dev/full", "w") as full:
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env=buffered)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("mlsemi: error: ")
     assert "Traceback" not in done.stderr
