@@ -129,9 +129,10 @@ def main() -> None:
         )
         for method, points in reversed(methods.items())
     }
+    energy_errors = dict(reversed(curves.items()))
     panels = [
         Panel("reference force / (eV/angstrom)", "error / (eV/angstrom)", forces, logarithmic=""),
-        Panel("relative energy / (kcal/mol)", "error / (kcal/mol)", curves, logarithmic=""),
+        Panel("relative energy / (kcal/mol)", "error / (kcal/mol)", energy_errors, logarithmic=""),
     ]
     save(figure_of(panels), report.HERE / "force_accuracy.png")
     report.write(
