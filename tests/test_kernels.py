@@ -146,6 +146,12 @@ def test_messages(pairs, rng):
         same(bar.reshape(arrays[n].shape), naive.adjoint(twin, arrays, n, out_bar))
 
 
+def test_message_kernels_of_two_sizes_have_two_names():
+    """Cached functions of one name get in each other's way, whatever they close over."""
+    names = {kernel.py_func.__qualname__ for n in (3, 5) for kernel in messages.kernels_of(n)}
+    assert len(names) == 4
+
+
 def test_couple(rng):
     arrays = [rng.normal(size=(4, N_HARMONIC, N_CHANNEL)) for _ in range(2)]
 

@@ -29,7 +29,7 @@ class Entry(NamedTuple):
 
 
 SOURCE = """
-def of_channels(K):
+def of_{size}_channels(K):
     def messages(first, second, sphere, weights, nodes):
         out = np.zeros_like(nodes)
         for p in range(first.size):
@@ -80,13 +80,16 @@ def message_kernels(
     """
     # the names of file and module let compiled code be cached beside this file until it changes
     space: dict[str, Any] = {"np": np, "__name__": __name__}
-    exec(compile(source_of(table), __file__, "exec"), space)
-    forward, adjoint = space["of_channels"](n_channel)
+    exec(compile(source_of(table, n_channel), __file__, "exec"), space)
+    forward, adjoint = space[f"of_{n_channel}_channels"](n_channel)
     return kernel(forward), kernel(adjoint)
 
 
-def source_of(table: Iterable[Entry]) -> str:
-    """Source of the two kernels as closures over the number of channels K."""
+def source_of(table: Iterable[Entry], n_channel: int) -> str:
+    """Source of the two kernels as closures over the number of channels K.
+
+    The number is in the name too: two cached functions of one name get in each other's way.
+    """
     entries = list(enumerate(table))
     harmonics, nodes, outs, paths = (_places(entries, n) for n in ("m", "node", "message", "path"))
 
@@ -128,7 +131,7 @@ def source_of(table: Iterable[Entry]) -> str:
         "node_of_j": node_of(by="j", to="i"),
         "node_of_i": node_of(by="i", to="j"),
     }
-    source = SOURCE
+    source = SOURCE.replace("{size}", str(n_channel))
     for name, lines in blocks.items():
         indent = source.split(f"{{{name}}}")[0].rsplit("\n", 1)[1]
         source = source.replace(f"{{{name}}}", f"\n{indent}".join(lines))
