@@ -26,13 +26,19 @@ SMALLEST, LARGEST = 3, 6
 CHILDREN = 60
 CANDIDATES = 1200
 
-FRAGILE = [
+STRAINED = [
     Chem.MolFromSmarts(pattern)
     for pattern in (
         "[O;X2]-[O;X2]", "[r3,r4,r5,r6]#*", "[R]=[R]=[R]", "[r3,r4;!$([#6])]=*",
-        "[r3]=[r3;!$([#6])]", "[r3](=*)(-[r3]=*)", "N-N-N", "N-N-O", "[N,O]-N-O",
-        "[OX2]-[NX2]=[NX2]", "[NX3]-[NX2]=[NX2;!$(N=[N+])]", "[O,N;H]-C#*", "[OX2H]-C(-[OX2])=*",
-        "[N+]#C-[O,N]",
+        "[r3]=[r3;!$([#6])]", "[r3](=*)(-[r3]=*)",
+    )
+]  # fmt: skip
+
+CHAINS = [
+    Chem.MolFromSmarts(pattern)
+    for pattern in (
+        "N-N-N", "N-N-O", "[N,O]-N-O", "[OX2]-[NX2]=[NX2]", "[NX3]-[NX2]=[NX2;!$(N=[N+])]",
+        "[O,N;H]-C#*", "[OX2H]-C(-[OX2])=*", "[N+]#C-[O,N]",
     )
 ]  # fmt: skip
 
@@ -63,15 +69,23 @@ def mutated(molecule: Chem.Mol, rng: random.Random) -> Chem.Mol | None:
     return saturated(out)
 
 
-def stable(molecule: Chem.Mol, largest: int = LARGEST, rings: int = 1) -> bool:
-    """Sensible, neither too large, nor with too many rings, nor in pieces, nor charged."""
+def whole(molecule: Chem.Mol, largest: int, rings: int) -> bool:
+    """Neither too large, nor with too many rings, nor in pieces, nor charged, nor strained."""
     return (
         SMALLEST <= molecule.GetNumHeavyAtoms() <= largest
         and molecule.GetRingInfo().NumRings() <= rings
         and Chem.GetFormalCharge(molecule) == 0
         and len(Chem.GetMolFrags(molecule)) == 1
+        and not any(molecule.HasSubstructMatch(pattern) for pattern in STRAINED)
+    )
+
+
+def stable(molecule: Chem.Mol, largest: int = LARGEST, rings: int = 1) -> bool:
+    """Whole and sensible, without fragile chains."""
+    return (
+        whole(molecule, largest, rings)
         and sensible(molecule)
-        and not any(molecule.HasSubstructMatch(pattern) for pattern in FRAGILE)
+        and not any(molecule.HasSubstructMatch(pattern) for pattern in CHAINS)
     )
 
 

@@ -24,7 +24,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from make_molecules import parents_of
-from make_small_molecules import child_of
+from make_small_molecules import child_of, whole
+from make_surface_molecules import CHARGED, RINGS
 from rdkit import Chem, RDLogger
 
 from mlsemi import singlepoint
@@ -36,7 +37,6 @@ from mlsemi.training.geometries import embed, inchikey, is_listed, seed_of
 from mlsemi.training.inputs import read_hashes
 from mlsemi.units import BOHR_ANGSTROM, FORCE_EV_ANGSTROM
 
-SMALLEST, RINGS = 3, 2
 CHILDREN = 6
 MOVED = 0.06 / BOHR_ANGSTROM
 """Standard deviation of the displacements, bohr."""
@@ -44,23 +44,14 @@ MOVED = 0.06 / BOHR_ANGSTROM
 WILDEST = 0.05
 """Part of the candidates, those of the largest disagreement, that is left out: they react."""
 
-IMPOSSIBLE = [
-    Chem.MolFromSmarts(pattern)
-    for pattern in (
-        "[O;X2]-[O;X2]", "[r3,r4,r5,r6]#*", "[R]=[R]=[R]", "[r3,r4;!$([#6])]=*",
-        "[r3]=[r3;!$([#6])]", "[r3](=*)(-[r3]=*)", "[#16;v4,v6;!$(S=O)]", "[*-;!$([O-][N+])]",
-    )
-]  # fmt: skip
+HYPERVALENT = Chem.MolFromSmarts("[#16;v4,v6;!$(S=O)]")
+"""Sulfur of four or six bonds that is no oxide."""
 
 
 def possible(molecule: Chem.Mol, largest: int) -> bool:
-    """Neither too large, nor with too many rings, nor in pieces, nor charged, nor hopeless."""
-    return (
-        SMALLEST <= molecule.GetNumHeavyAtoms() <= largest
-        and molecule.GetRingInfo().NumRings() <= RINGS
-        and Chem.GetFormalCharge(molecule) == 0
-        and len(Chem.GetMolFrags(molecule)) == 1
-        and not any(molecule.HasSubstructMatch(pattern) for pattern in IMPOSSIBLE)
+    """Whole, without charges or odd sulfur; chains of nitrogen and oxygen are welcome."""
+    return whole(molecule, largest, RINGS) and not any(
+        molecule.HasSubstructMatch(pattern) for pattern in (CHARGED, HYPERVALENT)
     )
 
 
@@ -116,7 +107,7 @@ def main() -> None:
     parser.add_argument("--exclude")
     parser.add_argument("--heavy-atoms", type=int, default=6)
     parser.add_argument("--candidates", type=int, default=12000)
-    parser.add_argument("-n", type=int, default=4000)
+    parser.add_argument("-n", type=int, default=2300)
     chosen = parser.parse_args()
     rng = random.Random(0)
     sets = [Parameters.load(name) for name in chosen.sets]
