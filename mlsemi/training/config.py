@@ -86,6 +86,22 @@ class Auxiliary:
 
 
 @dataclass(frozen=True)
+class Taught:
+    """Surfaces by the mean of several sets (:mod:`mlsemi.training.taught`).
+
+    Attributes
+    ----------
+    file : str
+        Relative to the config file; surfaces of training molecules take part.
+    share : float
+        Surfaces in a batch per record.
+    """
+
+    file: str
+    share: float = 1.0
+
+
+@dataclass(frozen=True)
 class Close:
     """Records of one level close to the reference (:mod:`mlsemi.training.close_levels`).
 
@@ -138,8 +154,8 @@ class TrainConfig:
         Dataset files, relative to the config file.
     output : str
         Folder of the finished parameter set, relative to the config file.
-    auxiliary, close, excited : tuple of Auxiliary, of Close, of Excited
-        One ``[[auxiliary]]``, ``[[close]]`` or ``[[excited]]`` table each.
+    auxiliary, taught, close, excited : tuple of Auxiliary, of Taught, of Close, of Excited
+        One ``[[auxiliary]]``, ``[[taught]]``, ``[[close]]`` or ``[[excited]]`` table each.
     start : str
         Parameter set that the run starts from (empty: from scratch), a folder relative to the
         config file or a name; its elements and its form are kept.
@@ -168,6 +184,7 @@ class TrainConfig:
     datasets: tuple[str, ...]
     output: str
     auxiliary: tuple[Auxiliary, ...] = ()
+    taught: tuple[Taught, ...] = ()
     close: tuple[Close, ...] = ()
     excited: tuple[Excited, ...] = ()
     start: str = ""
@@ -227,7 +244,12 @@ class TrainConfig:
         return ModelForm(tuple(number_of(text) for text in self.elements), **self.model)
 
 
-TABLES: dict[str, type] = {"auxiliary": Auxiliary, "close": Close, "excited": Excited}
+TABLES: dict[str, type] = {
+    "auxiliary": Auxiliary,
+    "taught": Taught,
+    "close": Close,
+    "excited": Excited,
+}
 """Entries that are lists of tables."""
 
 
@@ -245,8 +267,8 @@ def _with_tuples(table: dict[str, Any]) -> dict[str, Any]:
 MAY_BE_ZERO = ("committee",)
 """Whole numbers that may be zero although their default is not."""
 
-T = TypeVar("T", TrainConfig, Schedule, LossWeights, ModelForm, Auxiliary, Close, Excited)
-Table = TypeVar("Table", Auxiliary, Close, Excited)
+T = TypeVar("T", TrainConfig, Schedule, LossWeights, ModelForm, Auxiliary, Taught, Close, Excited)
+Table = TypeVar("Table", Auxiliary, Taught, Close, Excited)
 
 
 def _checked(entries: T) -> T:

@@ -21,8 +21,9 @@ from mlsemi.training.dataset import Reference, ReferenceDataset, frame_split_of,
 from mlsemi.training.excitation_cases import triplet_shift_of, with_singlets
 from mlsemi.training.excited_levels import ExcitedSet
 from mlsemi.training.loss import Target
+from mlsemi.training.taught import TaughtSet
 
-OtherSet = SurfaceSet | CloseSet | ExcitedSet
+OtherSet = SurfaceSet | TaughtSet | CloseSet | ExcitedSet
 
 
 class Parts(NamedTuple):
@@ -71,21 +72,23 @@ def other_methods(
     Raises
     ------
     InputError
-        If there are auxiliary surfaces but the energy does not read the features.
+        If there are surfaces but the energy does not read the features, or taught surfaces and
+        it is more than a readout.
     ParameterError
         If a file is missing, is no such file, or holds nothing to train on.
     """
-    if config.auxiliary and not config.form().readout:
-        raise InputError("auxiliary surfaces need features that the energy reads")
+    if (config.auxiliary or config.taught) and not config.form().readout:
+        raise InputError("surfaces need features that the energy reads")
+    if config.taught and config.form().band:
+        raise InputError("taught surfaces need an energy that is a readout alone")
     known = set(config.elements)
     sets: list[OtherSet] = []
     for number, table in enumerate(config.auxiliary):
-        path = base / table.file
-        surfaces = [s for s in load_surfaces(path) if _is_taught(s, known)]
-        if not surfaces:
-            raise ParameterError(f"{path}: holds no surface of a training molecule")
-        checksum = hashlib.sha256(path.read_bytes()).hexdigest()
+        surfaces, checksum = _surfaces(base / table.file, known)
         sets.append(SurfaceSet(table.file, number, table.share, surfaces, checksum))
+    for taught in config.taught:
+        surfaces, checksum = _surfaces(base / taught.file, known)
+        sets.append(TaughtSet(taught.file, taught.share, surfaces, checksum))
     for number, level in enumerate(config.close):
         dataset = ReferenceDataset.load(*(base / name for name in level.datasets))
         targets = [Target(r) for r in dataset if _is_taught(r, known)]
@@ -94,6 +97,14 @@ def other_methods(
             raise ParameterError(f"{name}: no record of a training molecule")
         sets.append(CloseSet(name, number, level.share, targets, dataset.checksum))
     return sets + [_excited_set(excited, base, known, start) for excited in config.excited]
+
+
+def _surfaces(path: Path, known: set[str]) -> tuple[list[Surface], str]:
+    """Surfaces of a file that may teach, and its checksum."""
+    surfaces = [s for s in load_surfaces(path) if _is_taught(s, known)]
+    if not surfaces:
+        raise ParameterError(f"{path}: holds no surface of a training molecule")
+    return surfaces, hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _excited_set(

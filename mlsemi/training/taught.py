@@ -1,0 +1,113 @@
+"""Taught surfaces: the model itself learns what several parameter sets say together.
+
+Energies and forces of many geometries by the mean of other sets (:mod:`mlsemi.training.teaching`)
+have the terms of theory eq 12 like those of the reference, for the same readout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from mlsemi.model import Model
+from mlsemi.pairs import PairList
+from mlsemi.training.auxiliary import Surface
+from mlsemi.training.force_matching import displaced, energy_gradient
+from mlsemi.training.loss import ENERGY_WIDTH, LossWeights, soft_force_square, soft_square
+from mlsemi.units import HARTREE_EV
+
+
+@dataclass(frozen=True, eq=False)
+class TaughtSet:
+    """Surfaces of the mean of several sets in a training run.
+
+    Attributes
+    ----------
+    kind : str
+        What such sets are called in the header of a parameter set.
+    name : str
+        Of their file, as in the recipe.
+    share : float
+        Surfaces in a batch per record.
+    surfaces : list of Surface
+    checksum : str
+        sha256 of their file.
+    """
+
+    kind: ClassVar[str] = "taught"
+
+    name: str
+    share: float
+    surfaces: list[Surface]
+    checksum: str
+
+    @property
+    def molecules(self) -> list[str]:
+        """Molecule of every surface."""
+        return [surface.molecule for surface in self.surfaces]
+
+    def start(self, model: Model) -> dict[str, np.ndarray]:
+        """No weights of its own."""
+        return {}
+
+    def loss(
+        self, model: Model, rows: Sequence[int], weights: LossWeights
+    ) -> tuple[float, dict[str, np.ndarray]]:
+        """Summed loss of some surfaces (eV^2) and its gradient.
+
+        Parameters
+        ----------
+        model : Model
+        rows : sequence of int
+            Which surfaces.
+        weights : LossWeights
+        """
+        loss, gradients = taught_loss(model, [self.surfaces[k] for k in rows], weights)
+        scale = HARTREE_EV**2
+        return scale * loss, {name: scale * value for name, value in gradients.items()}
+
+
+def taught_loss(
+    model: Model, surfaces: Sequence[Surface], weights: LossWeights
+) -> tuple[float, dict[str, np.ndarray]]:
+    """Summed loss of the energies and forces of some surfaces, and its gradient.
+
+    Parameters
+    ----------
+    model : Model
+        Whose energy is a readout of the features.
+    surfaces : sequence of Surface
+    weights : LossWeights
+
+    Returns
+    -------
+    loss (a.u.), gradients of all weights
+    """
+    pairs = PairList.of([s.structure for s in surfaces], model.form.elements, model.form.cutoff)
+    atom_energies, record = model.predict_energies(pairs)
+    forces = pairs.by_structure(-model.energy_slope(pairs, record))
+    energies_bar = np.empty(pairs.n_atom)
+    moved, slopes = [], []
+    loss = 0.0
+    for index, surface in enumerate(surfaces):
+        rows, structure = pairs.atoms_of(index), surface.structure
+        error = atom_energies[rows].sum() - surface.energy
+        of_energy, energy_bar = soft_square(np.array([error]), ENERGY_WIDTH)
+        of_forces, forces_bar = soft_force_square(forces[index] - surface.forces, weights)
+        loss += (
+            weights.energy * float(of_energy[0]) + weights.forces * float(of_forces.sum())
+        ) / structure.n_atom
+        energies_bar[rows] = weights.energy * float(energy_bar[0]) / structure.n_atom
+        if beside := displaced(structure, weights.forces * forces_bar / structure.n_atom):
+            moved.append(beside[0])
+            slopes.append(beside[1])
+            energies_bar[rows] -= beside[1]
+    gradients = {name: np.zeros_like(value) for name, value in model.weights.items()}
+    gradients |= model.adjoint(pairs, record, None, energies_bar, np.zeros((pairs.n_atom, 3)))[0]
+    if moved:
+        for name, value in energy_gradient(model, moved, slopes).items():
+            gradients[name] = gradients[name] + value
+    return loss, gradients
