@@ -181,7 +181,11 @@ def select(
 
 def surfaces(
     inputs: Annotated[
-        list[Path], typer.Argument(metavar="LIST", help="SMILES text files, one per line.")
+        list[Path],
+        typer.Argument(
+            metavar="INPUT",
+            help="SMILES text files, one per line; with --teacher files of surfaces (.h5).",
+        ),
     ],
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE.h5", help="File to write.")
@@ -200,6 +204,14 @@ def surfaces(
             "the geometry where the set is least at home.",
         ),
     ] = None,
+    teacher: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME|PATH",
+            help="The mean of two or more parameter sets instead, near the geometries of other "
+            "surfaces. Repeatable.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 1,
     processes: Annotated[
         int | None,
@@ -211,17 +223,25 @@ def surfaces(
 
     Only training molecules are computed. Named under 'auxiliary' in a training recipe, the file
     teaches the features what neighbours do to an atom, where reference calculations are few.
-    With --dynamics it tells 'mlsemi reference' which geometries a set should learn next.
+    With --dynamics it tells 'mlsemi reference' which geometries a set should learn next. With
+    --teacher the results are the mean of finished sets: named under 'taught' they teach the next.
 
     \b
     mlsemi surfaces molecules.smi -o gfn2.h5
     mlsemi surfaces molecules.smi -o strange.h5 --dynamics organic-1
     mlsemi reference strange.h5 -o learn.h5 --basis def2-svp --grid 1 --forces --lean
+    mlsemi surfaces gfn2.h5 -o taught.h5 --teacher organic-1 --teacher runs/mine
     """  # noqa: D301 (click reads the backspace: do not rewrap)
     from mlsemi.outputs import check_distinct
     from mlsemi.training.surface_lists import surfaces_of_list
+    from mlsemi.training.teaching import teach
 
+    if teacher and dynamics:
+        raise typer.BadParameter("give --teacher or --dynamics, not both")
     check_distinct([*inputs, *([exclude] if exclude else [])], [output])
+    if teacher:
+        teach(inputs, output, teacher, exclude, seed, processes, quiet)
+        return
     surfaces_of_list(inputs, output, exclude, dynamics, seed, processes, quiet)
 
 

@@ -57,7 +57,7 @@ def jobs_of(
     if suffix not in DATASET_SUFFIXES:
         found = _jobs_of_file(path, frames)
     elif _holds_surfaces(path):
-        surfaces = [s for s in load_surfaces(Path(path)) if _hash(s.molecule) not in excluded]
+        surfaces = [s for s in load_surfaces(Path(path)) if hash_of(s.molecule) not in excluded]
         return _jobs_of_surfaces(surfaces, seed)
     else:
         found = _jobs_of_dataset(path)
@@ -97,7 +97,8 @@ def _heavy_atoms(job: Job) -> int:
     return int(Chem.MolFromSmiles(job.label).GetNumHeavyAtoms())
 
 
-def _hash(molecule: str) -> str:
+def hash_of(molecule: str) -> str:
+    """sha256 of an InChIKey, as lists of molecules to leave out hold it."""
     return hashlib.sha256(molecule.encode()).hexdigest()
 
 

@@ -28,6 +28,7 @@ from mlsemi.structure import Structure
 from mlsemi.training.auxiliary import Surface, load_surfaces, save_surfaces
 from mlsemi.training.commands import available_cores
 from mlsemi.training.geometries import seed_of
+from mlsemi.training.inputs import hash_of, read_hashes
 from mlsemi.training.workers import process_pool
 from mlsemi.units import BOHR_ANGSTROM
 
@@ -113,6 +114,7 @@ def teach(
     inputs: Sequence[str | os.PathLike[str]],
     output: str | os.PathLike[str],
     teachers: Sequence[str],
+    exclude: str | os.PathLike[str] | None = None,
     seed: int = 1,
     processes: int | None = None,
     quiet: bool = False,
@@ -127,6 +129,8 @@ def teach(
         HDF5 file to write, see :mod:`mlsemi.training.auxiliary`.
     teachers : sequence of str
         Names or paths of two sets or more.
+    exclude : path, optional
+        sha256(InChIKey) of molecules to leave out.
     seed : int
         Of all random numbers.
     processes : int, optional
@@ -151,15 +155,12 @@ def teach(
         raise InputError("the mean of sets needs two teachers or more")
     check_writable(output)
     sets = [Parameters.load(name) for name in teachers]
-    molecules: dict[str, list[Surface]] = {}
-    for path in inputs:
-        for surface in load_surfaces(Path(path)):
-            molecules.setdefault(surface.molecule, []).append(surface)
+    molecules = surfaces_by_molecule(inputs, read_hashes(exclude))
     console = Console(stderr=True, quiet=quiet)
     of_molecule = partial(taught_of_molecule, seed=seed, teachers=list(teachers))
     try:
         with process_pool(processes or available_cores()) as pool:
-            work = pool.map(of_molecule, molecules.values(), chunksize=16)
+            work = pool.map(of_molecule, molecules, chunksize=16)
             shown = track(work, "geometries", len(molecules), console=console, disable=quiet)
             found = [one for some in shown for one in some]
     except BrokenProcessPool:
@@ -174,3 +175,15 @@ def teach(
         n_molecule = len({surface.molecule for surface in kept})
         console.print(f"{output}: {len(kept)} geometries of {n_molecule} molecules")
     return kept
+
+
+def surfaces_by_molecule(
+    inputs: Sequence[str | os.PathLike[str]], excluded: frozenset[str]
+) -> list[list[Surface]]:
+    """Surfaces of some files, those of one molecule together."""
+    molecules: dict[str, list[Surface]] = {}
+    for path in inputs:
+        for surface in load_surfaces(Path(path)):
+            if hash_of(surface.molecule) not in excluded:
+                molecules.setdefault(surface.molecule, []).append(surface)
+    return list(molecules.values())
