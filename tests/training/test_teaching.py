@@ -1,6 +1,7 @@
 """Taught surfaces: the mean of sets, their loss and its gradient, and what training makes of it."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,7 +23,8 @@ from mlsemi.training.parts import other_methods
 from mlsemi.training.taught import taught_loss
 from mlsemi.training.teaching import LARGEST_MOVE, teach
 
-TEACHERS = ["organic-1", "organic-1-ground"]
+SETS = Path(__file__).parents[2] / "parameters"
+TEACHERS = ["organic-1", str(SETS / "organic-1-ground")]
 WEIGHTS = LossWeights(forces=2.0)
 
 
