@@ -46,8 +46,9 @@ FLOORS = """
     training.checkpoint training.extra_maps training.auxiliary training.evaluation
     training.close_levels training.taught training.excitation_cases training.excited_levels
     training.parts training.batches training.committee_fit training.release training.fit
-    training.validate training.calibrate training.excitation_fit training.moment_fit training.inputs training.commands
-    training.relaxations training.exploration training.surface_lists training.teaching
+    training.validate training.calibrate training.excitation_fit training.moment_fit
+    training.inputs training.commands training.relaxations training.exploration
+    training.surface_lists training.teaching
     training
     inventory terminal jobs cli_training cli_export cli
 """.split()  # noqa: SIM905
