@@ -13,6 +13,7 @@ from mlsemi.intensities import with_strengths
 from mlsemi.model import Model
 from mlsemi.pairs import PairList
 from mlsemi.singlepoint import singlepoint
+from mlsemi.training.auxiliary import Surface
 from mlsemi.training.dataset import Reference, ReferenceDataset, split_of
 from mlsemi.training.excitation_cases import case_of
 from mlsemi.training.force_matching import forces_of
@@ -41,6 +42,23 @@ def lesson(model, structure, molecule, label="lesson"):
         charges_lowdin=ground.charges,
         forces=forces_of(model, pairs, prediction, record, [ground], [0])[0],
     )
+
+
+def random_surfaces(molecules, seed=0):
+    """Two geometries per molecule, with energies, forces, charges and dipoles of no method."""
+    rng = np.random.default_rng(seed)
+    return [
+        Surface(
+            s,
+            float(rng.normal()),
+            0.1 * rng.normal(size=(s.n_atom, 3)),
+            0.1 * rng.normal(size=s.n_atom),
+            rng.normal(size=3),
+            molecule,
+        )
+        for molecule in molecules
+        for s in (distorted("H2CO"), distorted("CH3OH"))
+    ]
 
 
 def excited_lesson(parameters, structure, molecule, constants):

@@ -20,7 +20,7 @@ import numpy as np
 
 from mlsemi.errors import ParameterError
 from mlsemi.heads import atom_dipoles
-from mlsemi.model import Model
+from mlsemi.model import Model, ModelRecord
 from mlsemi.observables import XYZ
 from mlsemi.outputs import complete_or_absent
 from mlsemi.pairs import PairList
@@ -229,45 +229,89 @@ def surface_loss(
     second = _reading(model, number)
     pairs = PairList.of([s.structure for s in surfaces], model.form.elements, model.form.cutoff)
     atom_energies, record = second.predict_energies(pairs)
-    forces = pairs.by_structure(-second.energy_slope(pairs, record))
+    loss, energies_bar, beside = energy_and_force_loss(
+        second, pairs, record, atom_energies, surfaces, weights, weights.auxiliary
+    )
     charges = conserved_charges(pairs, record.features.nodes[:, 0], second.weights)
     dipoles = atom_dipoles(pairs, record.features.nodes, second.weights)
-    energies_bar, charges_bar = np.empty(pairs.n_atom), np.empty(pairs.n_atom)
-    dipoles_bar = np.empty((pairs.n_atom, 3))
-    moved, slopes = [], []
-    loss = 0.0
+    charges_bar, dipoles_bar = np.empty(pairs.n_atom), np.empty((pairs.n_atom, 3))
     for index, surface in enumerate(surfaces):
         rows, structure = pairs.atoms_of(index), surface.structure
         of_each = weights.auxiliary / structure.n_atom
-        error = atom_energies[rows].sum() - surface.energy
         dipole = charges[rows] @ structure.positions + dipoles[rows].sum(axis=0)[XYZ]
-        of_energy, energy_bar = soft_square(np.array([error]), ENERGY_WIDTH)
-        of_forces, forces_bar = soft_force_square(forces[index] - surface.forces, weights)
         of_charges, charge_bar = soft_square(charges[rows] - surface.charges, CHARGE_WIDTH)
         of_dipole, dipole_bar = soft_square(dipole - surface.dipole, DIPOLE_WIDTH, axis=0)
         loss += of_each * (
-            weights.energy * float(of_energy[0])
-            + weights.forces * float(of_forces.sum())
-            + weights.charges * float(of_charges.sum())
-            + weights.dipole * float(of_dipole.sum())
+            weights.charges * float(of_charges.sum()) + weights.dipole * float(of_dipole.sum())
         )
         dipole_bar = of_each * weights.dipole * dipole_bar
         charges_bar[rows] = (
             of_each * weights.charges * charge_bar + structure.positions @ dipole_bar
         )
         dipoles_bar[np.ix_(rows, XYZ)] = dipole_bar
-        energies_bar[rows] = of_each * weights.energy * float(energy_bar[0])
-        if beside := displaced(structure, of_each * weights.forces * forces_bar):
-            moved.append(beside[0])
-            slopes.append(beside[1])
-            energies_bar[rows] -= beside[1]
     gradients, _ = second.adjoint(
         pairs, record, None, energies_bar, dipoles_bar, charges_bar=charges_bar
     )
-    if moved:
-        for name, value in energy_gradient(second, moved, slopes).items():
-            gradients[name] += value
-    return loss, _reading_adjoint(model, number, gradients)
+    return loss, _reading_adjoint(model, number, with_forces(second, beside, gradients))
+
+
+def energy_and_force_loss(
+    model: Model,
+    pairs: PairList,
+    record: ModelRecord,
+    atom_energies: np.ndarray,
+    surfaces: Sequence[Surface],
+    weights: LossWeights,
+    scale: float = 1.0,
+) -> tuple[float, np.ndarray, list[tuple[Structure, float]]]:
+    """Energy and force terms of theory eq 12, summed over surfaces.
+
+    Parameters
+    ----------
+    model : Model
+        Whose energy is a readout of the features.
+    pairs : PairList
+        Of the structures of the surfaces.
+    record, atom_energies
+        Results of ``model.predict_energies(pairs)``.
+    surfaces : sequence of Surface
+    weights : LossWeights
+    scale : float
+        Of all terms.
+
+    Returns
+    -------
+    loss (a.u.), cotangents (n_atom,) of the energies of the atoms, and the displaced geometries of
+    theory eq 14 with the cotangents of their energies (for :func:`with_forces`)
+    """
+    forces = pairs.by_structure(-model.energy_slope(pairs, record))
+    energies_bar, beside = np.empty(pairs.n_atom), []
+    loss = 0.0
+    for index, surface in enumerate(surfaces):
+        rows, structure = pairs.atoms_of(index), surface.structure
+        of_each = scale / structure.n_atom
+        error = atom_energies[rows].sum() - surface.energy
+        of_energy, energy_bar = soft_square(np.array([error]), ENERGY_WIDTH)
+        of_forces, forces_bar = soft_force_square(forces[index] - surface.forces, weights)
+        loss += of_each * (
+            weights.energy * float(of_energy[0]) + weights.forces * float(of_forces.sum())
+        )
+        energies_bar[rows] = of_each * weights.energy * float(energy_bar[0])
+        if moved := displaced(structure, of_each * weights.forces * forces_bar):
+            beside.append(moved)
+            energies_bar[rows] -= moved[1]
+    return loss, energies_bar, beside
+
+
+def with_forces(
+    model: Model, beside: Sequence[tuple[Structure, float]], gradients: dict[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Gradients of the weights with the part of the displaced geometries added (theory eq 14)."""
+    if not beside:
+        return gradients
+    structures, slopes = zip(*beside, strict=True)
+    added = energy_gradient(model, structures, slopes)
+    return gradients | {name: gradients[name] + value for name, value in added.items()}
 
 
 def _reading(model: Model, number: int) -> Model:

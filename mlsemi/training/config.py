@@ -71,23 +71,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Auxiliary:
-    """Auxiliary surfaces of one method (:mod:`mlsemi.training.auxiliary`).
-
-    Attributes
-    ----------
-    file : str
-        Relative to the config file; surfaces of training molecules take part.
-    share : float
-        Surfaces in a batch per record.
-    """
-
-    file: str
-    share: float = 1.0
-
-
-@dataclass(frozen=True)
-class Taught:
-    """Surfaces by the mean of several sets (:mod:`mlsemi.training.taught`).
+    """Surfaces of one method (:mod:`mlsemi.training.auxiliary`, :mod:`mlsemi.training.taught`).
 
     Attributes
     ----------
@@ -154,8 +138,10 @@ class TrainConfig:
         Dataset files, relative to the config file.
     output : str
         Folder of the finished parameter set, relative to the config file.
-    auxiliary, taught, close, excited : tuple of Auxiliary, of Taught, of Close, of Excited
-        One ``[[auxiliary]]``, ``[[taught]]``, ``[[close]]`` or ``[[excited]]`` table each.
+    auxiliary, taught : tuple of Auxiliary
+        One ``[[auxiliary]]`` or ``[[taught]]`` table each.
+    close, excited : tuple of Close, of Excited
+        One ``[[close]]`` or ``[[excited]]`` table each.
     start : str
         Parameter set that the run starts from (empty: from scratch), a folder relative to the
         config file or a name; its elements and its form are kept.
@@ -184,7 +170,7 @@ class TrainConfig:
     datasets: tuple[str, ...]
     output: str
     auxiliary: tuple[Auxiliary, ...] = ()
-    taught: tuple[Taught, ...] = ()
+    taught: tuple[Auxiliary, ...] = ()
     close: tuple[Close, ...] = ()
     excited: tuple[Excited, ...] = ()
     start: str = ""
@@ -246,7 +232,7 @@ class TrainConfig:
 
 TABLES: dict[str, type] = {
     "auxiliary": Auxiliary,
-    "taught": Taught,
+    "taught": Auxiliary,
     "close": Close,
     "excited": Excited,
 }
@@ -267,8 +253,8 @@ def _with_tuples(table: dict[str, Any]) -> dict[str, Any]:
 MAY_BE_ZERO = ("committee",)
 """Whole numbers that may be zero although their default is not."""
 
-T = TypeVar("T", TrainConfig, Schedule, LossWeights, ModelForm, Auxiliary, Taught, Close, Excited)
-Table = TypeVar("Table", Auxiliary, Taught, Close, Excited)
+T = TypeVar("T", TrainConfig, Schedule, LossWeights, ModelForm, Auxiliary, Close, Excited)
+Table = TypeVar("Table", Auxiliary, Close, Excited)
 
 
 def _checked(entries: T) -> T:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import track
@@ -21,6 +22,9 @@ from mlsemi.training.exploration import explored_surfaces
 from mlsemi.training.inputs import read_hashes
 from mlsemi.training.relaxations import relaxation_surfaces
 from mlsemi.training.workers import process_pool
+
+Item = TypeVar("Item")
+Found = TypeVar("Found")
 
 
 def surfaces_of_list(
@@ -74,13 +78,7 @@ def surfaces_of_list(
         surfaces_of = partial(explored_surfaces, parameters=dynamics)
     labels = molecules_of(inputs, read_hashes(exclude))
     console = Console(stderr=True, quiet=quiet)
-    try:
-        with process_pool(processes or available_cores()) as pool:
-            work = pool.map(surfaces_of, labels, [seed] * len(labels), chunksize=4)
-            shown = track(work, "surfaces", total=len(labels), console=console, disable=quiet)
-            surfaces = [surface for some in shown for surface in some]
-    except BrokenProcessPool:
-        raise MlsemiError("a worker process died: use fewer --processes") from None
+    surfaces = together(partial(surfaces_of, seed=seed), labels, processes, console)
     if not surfaces:
         what = "a geometry" if dynamics is None else f"a geometry that is strange to {dynamics}"
         raise InputError(f"no training molecule in the lists gives {what}")
@@ -92,6 +90,28 @@ def surfaces_of_list(
             f"{len(labels) - n_molecule} molecules gave none"
         )
     return surfaces
+
+
+def together(
+    find: Callable[[Item], list[Found]],
+    items: Sequence[Item],
+    processes: int | None,
+    console: Console,
+) -> list[Found]:
+    """What ``find`` gives for every item, in their order, by worker processes, with progress.
+
+    Raises
+    ------
+    MlsemiError
+        If a worker process dies.
+    """
+    try:
+        with process_pool(processes or available_cores()) as pool:
+            work = pool.map(find, items, chunksize=4)
+            shown = track(work, "surfaces", len(items), console=console, disable=console.quiet)
+            return [one for some in shown for one in some]
+    except BrokenProcessPool:
+        raise MlsemiError("a worker process died: use fewer --processes") from None
 
 
 def molecules_of(

@@ -14,9 +14,8 @@ import numpy as np
 
 from mlsemi.model import Model
 from mlsemi.pairs import PairList
-from mlsemi.training.auxiliary import Surface
-from mlsemi.training.force_matching import displaced, energy_gradient
-from mlsemi.training.loss import ENERGY_WIDTH, LossWeights, soft_force_square, soft_square
+from mlsemi.training.auxiliary import Surface, energy_and_force_loss, with_forces
+from mlsemi.training.loss import LossWeights
 from mlsemi.units import HARTREE_EV
 
 
@@ -88,26 +87,9 @@ def taught_loss(
     """
     pairs = PairList.of([s.structure for s in surfaces], model.form.elements, model.form.cutoff)
     atom_energies, record = model.predict_energies(pairs)
-    forces = pairs.by_structure(-model.energy_slope(pairs, record))
-    energies_bar = np.empty(pairs.n_atom)
-    moved, slopes = [], []
-    loss = 0.0
-    for index, surface in enumerate(surfaces):
-        rows, structure = pairs.atoms_of(index), surface.structure
-        error = atom_energies[rows].sum() - surface.energy
-        of_energy, energy_bar = soft_square(np.array([error]), ENERGY_WIDTH)
-        of_forces, forces_bar = soft_force_square(forces[index] - surface.forces, weights)
-        loss += (
-            weights.energy * float(of_energy[0]) + weights.forces * float(of_forces.sum())
-        ) / structure.n_atom
-        energies_bar[rows] = weights.energy * float(energy_bar[0]) / structure.n_atom
-        if beside := displaced(structure, weights.forces * forces_bar / structure.n_atom):
-            moved.append(beside[0])
-            slopes.append(beside[1])
-            energies_bar[rows] -= beside[1]
+    loss, energies_bar, beside = energy_and_force_loss(
+        model, pairs, record, atom_energies, surfaces, weights
+    )
     gradients = {name: np.zeros_like(value) for name, value in model.weights.items()}
     gradients |= model.adjoint(pairs, record, None, energies_bar, np.zeros((pairs.n_atom, 3)))[0]
-    if moved:
-        for name, value in energy_gradient(model, moved, slopes).items():
-            gradients[name] = gradients[name] + value
-    return loss, gradients
+    return loss, with_forces(model, beside, gradients)

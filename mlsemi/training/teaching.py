@@ -1,10 +1,10 @@
 """What several parameter sets say together, as surfaces for another to learn from.
 
 Sets that were trained from different starts err in part independently, most of all where the data
-say little, so the mean of their results is better than any of them (for the errors of two releases
-a correlation of 0.7 was found). The mean can be had for any geometry and costs no reference
-calculation: a set that learns it on many geometries keeps most of the gain (knowledge distillation:
-Hinton, Vinyals and Dean, arXiv:1503.02531). How it learns is in :mod:`mlsemi.training.taught`.
+say little, so the mean of their results is better than any of them. The mean can be had for any
+geometry and costs no reference calculation: a set that learns it on many geometries keeps part of
+the gain (knowledge distillation: Hinton, Vinyals and Dean, arXiv:1503.02531). How it learns is in
+:mod:`mlsemi.training.taught`.
 """
 
 from __future__ import annotations
@@ -12,13 +12,11 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
-from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
-from rich.progress import track
 
 from mlsemi import singlepoint
 from mlsemi.errors import DomainWarning, InputError, MlsemiError
@@ -26,10 +24,9 @@ from mlsemi.outputs import check_writable
 from mlsemi.parameters import Parameters
 from mlsemi.structure import Structure
 from mlsemi.training.auxiliary import Surface, load_surfaces, save_surfaces
-from mlsemi.training.commands import available_cores
 from mlsemi.training.geometries import seed_of
 from mlsemi.training.inputs import hash_of, read_hashes
-from mlsemi.training.workers import process_pool
+from mlsemi.training.surface_lists import together
 from mlsemi.units import BOHR_ANGSTROM
 
 GEOMETRIES = 2
@@ -158,13 +155,7 @@ def teach(
     molecules = surfaces_by_molecule(inputs, read_hashes(exclude))
     console = Console(stderr=True, quiet=quiet)
     of_molecule = partial(taught_of_molecule, seed=seed, teachers=list(teachers))
-    try:
-        with process_pool(processes or available_cores()) as pool:
-            work = pool.map(of_molecule, molecules, chunksize=16)
-            shown = track(work, "geometries", len(molecules), console=console, disable=quiet)
-            found = [one for some in shown for one in some]
-    except BrokenProcessPool:
-        raise MlsemiError("a worker process died: use fewer --processes") from None
+    found = together(of_molecule, molecules, processes, console)
     if not found:
         raise InputError("no geometry has an answer of all teachers")
     limit = np.quantile([distance for _, distance in found], 1.0 - QUARREL)

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from harness import derivative
-from molecules import FORMS, distorted, learned, random_model
-from teacher import lessons, named_in
+from molecules import FORMS, learned, random_model
+from teacher import lessons, named_in, random_surfaces
 
 from mlsemi.errors import InputError, ParameterError
 from mlsemi.model import Model
@@ -16,7 +16,6 @@ from mlsemi.pairs import PairList
 from mlsemi.training.auxiliary import (
     DECIMALS,
     READOUT,
-    Surface,
     load_surfaces,
     save_surfaces,
     second_readout,
@@ -34,21 +33,9 @@ NUMBER = 1
 PREFIX = prefix_of("auxiliary", NUMBER)
 
 
-def surfaces(seed=0):
+def surfaces():
     """Two molecules with energies, forces, charges and dipoles that no model has."""
-    rng = np.random.default_rng(seed)
-    structures = [distorted("H2CO"), distorted("CH3OH")]
-    return [
-        Surface(
-            s,
-            float(rng.normal()),
-            0.1 * rng.normal(size=(s.n_atom, 3)),
-            0.1 * rng.normal(size=s.n_atom),
-            rng.normal(size=3),
-            "A" * 14,
-        )
-        for s in structures
-    ]
+    return random_surfaces(["A" * 14])
 
 
 def with_second(model, seed=1):

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from harness import derivative
-from molecules import FORMS, distorted, learned, random_model
-from teacher import lessons, named_in
+from molecules import FORMS, learned, random_model
+from teacher import lessons, named_in, random_surfaces
 from typer.testing import CliRunner
 
 from mlsemi import singlepoint
@@ -15,8 +15,8 @@ from mlsemi.cli import app
 from mlsemi.errors import InputError, ParameterError
 from mlsemi.model import Model
 from mlsemi.parameters import Parameters
-from mlsemi.training.auxiliary import Surface, load_surfaces, save_surfaces
-from mlsemi.training.config import Taught, TrainConfig
+from mlsemi.training.auxiliary import load_surfaces, save_surfaces
+from mlsemi.training.config import Auxiliary, TrainConfig
 from mlsemi.training.fit import fit
 from mlsemi.training.loss import LossWeights
 from mlsemi.training.parts import other_methods
@@ -28,26 +28,9 @@ TEACHERS = ["organic-1", str(SETS / "organic-1-ground")]
 WEIGHTS = LossWeights(forces=2.0)
 
 
-def surfaces(molecules, seed=0):
-    """Two geometries per molecule, with energies, forces, charges and dipoles of no method."""
-    rng = np.random.default_rng(seed)
-    return [
-        Surface(
-            s,
-            float(rng.normal()),
-            0.1 * rng.normal(size=(s.n_atom, 3)),
-            0.1 * rng.normal(size=s.n_atom),
-            rng.normal(size=3),
-            molecule,
-        )
-        for molecule in molecules
-        for s in (distorted("H2CO"), distorted("CH3OH"))
-    ]
-
-
 @pytest.mark.parametrize("kind", ["nonlinear", "local", "linear"])
 def test_gradient_of_all_weights(kind):
-    model, given = random_model(FORMS[kind], seed=7), surfaces("A")
+    model, given = random_model(FORMS[kind], seed=7), random_surfaces("A")
     loss, gradients = taught_loss(model, given, WEIGHTS)
     assert loss > 0.0
     assert set(gradients) == set(model.weights)
@@ -68,7 +51,7 @@ def test_gradient_of_all_weights(kind):
 def taught(tmp_path_factory):
     """A file of surfaces of three molecules, and what two sets say near them."""
     folder = tmp_path_factory.mktemp("teaching")
-    save_surfaces(folder / "given.h5", surfaces("ABC"))
+    save_surfaces(folder / "given.h5", random_surfaces("ABC"))
     teach([folder / "given.h5"], folder / "taught.h5", TEACHERS, processes=1, quiet=True)
     return folder
 
@@ -107,13 +90,13 @@ def test_training_with_taught_surfaces(tmp_path):
     """They teach the model itself, and only training molecules take part."""
     lessons(random_model(seed=12)).save(tmp_path / "lessons.h5")
     molecules = [*named_in("train", 2), *named_in("test", 1)]
-    save_surfaces(tmp_path / "taught.h5", surfaces(molecules))
+    save_surfaces(tmp_path / "taught.h5", random_surfaces(molecules))
     config = TrainConfig(
         name="student",
         datasets=("lessons.h5",),
         output="student",
         committee=0,
-        taught=(Taught("taught.h5", 0.5),),
+        taught=(Auxiliary("taught.h5", 0.5),),
     ).with_changes(epochs=2)
     (one,) = other_methods(config, tmp_path)
     assert set(one.molecules) == set(molecules[:2])
@@ -126,7 +109,7 @@ def test_training_with_taught_surfaces(tmp_path):
     [({"energy": "band"}, "energy reads"), ({"energy": "band+readout"}, "readout alone")],
 )
 def test_taught_surfaces_need_an_energy_of_features_alone(tmp_path, model, message):
-    config = TrainConfig("x", (), "x", taught=(Taught("taught.h5"),), model=model)
+    config = TrainConfig("x", (), "x", taught=(Auxiliary("taught.h5"),), model=model)
     with pytest.raises(InputError, match=message):
         other_methods(config, tmp_path)
 
@@ -160,6 +143,6 @@ def test_released_set_keeps_who_taught():
 
 
 def test_missing_file_of_taught_surfaces(tmp_path):
-    config = TrainConfig("x", (), "x", taught=(Taught("none.h5"),))
+    config = TrainConfig("x", (), "x", taught=(Auxiliary("none.h5"),))
     with pytest.raises(ParameterError, match=r"none\.h5"):
         other_methods(config, tmp_path)
