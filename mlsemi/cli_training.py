@@ -204,6 +204,13 @@ def surfaces(
             "the geometry where the set is least at home.",
         ),
     ] = None,
+    breaking: Annotated[
+        bool,
+        typer.Option(
+            "--breaking",
+            help="Pull bonds apart instead: unrestricted reference energies and forces.",
+        ),
+    ] = False,
     teacher: Annotated[
         list[str] | None,
         typer.Option(
@@ -212,6 +219,9 @@ def surfaces(
             "surfaces. Repeatable.",
         ),
     ] = None,
+    method: Annotated[str, typer.Option(help="With --breaking: functional.")] = "b3lyp",
+    basis: Annotated[str, typer.Option(help="With --breaking: basis set.")] = "def2-tzvp",
+    grid: Annotated[int, typer.Option(min=0, max=9, help="With --breaking: grid level.")] = 2,
     seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 1,
     processes: Annotated[
         int | None,
@@ -225,24 +235,34 @@ def surfaces(
     teaches the features what neighbours do to an atom, where reference calculations are few.
     With --dynamics it tells 'mlsemi reference' which geometries a set should learn next. With
     --teacher the results are the mean of finished sets: named under 'taught' they teach the next.
+    With --breaking they are unrestricted energies of bonds up to 2.8 times as long, where 'mlsemi
+    reference' cannot go; 'taught' reads them too, and the same command continues a stopped run.
 
     \b
     mlsemi surfaces molecules.smi -o gfn2.h5
     mlsemi surfaces molecules.smi -o strange.h5 --dynamics organic-1
     mlsemi reference strange.h5 -o learn.h5 --basis def2-svp --grid 1 --forces --lean
     mlsemi surfaces gfn2.h5 -o taught.h5 --teacher organic-1 --teacher runs/mine
+    mlsemi surfaces molecules.smi -o breaking.h5 --breaking
     """  # noqa: D301 (click reads the backspace: do not rewrap)
     from mlsemi.outputs import check_distinct
     from mlsemi.training.surface_lists import surfaces_of_list
     from mlsemi.training.teaching import teach
 
-    if teacher and dynamics:
-        raise typer.BadParameter("give --teacher or --dynamics, not both")
+    if bool(teacher) + bool(dynamics) + breaking > 1:
+        raise typer.BadParameter("give one of --teacher, --dynamics and --breaking")
     check_distinct([*inputs, *([exclude] if exclude else [])], [output])
     if teacher:
         teach(inputs, output, teacher, exclude, seed, processes, quiet)
         return
-    surfaces_of_list(inputs, output, exclude, dynamics, seed, processes, quiet)
+    level = None
+    if breaking:
+        from mlsemi.training.commands import require_programs
+        from mlsemi.training.reference import Level
+
+        require_programs()
+        level = Level(method, basis, grid, forces=True)
+    surfaces_of_list(inputs, output, exclude, dynamics, level, seed, processes, quiet)
 
 
 def train(

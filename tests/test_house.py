@@ -48,7 +48,7 @@ FLOORS = """
     training.parts training.batches training.committee_fit training.release training.fit
     training.validate training.calibrate training.excitation_fit training.moment_fit
     training.inputs training.commands training.relaxations training.exploration
-    training.surface_lists training.teaching
+    training.breaking training.surface_lists training.teaching
     training
     inventory terminal jobs cli_training cli_export cli
 """.split()  # noqa: SIM905
@@ -111,7 +111,7 @@ def test_floors(module):
 def test_only_the_reference_knows_pyscf():
     pattern = re.compile(r"^\s*(import|from) pyscf", re.MULTILINE)
     knows = {name for name, path in MODULES.items() if pattern.search(path.read_text())}
-    of_reference = ("reference", "reference_excitations", "kohn_sham", "stored_fit")
+    of_reference = ("reference", "reference_excitations", "kohn_sham", "stored_fit", "breaking")
     assert knows <= {f"training.{x}" for x in of_reference}
 
 

@@ -160,6 +160,15 @@ def bonds_of(smiles: str) -> np.ndarray:
     return np.asarray(Chem.GetAdjacencyMatrix(molecule), dtype=bool)
 
 
+def bond_orders(smiles: str) -> np.ndarray:
+    """(n_atom, n_atom) whole orders of the bonds of a SMILES, zero where there is none."""
+    from rdkit import Chem
+
+    molecule = Chem.AddHs(Chem.MolFromSmiles(smiles))
+    Chem.Kekulize(molecule, clearAromaticFlags=True)
+    return np.asarray(Chem.GetAdjacencyMatrix(molecule, useBO=True)).astype(int)
+
+
 def closeness(atoms: Atoms) -> np.ndarray:
     """(n_atom, n_atom) distances in units of the sum of covalent radii; infinite diagonal."""
     radius = covalent_radius(atoms.numbers) * BOHR_ANGSTROM

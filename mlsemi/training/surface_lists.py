@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console
 from rich.progress import track
@@ -15,13 +17,16 @@ from rich.progress import track
 from mlsemi.errors import InputError, MlsemiError
 from mlsemi.outputs import check_writable
 from mlsemi.parameters import Parameters
-from mlsemi.training.auxiliary import Surface, save_surfaces
+from mlsemi.training.auxiliary import Surface, load_surfaces, save_surfaces
 from mlsemi.training.commands import available_cores, require_programs
 from mlsemi.training.dataset import split_of
 from mlsemi.training.exploration import explored_surfaces
 from mlsemi.training.inputs import read_hashes
 from mlsemi.training.relaxations import relaxation_surfaces
 from mlsemi.training.workers import process_pool
+
+if TYPE_CHECKING:
+    from mlsemi.training.reference import Level
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")
@@ -32,6 +37,7 @@ def surfaces_of_list(
     output: str | os.PathLike[str],
     exclude: str | os.PathLike[str] | None = None,
     dynamics: str | None = None,
+    breaking: Level | None = None,
     seed: int = 1,
     processes: int | None = None,
     quiet: bool = False,
@@ -48,6 +54,10 @@ def surfaces_of_list(
         sha256(InChIKey) of molecules to leave out.
     dynamics : str, optional
         Parameter set whose own dynamics is followed, instead of relaxations with GFN2-xTB.
+    breaking : Level, optional
+        Bonds are pulled apart at this level of theory instead, see
+        :mod:`mlsemi.training.breaking`. Finished molecules are kept in the folder
+        ``OUTPUT.parts``: the same call continues a run that was stopped.
     seed : int
         Of all random numbers.
     processes : int, optional
@@ -69,6 +79,7 @@ def surfaces_of_list(
         If a program is missing, or a worker process dies.
     """
     require_programs(("rdkit", "tblite") if dynamics is None else ("rdkit",))
+    output = Path(output)
     check_writable(output)
     provenance: dict[str, object] = {"seed": seed}
     surfaces_of = relaxation_surfaces
@@ -76,13 +87,23 @@ def surfaces_of_list(
         known = Parameters.load(dynamics)
         provenance |= {"dynamics": known.name, "checksum": known.checksum}
         surfaces_of = partial(explored_surfaces, parameters=dynamics)
+    elif breaking is not None:
+        from mlsemi.training.breaking import breaking_surfaces
+
+        provenance |= {"breaking": breaking.provenance()}
+        surfaces_of = partial(
+            kept_surfaces,
+            find=partial(breaking_surfaces, level=breaking),
+            settings=json.dumps(provenance, sort_keys=True),
+            folder=Path(f"{output}.parts"),
+        )
     labels = molecules_of(inputs, read_hashes(exclude))
     console = Console(stderr=True, quiet=quiet)
     surfaces = together(partial(surfaces_of, seed=seed), labels, processes, console)
     if not surfaces:
         what = "a geometry" if dynamics is None else f"a geometry that is strange to {dynamics}"
         raise InputError(f"no training molecule in the lists gives {what}")
-    save_surfaces(Path(output), surfaces, provenance)
+    save_surfaces(output, surfaces, provenance)
     if not quiet:
         n_molecule = len({surface.molecule for surface in surfaces})
         console.print(
@@ -90,6 +111,35 @@ def surfaces_of_list(
             f"{len(labels) - n_molecule} molecules gave none"
         )
     return surfaces
+
+
+def kept_surfaces(
+    of: tuple[str, str],
+    seed: int,
+    find: Callable[..., list[Surface]],
+    settings: str,
+    folder: Path,
+) -> list[Surface]:
+    """Surfaces of one molecule from its part file, which is written if there is none.
+
+    Parameters
+    ----------
+    of : (SMILES, InChIKey)
+    seed : int
+    find : callable
+        Of ``of`` and ``seed``.
+    settings : str
+        All that the surfaces depend on but the molecule.
+    folder : Path
+    """
+    part = folder / f"{hashlib.sha256(f'{of} {settings}'.encode()).hexdigest()[:20]}.h5"
+    if part.exists():
+        return load_surfaces(part)
+    found = find(of, seed=seed)
+    if found:
+        folder.mkdir(parents=True, exist_ok=True)
+        save_surfaces(part, found)
+    return found
 
 
 def together(
