@@ -21,6 +21,7 @@ from mlsemi.structure import Structure
 from mlsemi.training.auxiliary import Surface
 from mlsemi.training.geometries import bond_orders, bridges, embed, relax, seed_of
 from mlsemi.training.reference import Level
+from mlsemi.units import FORCE_EV_ANGSTROM
 
 BONDS = 2
 """Pulled apart of every molecule, one at a time."""
@@ -30,6 +31,9 @@ LENGTHS = (1.3, 1.7, 2.2, 2.8)
 
 LARGEST_MOVE = 0.06
 """The standard deviation of the displacements of all atoms is drawn up to here, angstrom."""
+
+LARGEST_FORCE = 20.0
+"""Geometries with a larger component, of stiff bonds moved too far, are left out, eV / angstrom."""
 
 COARSE_GRID, COARSE_CONVERGENCE = 0, 1e-4
 """PySCF grid level, and energy (hartree), to which the starts are brought before one is chosen."""
@@ -65,7 +69,7 @@ def breaking_surfaces(of: tuple[str, str], seed: int, level: Level) -> list[Surf
                 found.append(_surface(atoms, solver, molecule))
         except (ConvergenceError, ArithmeticError, RuntimeError, np.linalg.LinAlgError):
             continue
-    return found
+    return [s for s in found if np.abs(s.forces).max() * FORCE_EV_ANGSTROM <= LARGEST_FORCE]
 
 
 def pulled_apart(smiles: str, seed: int) -> list[list[Pulled]]:
