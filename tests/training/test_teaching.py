@@ -124,7 +124,7 @@ def test_command(taught, tmp_path, monkeypatch):
     out.unlink()
     for words, message in (
         ([*ask, *both[:2]], "two teachers"),
-        ([*ask, *both, "--dynamics", "organic-1"], "not both"),
+        ([*ask, *both, "--dynamics", "organic-1"], "give one of"),
         ([*ask, *both[:2], "--teacher", "nowhere"], "nowhere"),
         (["surfaces", str(tmp_path / "none.h5"), *ask[2:], *both], "none.h5"),
     ):
