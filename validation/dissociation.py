@@ -43,7 +43,7 @@ def largest_fall(factors: np.ndarray, energies: np.ndarray) -> float:
 
 def curves(name: str, factors: np.ndarray, parameters: Parameters) -> dict[str, np.ndarray]:
     """Energies of mlsemi and GFN2-xTB at every factor, hartree; NaN where an SCF fails."""
-    structures = [Structure.from_ase(stretch(name, factor)) for factor in factors]
+    structures = [stretch(name, factor) for factor in factors]
     ours = [singlepoint(s, parameters=parameters, dispersion=False).energy for s in structures]
     return {
         parameters.name: np.array(ours),

@@ -32,7 +32,6 @@ from stretched import PATH, stretch
 
 from mlsemi import singlepoint
 from mlsemi.parameters import Parameters
-from mlsemi.structure import Structure
 from mlsemi.training.config import TrainConfig
 from mlsemi.training.dataset import ReferenceDataset
 from mlsemi.training.evaluation import summarise
@@ -65,7 +64,7 @@ def stretched_bonds(parameters: Parameters) -> dict[str, float]:
     falls, ends = [], []
     for name, entry in molecules.items():
         factors = np.array(entry["factors"])
-        structures = [Structure.from_ase(stretch(name, factor)) for factor in factors]
+        structures = [stretch(name, factor) for factor in factors]
         points = [singlepoint(s, parameters=parameters, dispersion=False) for s in structures]
         start = int(np.argmin(np.abs(factors - 1.0)))
         curve = HARTREE_EV * np.array([point.energy for point in points])

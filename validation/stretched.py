@@ -18,13 +18,12 @@ import json
 
 import numpy as np
 import report
-from ase import Atoms
 from ase.build import molecule
-from ase.data import covalent_radii
 from rich.progress import track
 
 from mlsemi.structure import Structure
 from mlsemi.training.breaking import lowest_unrestricted
+from mlsemi.training.geometries import bond_graph, bridges, with_bond
 from mlsemi.training.reference import Level, mean_field
 
 BONDS = {"H2O": (0, 1), "CH4": (0, 1), "CH3OH": (0, 1), "H3CNH2": (0, 1), "C2H6": (0, 1)}
@@ -33,37 +32,24 @@ LEVEL = Level(grid=3)
 PATH = report.HERE / "stretched.json"
 
 
-def fragment(atoms: Atoms, first: int, second: int) -> list[int]:
-    """Atoms on the side of ``second`` when its bond to ``first`` is cut."""
-    radii = covalent_radii[atoms.numbers]
-    near = atoms.get_all_distances() < 1.3 * (radii[:, None] + radii[None, :])
-    found, open_ends = {second}, [second]
-    while open_ends:
-        for other in np.flatnonzero(near[open_ends.pop()]).tolist():
-            if other not in found and other != first:
-                found.add(other)
-                open_ends.append(other)
-    return sorted(found)
+def bond_of(name: str) -> tuple[int, int, np.ndarray]:
+    """The stretched bond of a molecule, and its atoms on the side of the second."""
+    return next(b for b in bridges(bond_graph(molecule(name))) if b[:2] == BONDS[name])
 
 
-def stretch(name: str, factor: float) -> Atoms:
+def stretch(name: str, factor: float) -> Structure:
     """The molecule with its bond ``factor`` times as long."""
-    atoms = molecule(name)
-    first, second = BONDS[name]
-    bond = atoms.positions[second] - atoms.positions[first]
-    atoms.positions[fragment(atoms, first, second)] += (factor - 1.0) * bond
-    return atoms
+    return Structure.from_ase(with_bond(molecule(name), bond_of(name), factor))
 
 
 def energies(name: str) -> dict[str, object]:
     """Restricted and unrestricted energies of a molecule at every factor, hartree."""
     restricted, unrestricted = [], []
-    density = None
+    side, density = bond_of(name)[2], None
     for factor in FACTORS[::-1]:
-        atoms = stretch(name, factor)
-        restricted.append(float(mean_field(Structure.from_ase(atoms), LEVEL)[0].e_tot))
-        side = np.isin(np.arange(len(atoms)), fragment(atoms, *BONDS[name]))
-        solver = lowest_unrestricted(atoms, side, 1, LEVEL, density)
+        structure = stretch(name, factor)
+        restricted.append(float(mean_field(structure, LEVEL)[0].e_tot))
+        solver = lowest_unrestricted(structure, side, 1, LEVEL, density)
         density = solver.make_rdm1()
         unrestricted.append(float(solver.e_tot))
     return {

@@ -14,13 +14,13 @@ from itertools import pairwise
 
 import numpy as np
 from ase import Atoms
-from pyscf import dft, gto, lib
+from pyscf import dft, gto
 
 from mlsemi.errors import ConvergenceError, MlsemiError
 from mlsemi.structure import Structure
 from mlsemi.training.auxiliary import Surface
-from mlsemi.training.geometries import bond_orders, bridges, embed, relax, seed_of
-from mlsemi.training.reference import Level
+from mlsemi.training.geometries import bond_orders, bridges, embed, relax, seed_of, with_bond
+from mlsemi.training.reference import Level, atom_of_functions, density_fitted, large_basis
 from mlsemi.units import FORCE_EV_ANGSTROM
 
 BONDS = 2
@@ -64,9 +64,10 @@ def breaking_surfaces(of: tuple[str, str], seed: int, level: Level) -> list[Surf
         density: np.ndarray | None = None
         try:
             for atoms, side, order in lengths:
-                solver = lowest_unrestricted(atoms, side, order, level, density)
+                structure = Structure.from_ase(atoms)
+                solver = lowest_unrestricted(structure, side, order, level, density)
                 density = solver.make_rdm1()
-                found.append(_surface(atoms, solver, molecule))
+                found.append(_surface(structure, solver, molecule))
         except (ConvergenceError, ArithmeticError, RuntimeError, np.linalg.LinAlgError):
             continue
     return [s for s in found if np.abs(s.forces).max() * FORCE_EV_ANGSTROM <= LARGEST_FORCE]
@@ -95,29 +96,30 @@ def pulled_apart(smiles: str, seed: int) -> list[list[Pulled]]:
     open_bonds = bridges(orders > 0)
     some = rng.permutation(len(open_bonds))[:BONDS].tolist()
     out = []
-    for i, j, side in (open_bonds[k] for k in some):
+    for bond in (open_bonds[k] for k in some):
+        i, j, side = bond
         lengths: list[Pulled] = []
         for shortest, longest in pairwise(LENGTHS):
-            positions = still.get_positions()
-            positions[side] += (rng.uniform(shortest, longest) - 1.0) * (
-                positions[j] - positions[i]
-            )
+            longer = with_bond(still, bond, rng.uniform(shortest, longest))
             spread = rng.uniform(0.0, LARGEST_MOVE)
-            positions += rng.normal(scale=spread, size=positions.shape)
-            lengths.append((Atoms(still.numbers, positions), side, int(orders[i, j])))
+            longer.positions += rng.normal(scale=spread, size=longer.positions.shape)
+            lengths.append((longer, side, int(orders[i, j])))
         out.append(lengths[::-1])
     return out
 
 
 def lowest_unrestricted(
-    atoms: Atoms, side: np.ndarray, order: int, level: Level, density: np.ndarray | None = None
+    structure: Structure,
+    side: np.ndarray,
+    order: int,
+    level: Level,
+    density: np.ndarray | None = None,
 ) -> dft.uks.UKS:
     """Converged unrestricted calculation without net spin, the lower of two starts.
 
     Parameters
     ----------
-    atoms : ase.Atoms
-        Neutral.
+    structure : Structure
     side : (n_atom,) boolean array
         Atoms on one side of the bond.
     order : int
@@ -132,9 +134,7 @@ def lowest_unrestricted(
     ConvergenceError
         If the SCF does not converge.
     """
-    lib.num_threads(1)
-    positions = list(zip(atoms.symbols, atoms.positions.tolist(), strict=True))
-    mol = gto.M(atom=positions, basis=level.basis, verbose=0)
+    mol = large_basis(structure, level)
     solver = _unrestricted(mol, level)
     if density is None:
         with_spin = mol.copy()
@@ -167,23 +167,21 @@ def opposite_spins(mol: gto.Mole, density: np.ndarray, side: np.ndarray) -> np.n
     side : (n_atom,) boolean array
         The fragment whose spins are exchanged.
     """
-    functions = np.repeat(side, np.diff(mol.aoslice_by_atom()[:, 2:], axis=1)[:, 0])
+    functions = side[atom_of_functions(mol)]
     here = np.outer(functions, functions)
     there = np.outer(~functions, ~functions)
     return np.asarray(density * there + density[::-1] * here)
 
 
 def _unrestricted(mol: gto.Mole, level: Level) -> dft.uks.UKS:
-    solver = dft.UKS(mol, xc=level.method).density_fit()
-    solver.chkfile = None
-    solver._chkfile.close()  # a file per molecule stays open otherwise
+    solver = density_fitted(dft.UKS(mol, xc=level.method))
     solver.grids.level, solver.conv_tol = COARSE_GRID, COARSE_CONVERGENCE
     return solver
 
 
-def _surface(atoms: Atoms, solver: dft.uks.UKS, molecule: str) -> Surface:
+def _surface(structure: Structure, solver: dft.uks.UKS, molecule: str) -> Surface:
     return Surface(
-        Structure.from_ase(atoms),
+        structure,
         float(solver.e_tot),
         -np.asarray(solver.nuc_grad_method().kernel()),
         np.asarray(solver.mulliken_meta(verbose=0)[1]),

@@ -154,10 +154,7 @@ def in_contact(atoms: Atoms, fragments: list[list[int]], seed: int) -> np.ndarra
 
 def bonds_of(smiles: str) -> np.ndarray:
     """(n_atom, n_atom) boolean matrix of the bonds of a SMILES, atoms as in :func:`embed`."""
-    from rdkit import Chem
-
-    molecule = Chem.AddHs(Chem.MolFromSmiles(smiles))
-    return np.asarray(Chem.GetAdjacencyMatrix(molecule), dtype=bool)
+    return bond_orders(smiles) > 0
 
 
 def bond_orders(smiles: str) -> np.ndarray:
@@ -307,6 +304,14 @@ def bridges(bonds: np.ndarray) -> list[tuple[int, int, np.ndarray]]:
     return found
 
 
+def with_bond(atoms: Atoms, bond: tuple[int, int, np.ndarray], factor: float) -> Atoms:
+    """The molecule with a bond of :func:`bridges` ``factor`` times as long, both sides rigid."""
+    i, j, side = bond
+    positions = atoms.get_positions()
+    positions[side] += (factor - 1.0) * (positions[j] - positions[i])
+    return Atoms(atoms.numbers, positions)
+
+
 def stretched_frames(
     atoms: Atoms, number: int, rng: np.random.Generator, bonds: np.ndarray | None = None
 ) -> list[tuple[Atoms, str]]:
@@ -331,11 +336,10 @@ def stretched_frames(
     out = []
     open_bonds = bridges(bond_graph(atoms) if bonds is None else bonds)
     for _ in range(number if open_bonds else 0):
-        i, j, side = open_bonds[rng.integers(len(open_bonds))]
+        bond = open_bonds[rng.integers(len(open_bonds))]
         factor = float(rng.uniform(*STRETCH))
-        positions = atoms.get_positions()
-        positions[side] += (factor - 1.0) * (positions[j] - positions[i])
-        out.append((Atoms(atoms.numbers, positions), f"bond {i}-{j} times {factor:.3f}"))
+        change = f"bond {bond[0]}-{bond[1]} times {factor:.3f}"
+        out.append((with_bond(atoms, bond, factor), change))
     return out
 
 

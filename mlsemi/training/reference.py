@@ -113,17 +113,7 @@ def mean_field(structure: Structure, level: Level) -> tuple[dft.rks.RKS, np.ndar
     ConvergenceError
         If the SCF does not converge.
     """
-    lib.num_threads(1)
-    molecule = gto.M(
-        atom=list(zip(structure.symbols, structure.positions.tolist(), strict=True)),
-        unit="Bohr",
-        basis=level.basis,
-        charge=structure.charge,
-        verbose=0,
-    )
-    solver = dft.RKS(molecule, xc=level.method).density_fit()
-    solver.chkfile = None
-    solver._chkfile.close()  # a file per molecule stays open otherwise
+    solver = density_fitted(dft.RKS(large_basis(structure, level), xc=level.method))
     if level.backend == "pyscf":
         if not level.forces and stored_fit.needed(solver):
             stored_fit.converge(solver, level.grid, level.convergence)
@@ -135,6 +125,31 @@ def mean_field(structure: Structure, level: Level) -> tuple[dft.rks.RKS, np.ndar
     if not solver.converged:
         raise ConvergenceError(f"SCF not converged in {solver.max_cycle} iterations")
     return solver, forces
+
+
+def large_basis(structure: Structure, level: Level) -> gto.Mole:
+    """A structure in the basis of the level, for one thread of PySCF."""
+    lib.num_threads(1)
+    return gto.M(
+        atom=list(zip(structure.symbols, structure.positions.tolist(), strict=True)),
+        unit="Bohr",
+        basis=level.basis,
+        charge=structure.charge,
+        verbose=0,
+    )
+
+
+def density_fitted(solver: dft.rks.KohnShamDFT) -> dft.rks.KohnShamDFT:
+    """An SCF with density fitting and without a file of checkpoints."""
+    solver = solver.density_fit()
+    solver.chkfile = None
+    solver._chkfile.close()  # a file per molecule stays open otherwise
+    return solver
+
+
+def atom_of_functions(mol: gto.Mole) -> np.ndarray:
+    """(n_function,) atom that every basis function sits on."""
+    return np.repeat(np.arange(mol.natm), np.diff(mol.aoslice_by_atom()[:, 2:], axis=1)[:, 0])
 
 
 def valence_minimal(molecule: gto.Mole) -> tuple[gto.Mole, np.ndarray]:
@@ -209,7 +224,6 @@ def reference_record(
     orthogonal = lowdin(np.eye(overlap.shape[0]), overlap)
     root = overlap @ orthogonal
     population = np.einsum("mi,mn,ni->i", root, density, root, optimize=True)
-    atom_of = np.repeat(np.arange(mol.natm), np.diff(mol.aoslice_by_atom()[:, 2:], axis=1)[:, 0])
     return Reference(
         structure=structure,
         molecule=molecule,
@@ -222,7 +236,7 @@ def reference_record(
         quadrupole=np.einsum("a,ax,ay->xy", nuclear, coordinates, coordinates)
         - np.einsum("xymn,mn->xy", rr, density),
         dipole_matrix=np.einsum("mi,xmn,nj->xij", frame, r, frame, optimize=True),
-        charges_lowdin=nuclear - np.bincount(atom_of, population, mol.natm),
+        charges_lowdin=nuclear - np.bincount(atom_of_functions(mol), population, mol.natm),
         forces=forces,
         **_excitations(solver, n_core, frame.T @ overlap, r, level.excitations),
         **_minimal_excitations(solver, n_core, frame.T @ overlap, r, level.ris),

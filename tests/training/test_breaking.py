@@ -26,7 +26,7 @@ RIGHT = np.array([False, True])
 
 
 def pair(symbols, distance):
-    return Atoms(symbols, [[0.0, 0.0, 0.0], [0.0, 0.0, distance]])
+    return Structure.from_ase(Atoms(symbols, [[0.0, 0.0, 0.0], [0.0, 0.0, distance]]))
 
 
 def atom_energy(symbol, spin):
@@ -37,19 +37,17 @@ def atom_energy(symbol, spin):
 @pytest.mark.parametrize(("symbols", "order", "spin"), [("HH", 1, 1), ("NN", 3, 3)])
 def test_far_apart_it_is_two_atoms(symbols, order, spin):
     """Of open shells: the closed shell, also a solution, lies electronvolts above."""
-    atoms = pair(symbols, 5.0)
-    solver = lowest_unrestricted(atoms, RIGHT, order, LEVEL)
+    structure = pair(symbols, 5.0)
+    solver = lowest_unrestricted(structure, RIGHT, order, LEVEL)
     assert solver.e_tot == pytest.approx(2.0 * atom_energy(symbols[0], spin), abs=2e-4)
-    assert mean_field(Structure.from_ase(atoms), LEVEL)[0].e_tot > solver.e_tot + 0.1
+    assert mean_field(structure, LEVEL)[0].e_tot > solver.e_tot + 0.1
 
 
 def test_near_equilibrium_it_is_the_closed_shell():
-    atoms = pair("HF", 1.0)
-    solver = lowest_unrestricted(atoms, RIGHT, 1, LEVEL)
+    structure = pair("HF", 1.0)
+    solver = lowest_unrestricted(structure, RIGHT, 1, LEVEL)
     assert solver.spin_square()[0] == pytest.approx(0.0, abs=1e-6)
-    assert solver.e_tot == pytest.approx(
-        mean_field(Structure.from_ase(atoms), LEVEL)[0].e_tot, abs=1e-7
-    )
+    assert solver.e_tot == pytest.approx(mean_field(structure, LEVEL)[0].e_tot, abs=1e-7)
 
 
 def test_a_start_with_broken_bonds_does_not_hide_a_lower_closed_shell():
@@ -98,7 +96,7 @@ def test_surfaces_have_the_forces_of_their_energies():
         positions = surface.structure.positions.copy()
         positions[1] += sign * step * vector / np.linalg.norm(vector)
         moved = Structure(surface.structure.numbers, positions)
-        energies.append(lowest_unrestricted(moved.to_ase(), RIGHT, 1, LEVEL).e_tot)
+        energies.append(lowest_unrestricted(moved, RIGHT, 1, LEVEL).e_tot)
     slope = (energies[0] - energies[1]) / (2.0 * step)
     along = surface.forces[1] @ vector / np.linalg.norm(vector)
     assert along == pytest.approx(-slope, abs=1e-4)
