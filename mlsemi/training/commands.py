@@ -130,9 +130,11 @@ def reference_command(
     sampling = Sampling(
         1 if frames is None else frames, tuple(map(float, temperatures)), seed, stretches
     )
-    level = Level(
-        method, basis, grid, forces=forces, excitations=excitations, ris=ris, backend=backend
-    )
+    level = None  # what is finished can be collected where the backend is not installed
+    if not collect_only:
+        level = Level(
+            method, basis, grid, forces=forces, excitations=excitations, ris=ris, backend=backend
+        )
     excluded = read_hashes(exclude)
     jobs = [j for p in inputs for j in jobs_of(p, frames, excluded, seed)] if inputs else None
     known = labels_in(skip)
@@ -141,7 +143,7 @@ def reference_command(
     if jobs is not None and not jobs:
         raise InputError("no molecule is left to compute: the inputs are empty, excluded or known")
     folder = Path(f"{output}.parts").absolute()
-    if jobs and not collect_only:
+    if jobs and level is not None:
         folder.mkdir(parents=True, exist_ok=True)
         with _progress(len({job.key for job in jobs}), quiet) as bar:
             todo = pending(jobs, folder)
