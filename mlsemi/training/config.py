@@ -71,7 +71,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Auxiliary:
-    """Surfaces of one method (:mod:`mlsemi.training.auxiliary`, :mod:`mlsemi.training.taught`).
+    """Surfaces of one method (:mod:`mlsemi.training.auxiliary`).
 
     Attributes
     ----------
@@ -83,6 +83,19 @@ class Auxiliary:
 
     file: str
     share: float = 1.0
+
+
+@dataclass(frozen=True)
+class Taught(Auxiliary):
+    """Surfaces for the model itself (:mod:`mlsemi.training.taught`).
+
+    Attributes
+    ----------
+    weight : float
+        Of their mean loss, beside that of the records.
+    """
+
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -138,8 +151,10 @@ class TrainConfig:
         Dataset files, relative to the config file.
     output : str
         Folder of the finished parameter set, relative to the config file.
-    auxiliary, taught : tuple of Auxiliary
-        One ``[[auxiliary]]`` or ``[[taught]]`` table each.
+    auxiliary : tuple of Auxiliary
+        One ``[[auxiliary]]`` table each.
+    taught : tuple of Taught
+        One ``[[taught]]`` table each.
     close, excited : tuple of Close, of Excited
         One ``[[close]]`` or ``[[excited]]`` table each.
     start : str
@@ -170,7 +185,7 @@ class TrainConfig:
     datasets: tuple[str, ...]
     output: str
     auxiliary: tuple[Auxiliary, ...] = ()
-    taught: tuple[Auxiliary, ...] = ()
+    taught: tuple[Taught, ...] = ()
     close: tuple[Close, ...] = ()
     excited: tuple[Excited, ...] = ()
     start: str = ""
@@ -232,7 +247,7 @@ class TrainConfig:
 
 TABLES: dict[str, type] = {
     "auxiliary": Auxiliary,
-    "taught": Auxiliary,
+    "taught": Taught,
     "close": Close,
     "excited": Excited,
 }
@@ -253,8 +268,8 @@ def _with_tuples(table: dict[str, Any]) -> dict[str, Any]:
 MAY_BE_ZERO = ("committee",)
 """Whole numbers that may be zero although their default is not."""
 
-T = TypeVar("T", TrainConfig, Schedule, LossWeights, ModelForm, Auxiliary, Close, Excited)
-Table = TypeVar("Table", Auxiliary, Close, Excited)
+T = TypeVar("T", TrainConfig, Schedule, LossWeights, ModelForm, Auxiliary, Taught, Close, Excited)
+Table = TypeVar("Table", Auxiliary, Taught, Close, Excited)
 
 
 def _checked(entries: T) -> T:

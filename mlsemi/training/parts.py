@@ -88,7 +88,7 @@ def other_methods(
         sets.append(SurfaceSet(table.file, number, table.share, surfaces, checksum))
     for taught in config.taught:
         surfaces, checksum = _surfaces(base / taught.file, known)
-        sets.append(TaughtSet(taught.file, taught.share, surfaces, checksum))
+        sets.append(TaughtSet(taught.file, taught.share, taught.weight, surfaces, checksum))
     for number, level in enumerate(config.close):
         dataset = ReferenceDataset.load(*(base / name for name in level.datasets))
         targets = [Target(r) for r in dataset if _is_taught(r, known)]

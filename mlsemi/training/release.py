@@ -19,6 +19,7 @@ from mlsemi.training.dataset import Reference, ReferenceDataset
 from mlsemi.training.evaluation import evaluate_model
 from mlsemi.training.loss import LossWeights, Target
 from mlsemi.training.parts import OtherSet, Parts
+from mlsemi.training.taught import TaughtSet
 
 BATCH = 64
 """Structures whose features are held at a time."""
@@ -84,14 +85,16 @@ def _history(
 
 def _of_others(sets: Sequence[OtherSet]) -> dict[str, object]:
     """What other methods have taught, for the header."""
-    out: dict[str, dict[str, object]] = {}
+    out: dict[str, dict[str, dict[str, object]]] = {}
     for one in sets:
-        out.setdefault(one.kind, {})[one.name] = {
+        entry = out.setdefault(one.kind, {})[one.name] = {
             "molecules": len(set(one.molecules)),
             "structures": len(one.molecules),
             "share": one.share,
             "checksum": one.checksum,
         }
+        if isinstance(one, TaughtSet):
+            entry["weight"] = one.weight
     return dict(out)
 
 

@@ -31,6 +31,8 @@ class TaughtSet:
         Of their file, as in the recipe.
     share : float
         Surfaces in a batch per record.
+    weight : float
+        Of their mean loss, beside that of the records.
     surfaces : list of Surface
     checksum : str
         sha256 of their file.
@@ -40,6 +42,7 @@ class TaughtSet:
 
     name: str
     share: float
+    weight: float
     surfaces: list[Surface]
     checksum: str
 
@@ -65,7 +68,7 @@ class TaughtSet:
         weights : LossWeights
         """
         loss, gradients = taught_loss(model, [self.surfaces[k] for k in rows], weights)
-        scale = HARTREE_EV**2
+        scale = self.weight * HARTREE_EV**2
         return scale * loss, {name: scale * value for name, value in gradients.items()}
 
 

@@ -16,11 +16,11 @@ from mlsemi.errors import InputError, ParameterError
 from mlsemi.model import Model
 from mlsemi.parameters import Parameters
 from mlsemi.training.auxiliary import load_surfaces, save_surfaces
-from mlsemi.training.config import Auxiliary, TrainConfig
+from mlsemi.training.config import Taught, TrainConfig
 from mlsemi.training.fit import fit
 from mlsemi.training.loss import LossWeights
 from mlsemi.training.parts import other_methods
-from mlsemi.training.taught import taught_loss
+from mlsemi.training.taught import TaughtSet, taught_loss
 from mlsemi.training.teaching import LARGEST_MOVE, teach
 
 SETS = Path(__file__).parents[2] / "parameters"
@@ -96,12 +96,25 @@ def test_training_with_taught_surfaces(tmp_path):
         datasets=("lessons.h5",),
         output="student",
         committee=0,
-        taught=(Auxiliary("taught.h5", 0.5),),
+        taught=(Taught("taught.h5", 0.5, 0.25),),
     ).with_changes(epochs=2)
     (one,) = other_methods(config, tmp_path)
     assert set(one.molecules) == set(molecules[:2])
     entry = fit(config, tmp_path, quiet=True).header["training"]["taught"]["taught.h5"]
     assert entry["structures"] == len(one.surfaces)
+    assert entry["weight"] == 0.25
+
+
+def test_weight_of_a_set():
+    """It scales loss and gradient."""
+    model, surfaces = random_model(seed=7), random_surfaces("A")
+    (one, gradients), (half, halves) = (
+        TaughtSet("a.h5", 1.0, weight, surfaces, "").loss(model, range(len(surfaces)), WEIGHTS)
+        for weight in (1.0, 0.5)
+    )
+    assert half == pytest.approx(0.5 * one, rel=1e-12)
+    for name, value in gradients.items():
+        np.testing.assert_allclose(halves[name], 0.5 * value, rtol=1e-12, err_msg=name)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +122,7 @@ def test_training_with_taught_surfaces(tmp_path):
     [({"energy": "band"}, "energy reads"), ({"energy": "band+readout"}, "readout alone")],
 )
 def test_taught_surfaces_need_an_energy_of_features_alone(tmp_path, model, message):
-    config = TrainConfig("x", (), "x", taught=(Auxiliary("taught.h5"),), model=model)
+    config = TrainConfig("x", (), "x", taught=(Taught("taught.h5"),), model=model)
     with pytest.raises(InputError, match=message):
         other_methods(config, tmp_path)
 
@@ -143,6 +156,6 @@ def test_released_set_keeps_who_taught():
 
 
 def test_missing_file_of_taught_surfaces(tmp_path):
-    config = TrainConfig("x", (), "x", taught=(Auxiliary("none.h5"),))
+    config = TrainConfig("x", (), "x", taught=(Taught("none.h5"),))
     with pytest.raises(ParameterError, match=r"none\.h5"):
         other_methods(config, tmp_path)
