@@ -24,6 +24,11 @@ How much larger errors are outside: ``validation/uncertainty.md``.
 """
 
 
+TOGETHER = 9.0
+"""Atoms that are inside one by one can be too strange together (carbon cages): the sum of d_i^2 - 1
+over the square root of their number, which one in a thousand training structures exceeds."""
+
+
 def feature_distance(species: np.ndarray, invariants: np.ndarray, weights: Weights) -> np.ndarray:
     """(n_atom,) root mean square of the invariants in units of their spread in training.
 
@@ -83,8 +88,15 @@ def relative_distance(pairs: PairList, invariants: np.ndarray, weights: Weights)
 
 
 def outside(pairs: PairList, invariants: np.ndarray, weights: Weights) -> np.ndarray:
-    """Atoms of a one-structure pair list (in its order) that lie outside the training domain."""
-    return np.flatnonzero((relative_distance(pairs, invariants, weights) > 1.0)[pairs.atom])
+    """Atoms of a one-structure pair list (in its order) that lie outside the training domain.
+
+    Where all atoms together do (:data:`TOGETHER`), those farther from its center than the average.
+    """
+    strange = relative_distance(pairs, invariants, weights) > 1.0
+    squared = feature_distance(pairs.species, invariants, weights) ** 2
+    if np.sum(squared - 1.0) > TOGETHER * np.sqrt(pairs.n_atom):
+        strange |= squared > 1.0
+    return np.flatnonzero(strange[pairs.atom])
 
 
 def without_usual_bond(structure: Structure) -> np.ndarray:

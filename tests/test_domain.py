@@ -1,4 +1,5 @@
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -64,6 +65,20 @@ def test_strange_surroundings_are_named_in_the_order_of_the_structure(fitted):
     atoms = outside(*seen([strange]), fitted)
     assert atoms.size > 0
     assert 7 in strange.numbers[atoms]
+
+
+def test_atoms_inside_one_by_one_are_outside_together(fitted):
+    """Every atom at the same fraction of the limit: one is like a training atom, many are not."""
+    rng = np.random.default_rng(0)
+    invariants, species = rng.normal(size=(4000, 3)), np.zeros(4000, dtype=int)
+    weights = fit_domain(species, invariants, 1)
+    far = weights["domain.center"] + 2.0 * weights["domain.spread"]
+    assert weights["domain.limit"][0] > 2.0
+    for n_atom, expected in ((1, 0), (3, 0), (60, 60)):
+        atoms = SimpleNamespace(
+            n_atom=n_atom, species=np.zeros(n_atom, dtype=int), atom=np.arange(n_atom)
+        )
+        assert outside(atoms, np.repeat(far, n_atom, axis=0), weights).size == expected
 
 
 def test_species_without_data_have_no_distance(fitted):
