@@ -23,7 +23,6 @@ INSIDE = 0.999
 How much larger errors are outside: ``validation/uncertainty.md``.
 """
 
-
 TOGETHER = 9.0
 """Atoms that are inside one by one can be too strange together (carbon cages): the sum of d_i^2 - 1
 over the square root of their number, which one in a thousand training structures exceeds."""
