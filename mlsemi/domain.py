@@ -82,7 +82,10 @@ def fit_domain(
 def relative_distance(pairs: PairList, invariants: np.ndarray, weights: Weights) -> np.ndarray:
     """(n_atom,) feature distances of the species-sorted atoms, 1 where the training domain ends."""
     distance = feature_distance(pairs.species, invariants, weights)
-    limit = weights["domain.limit"][pairs.species]
+    return _over_limit(distance, weights["domain.limit"][pairs.species])
+
+
+def _over_limit(distance: np.ndarray, limit: np.ndarray) -> np.ndarray:
     return np.divide(distance, limit, out=np.zeros_like(distance), where=limit > 0.0)
 
 
@@ -91,10 +94,10 @@ def outside(pairs: PairList, invariants: np.ndarray, weights: Weights) -> np.nda
 
     Where all atoms together do (:data:`TOGETHER`), those farther from its center than the average.
     """
-    strange = relative_distance(pairs, invariants, weights) > 1.0
-    squared = feature_distance(pairs.species, invariants, weights) ** 2
-    if np.sum(squared - 1.0) > TOGETHER * np.sqrt(pairs.n_atom):
-        strange |= squared > 1.0
+    distance = feature_distance(pairs.species, invariants, weights)
+    strange = _over_limit(distance, weights["domain.limit"][pairs.species]) > 1.0
+    if np.sum(distance**2 - 1.0) > TOGETHER * np.sqrt(pairs.n_atom):
+        strange |= distance > 1.0
     return np.flatnonzero(strange[pairs.atom])
 
 

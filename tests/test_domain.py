@@ -67,7 +67,7 @@ def test_strange_surroundings_are_named_in_the_order_of_the_structure(fitted):
     assert 7 in strange.numbers[atoms]
 
 
-def test_atoms_inside_one_by_one_are_outside_together(fitted):
+def test_atoms_inside_one_by_one_are_outside_together():
     """Every atom at the same fraction of the limit: one is like a training atom, many are not."""
     rng = np.random.default_rng(0)
     invariants, species = rng.normal(size=(4000, 3)), np.zeros(4000, dtype=int)
