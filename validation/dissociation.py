@@ -41,13 +41,19 @@ def largest_fall(factors: np.ndarray, energies: np.ndarray) -> float:
     return float(max(0.0, -steps.min()))
 
 
+def of_model(name: str, factors: np.ndarray, parameters: Parameters) -> np.ndarray:
+    """Energies of a parameter set at every factor, without dispersion, hartree."""
+    structures = [stretch(name, factor) for factor in factors]
+    return np.array(
+        [singlepoint(s, parameters=parameters, dispersion=False).energy for s in structures]
+    )
+
+
 def curves(name: str, factors: np.ndarray, parameters: Parameters) -> dict[str, np.ndarray]:
     """Energies of mlsemi and GFN2-xTB at every factor, hartree; NaN where an SCF fails."""
-    structures = [stretch(name, factor) for factor in factors]
-    ours = [singlepoint(s, parameters=parameters, dispersion=False).energy for s in structures]
     return {
-        parameters.name: np.array(ours),
-        "GFN2-xTB": np.array([of_gfn2(s) for s in structures]),
+        parameters.name: of_model(name, factors, parameters),
+        "GFN2-xTB": np.array([of_gfn2(stretch(name, factor)) for factor in factors]),
     }
 
 

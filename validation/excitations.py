@@ -128,6 +128,16 @@ def published(parameters: Parameters) -> Parameters:
     return replace(parameters, header=header)
 
 
+def dataset_files() -> list[Path]:
+    """The full Tamm-Dancoff calculations that the constants come from."""
+    return sorted((report.HERE.parent / "parameters" / "reference").glob("excitations*.h5"))
+
+
+def fitted_skeletons(dataset: ReferenceDataset) -> set[str]:
+    """Molecules of the dataset that took part in the fit, whatever their stereochemistry."""
+    return {skeleton(record.molecule) for record in dataset if record.split != "test"}
+
+
 def summary(values: np.ndarray, best: np.ndarray) -> dict[str, list[float]]:
     """Mean and mean absolute errors of singlets and triplets, over the molecules there are."""
     error = values - best
@@ -142,15 +152,16 @@ def summary(values: np.ndarray, best: np.ndarray) -> dict[str, list[float]]:
 def main() -> None:
     """Compute, write excitations.md and excitations.json."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    default = sorted((report.HERE.parent / "parameters" / "reference").glob("excitations*.h5"))
     parser.add_argument("--parameters", default="organic-1")
-    parser.add_argument("--datasets", type=Path, nargs="+", default=default, metavar="FILE.h5")
+    parser.add_argument(
+        "--datasets", type=Path, nargs="+", default=dataset_files(), metavar="FILE.h5"
+    )
     options = parser.parse_args()
     parameters = Parameters.load(options.parameters)
     dataset = ReferenceDataset.load(*options.datasets)
     sets = (published(parameters), parameters)
     level = reference_level(dataset)
-    fitted = {skeleton(record.molecule) for record in dataset if record.split != "test"}
+    fitted = fitted_skeletons(dataset)
 
     values, molecules = [], [skeleton(inchikey(entry[0])) for entry in BEST.values()]
     for key, (smiles, _, _) in zip(molecules, track(BEST.values(), "molecules"), strict=True):

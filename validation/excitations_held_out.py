@@ -75,6 +75,23 @@ def compare(record: Reference, parameters: Parameters) -> Singlets:
     )
 
 
+def held_out_sets() -> dict[str, ReferenceDataset]:
+    """Records of the two tables."""
+    return {
+        "held-out molecules": ReferenceDataset.load(*(FOLDER / f for f in HELD_OUT)).split("test"),
+        "larger molecules": ReferenceDataset.load(FOLDER / LARGER),
+    }
+
+
+def compare_all(records: ReferenceDataset, name: str, parameters: Parameters) -> list[Singlets]:
+    """Those with a valence state; ``name`` is for the progress bar."""
+    return [
+        compare(r, parameters)
+        for r in track(list(map(shifted_ris, records)), name, transient=True)
+        if reference_strengths(r).size
+    ]
+
+
 def summary(found: list[Singlets]) -> dict[str, tuple[int, float, float]]:
     """Number, mean and mean absolute error of each quantity (strengths: relative)."""
     bright = [s for s in found if s.strength[1] >= BRIGHT]
@@ -95,17 +112,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--parameters", default="organic-1")
     parameters = Parameters.load(parser.parse_args().parameters)
-    sets = {
-        "held-out molecules": ReferenceDataset.load(*(FOLDER / f for f in HELD_OUT)).split("test"),
-        "larger molecules": ReferenceDataset.load(FOLDER / LARGER),
-    }
     found = {
-        name: [
-            compare(r, parameters)
-            for r in track(list(map(shifted_ris, records)), name, transient=True)
-            if reference_strengths(r).size
-        ]
-        for name, records in sets.items()
+        name: compare_all(records, name, parameters) for name, records in held_out_sets().items()
     }
     errors = {name: summary(some) for name, some in found.items()}
     summaries = [

@@ -125,6 +125,22 @@ def largest_error(evaluate: Evaluate, structure: Structure) -> tuple[float, floa
     return float(np.abs(forces + slopes).max()), float(np.abs(forces).max())
 
 
+def compare(parameters: Parameters, number: int) -> dict[str, list[tuple[str, float, float]]]:
+    """Of each surface: label, largest error and largest force of every geometry."""
+    cases = {
+        "ground state": ground(parameters, 0.0),
+        f"ground state, {HOT:.0f} K": ground(parameters, HOT),
+        "S1": first_singlet(parameters, 0.0),
+        f"S1, {HOT:.0f} K": first_singlet(parameters, HOT),
+    }
+    chosen = geometries(number, parameters.model.form.cutoff)
+    found: dict[str, list[tuple[str, float, float]]] = {name: [] for name in cases}
+    for label, structure in track(chosen, "geometries", transient=True):
+        for name, evaluate in cases.items():
+            found[name].append((label, *largest_error(evaluate, structure)))
+    return found
+
+
 def main() -> None:
     """Compare, write forces.md and forces.json."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -132,17 +148,7 @@ def main() -> None:
     parser.add_argument("--geometries", type=int, default=50)
     options = parser.parse_args()
     parameters = Parameters.load(options.parameters)
-    cases = {
-        "ground state": ground(parameters, 0.0),
-        f"ground state, {HOT:.0f} K": ground(parameters, HOT),
-        "S1": first_singlet(parameters, 0.0),
-        f"S1, {HOT:.0f} K": first_singlet(parameters, HOT),
-    }
-    chosen = geometries(options.geometries, parameters.model.form.cutoff)
-    found: dict[str, list[tuple[str, float, float]]] = {name: [] for name in cases}
-    for label, structure in track(chosen, "geometries", transient=True):
-        for name, evaluate in cases.items():
-            found[name].append((label, *largest_error(evaluate, structure)))
+    found = compare(parameters, options.geometries)
     rows = []
     for name, entries in found.items():
         crossing = [error for label, error, _ in entries if "cutoff" in label]

@@ -33,6 +33,7 @@ from tblite.ase import TBLite
 from mlsemi import MLSemi
 from mlsemi.parameters import Parameters
 
+MINIMA = report.HERE / "minima.json"
 DELTA, FMAX = 0.005, 1e-3
 BOND = 1.3
 
@@ -90,8 +91,10 @@ def compare(entry: dict[str, object], calculator: Calculator) -> dict[str, objec
     }
 
 
-def summary(name: str, rows: dict[str, dict[str, object]], entries: dict) -> list[str]:
-    """One line over all molecules."""
+def errors_of(
+    rows: dict[str, dict[str, object]], entries: dict
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Errors of all frequencies (cm^-1), and absolute ones of bonds (angstrom) and angles."""
     errors = np.concatenate(
         [np.array(row["frequencies_cm"]) - np.sort(entries[key]["frequencies_cm"])
          for key, row in rows.items()]
@@ -99,6 +102,12 @@ def summary(name: str, rows: dict[str, dict[str, object]], entries: dict) -> lis
     bonds, angles = (
         np.concatenate([row[key] for row in rows.values()]) for key in ("bonds", "angles")
     )
+    return errors, bonds, angles
+
+
+def summary(name: str, rows: dict[str, dict[str, object]], entries: dict) -> list[str]:
+    """One line over all molecules."""
+    errors, bonds, angles = errors_of(rows, entries)
     return [
         name, str(errors.size), f"{np.abs(errors).mean():.1f}", f"{errors.mean():+.1f}",
         f"{np.abs(errors).max():.0f}", f"{bonds.mean():.4f}", f"{bonds.max():.3f}",
@@ -112,7 +121,7 @@ def main() -> None:
     parser.add_argument("--parameters", default="organic-1")
     options = parser.parse_args()
     parameters = Parameters.load(options.parameters)
-    reference = json.loads((report.HERE / "minima.json").read_text())
+    reference = json.loads(MINIMA.read_text())
     entries = reference["molecules"]
     methods: dict[str, Callable[[], Calculator]] = {
         parameters.name: lambda: MLSemi(parameters, dispersion=False),

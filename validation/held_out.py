@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import report
 
 from mlsemi.training.config import TrainConfig
@@ -15,6 +17,7 @@ def recipe(name: str) -> TrainConfig:
     return TrainConfig.load(FOLDER / f"{name}.toml")
 
 
+@cache
 def test_records(name: str) -> ReferenceDataset:
     """Test structures of all its datasets."""
     return ReferenceDataset.load(*(FOLDER / file for file in recipe(name).datasets)).split("test")

@@ -54,7 +54,7 @@ def structures() -> dict[str, Structure]:
 
 
 def medians(
-    tasks: dict[str, Callable[[], object]], least: int = MIN_RUNS
+    tasks: dict[str, Callable[[], object]], least: int = MIN_RUNS, seconds: float = SECONDS
 ) -> tuple[dict[str, float], int]:
     """Median wall time of each task, s, and the number of rounds; every round runs all tasks."""
     for task in tasks.values():
@@ -62,7 +62,7 @@ def medians(
     times: dict[str, list[float]] = {name: [] for name in tasks}
     begin = time.perf_counter()
     rounds = 0
-    while rounds < least or (time.perf_counter() - begin < SECONDS and rounds < MAX_RUNS):
+    while rounds < least or (time.perf_counter() - begin < seconds and rounds < MAX_RUNS):
         for name, task in tasks.items():
             start = time.perf_counter()
             task()

@@ -23,8 +23,6 @@ from collections.abc import Callable
 
 import numpy as np
 import report
-import scine_sparrow  # noqa: F401  registers its calculators
-import scine_utilities as scine
 import scipy.linalg
 from ase import Atoms
 from panels import Panel, figure_of
@@ -49,6 +47,9 @@ SELECTED = Method(selection=0.2 / HARTREE_EV)
 
 def sparrow(structure: Structure, method: str) -> np.ndarray:
     """Singlet energies from scratch, hartree."""
+    import scine_sparrow  # noqa: F401  registers its calculators; only this column needs it
+    import scine_utilities as scine
+
     manager = scine.core.ModuleManager.get_instance()
     reference = manager.get("calculator", SPARROW[method])
     elements = [getattr(scine.ElementType, symbol) for symbol in structure.symbols]

@@ -35,6 +35,7 @@ from mlsemi.units import BOHR_ANGSTROM
 
 TOLERANCE = 1e-6
 """Levels closer than this are one multiplet, hartree."""
+EXAMPLE = report.HERE.parent / "docs" / "examples" / "caffeine.xyz"
 SEED = 0
 N_ROTATION = 20
 EXPECTED = {
@@ -93,6 +94,15 @@ def multiplets(energies: np.ndarray) -> tuple[dict[int, int], float]:
     return dict(sorted(sizes.items())), float(max(np.ptp(group) for group in groups))
 
 
+def degeneracies(parameters: Parameters) -> dict[str, tuple[dict[int, int], float]]:
+    """Multiplets and largest splitting, hartree, of the three molecules of ``EXPECTED``."""
+    cases = {"benzene": benzene(), "methane": methane(), "C60": buckminsterfullerene()}
+    return {
+        name: multiplets(singlepoint(structure, parameters=parameters).state.energies)
+        for name, structure in cases.items()
+    }
+
+
 def invariance(structure: Structure, parameters: Parameters) -> dict[str, float]:
     """Largest change of energies, charges (a.u.) and back-rotated dipole under each operation."""
     rng = np.random.default_rng(SEED)
@@ -133,15 +143,12 @@ def main() -> None:
     parser.add_argument("--parameters", default="organic-1")
     parameters = Parameters.load(parser.parse_args().parameters)
     rows, data, wrong = [], {}, []
-    cases = {"benzene": benzene(), "methane": methane(), "C60": buckminsterfullerene()}
-    for name, structure in cases.items():
-        found, splitting = multiplets(singlepoint(structure, parameters=parameters).state.energies)
+    for name, (found, splitting) in degeneracies(parameters).items():
         data[name] = {"multiplets": found, "largest_splitting_hartree": splitting}
         rows.append([name, _sizes(EXPECTED[name]), _sizes(found), f"{splitting:.1e}"])
         if found != EXPECTED[name]:
             wrong.append(name)
-    example = report.HERE.parent / "docs" / "examples" / "caffeine.xyz"
-    changes = invariance(read_structures(example)[0], parameters)
+    changes = invariance(read_structures(EXAMPLE)[0], parameters)
     sections = [
         " ".join(__doc__.split("\n\n", 2)[2].split()),
         report.table(["molecule", "expected", "found", "largest splitting / hartree"], rows),
