@@ -2,7 +2,7 @@
 
 A figure is an error, a ratio of times or a count: smaller is better in every row. `judge.toml`
 holds a table for each parameter set, and one (`every`) of what any set must fulfil; tables are cut
-into groups, each measured by one function of `judge.py`. An entry is
+into groups, each measured by one function of `measured.py`. An entry is
 
     "row" = { figure = 0.044, limit = 0.047 }   # measured when released; more than limit fails
     "row" = { known = 7.3, limit = 1.0 }        # fails today; more than known is worse, and fails
