@@ -177,6 +177,21 @@ def test_kernels_are_small(module):
             assert body[-1].end_lineno - body[0].lineno + 1 <= MAX_KERNEL_LINES, node.name
 
 
+@pytest.mark.parametrize("module", MODULES)
+def test_kernels_see_their_own_file_alone(module):
+    """Compiled code that is kept on disk does not notice a change in another file."""
+    imported = {
+        alias.asname or alias.name
+        for node in tree(module).body
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("mlsemi")
+        for alias in node.names
+    }
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.FunctionDef) and "kernel" in map(ast.unparse, node.decorator_list):
+            names = {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
+            assert not (names & imported) - {"kernel"}, node.name
+
+
 def texts():
     """Every text file of the package and, where there is one, of the checkout around the tests."""
     roots = [PACKAGE]
