@@ -17,7 +17,7 @@ MODULES = {
 }
 
 FLOORS = """
-    units errors outputs elements kernels.jit kernels
+    units errors outputs archives elements kernels.jit kernels
     structure formats basis pairs so3 radial integrals
     layers representation.gates representation.density representation.messages
     representation.features representation.long_range
@@ -32,7 +32,7 @@ FLOORS = """
     learning.operators learning.block_features learning.invariant_products
     learning.hamiltonian
     repulsion blocks heads energy forms model response_constants monopoles domain committee
-    parameters
+    header parameters
     memory threads dispersion occupation eigen observables davidson paired_davidson
     response_orbitals tamm_dancoff full_response selection response_method
     excited_states excitations intensities transitions spectrum
