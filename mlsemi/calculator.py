@@ -168,6 +168,9 @@ class MLSemi(Calculator):
         changed: dict[str, Any] = super().set(**changes)
         if chosen is not None and before != (given, self.parameter_set):
             changed["parameters"] = given
+        if self.parameters["state"] and {"state", "parameters"} & set(changed):
+            for text in self.parameter_set.excitation_warnings:
+                warnings.warn(text, DomainWarning, stacklevel=2)
         if set(changed) - {"threads"}:
             self.reset()
             self.forget()
@@ -311,7 +314,8 @@ class MLSemi(Calculator):
             warnings.warn(text, DomainWarning, stacklevel=2)
 
     def _structure(self, atoms: Atoms) -> Structure:
-        return Structure.from_ase(atoms, self.parameters["charge"])
+        with self.parameter_set.naming_elements():
+            return Structure.from_ase(atoms, self.parameters["charge"])
 
     def _settings(self) -> dict[str, Any]:
         names = ("dispersion", "electronic_temperature", "threads")

@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 from ase.data import atomic_numbers, chemical_symbols, covalent_radii
 
-from mlsemi.errors import InputError
+from mlsemi.errors import ElementError, InputError
 from mlsemi.units import BOHR_ANGSTROM
 
 
@@ -57,16 +57,13 @@ def valence(number: int) -> Valence:
 
     Raises
     ------
-    InputError
+    ElementError
         If the element has no row in the valence table.
     """
     try:
         return VALENCE[int(number)]
     except KeyError:
-        known = " ".join(chemical_symbols[z] for z in VALENCE)
-        raise InputError(
-            f"element {symbol(number)} has no valence basis (available: {known})"
-        ) from None
+        raise ElementError(f"element {symbol(number)} has no valence basis") from None
 
 
 @cache

@@ -9,6 +9,10 @@ class InputError(MlsemiError):
     """The structure, file or option given cannot be used."""
 
 
+class ElementError(InputError):
+    """An element that no parameter set can know; which one does know is for it to say."""
+
+
 class ParameterError(MlsemiError):
     """A parameter set or dataset is missing, corrupted or does not cover what was asked."""
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from math import inf
 
+from mlsemi.elements import valence
 from mlsemi.errors import InputError
 from mlsemi.heads import TWO_CENTER
 from mlsemi.representation.bonds import PATHS as BOND_PATHS
@@ -52,6 +54,12 @@ class ModelForm:
     energy : str
         What the total energy is made of: a readout of the features, the band energy tr(P H) with
         functions of each pair, or band energy and readout (:mod:`mlsemi.energy`).
+
+    Raises
+    ------
+    InputError
+        If an entry is of another type or out of range, or an element has no valence basis or stands
+        twice.
     """
 
     elements: tuple[int, ...]
@@ -68,6 +76,18 @@ class ModelForm:
     energy: str = "readout"
 
     def __post_init__(self) -> None:
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if entry.type == "int" and (type(value) is not int or value < 1):
+                raise InputError(f"{entry.name} = {value!r}, need a positive whole number")
+            if entry.type == "bool" and type(value) is not bool:
+                raise InputError(f"{entry.name} = {value!r}, need true or false")
+        if type(self.cutoff) not in (int, float) or not 0.0 < self.cutoff < inf:
+            raise InputError(f"cutoff = {self.cutoff!r}, need a positive number")
+        if not self.elements or len(set(self.elements)) < len(self.elements):
+            raise InputError("elements must be one or more, each once")
+        for number in self.elements:
+            valence(number)
         if self.kind not in KINDS:
             raise InputError(f"kind = {self.kind!r}, need one of {', '.join(KINDS)}")
         if self.nu not in (2, 3):

@@ -41,8 +41,9 @@ def read(files: Sequence[str], charge: int | None, parameters: str) -> list[Fram
     """
     if list(files).count("-") > 1:
         raise InputError("standard input (-) can be read only once")
-    frames = [frame for file in files for frame in iter_frames(file, charge)]
     loaded = Parameters.load(parameters)
+    with loaded.naming_elements():
+        frames = [frame for file in files for frame in iter_frames(file, charge)]
     for frame in frames:
         with located(frame.label):
             loaded.check(frame.structure)

@@ -1,30 +1,36 @@
-"""Parameter sets: weights and a readable header, released in folders, checksummed."""
+"""Parameter sets: weights and a readable header, released in folders, checksummed.
+
+``checksum`` covers the weights and the constants of the excited states: others cite a set by it.
+``seal`` covers the header, and with it everything else that changes a result: form, elements,
+functional, calibration, the checksum of the committee.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-from collections.abc import Mapping
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
 
-from mlsemi.committee import Calibration, Committee
+from mlsemi.archives import read_arrays
+from mlsemi.committee import QUANTITIES, Calibration, Committee
 from mlsemi.domain import outside, outside_text, without_usual_bond
-from mlsemi.elements import number_of, symbol
-from mlsemi.errors import InputError, ParameterError
+from mlsemi.elements import symbol
+from mlsemi.errors import ElementError, InputError, MlsemiError, ParameterError
 from mlsemi.forms import ModelForm
+from mlsemi.header import FORMAT, check_keys, checked_header, sealed
 from mlsemi.model import AnyFeatures, Model
 from mlsemi.outputs import complete_or_absent
 from mlsemi.pairs import PairList
 from mlsemi.response_constants import ExcitationParameters
-from mlsemi.structure import Structure, read_only
+from mlsemi.structure import Structure
 
-FORMAT = "mlsemi-parameters-1"
 PARTS = ("header.json", "weights.npz", "committee.npz")
 DEFAULT = "organic-1"
 
@@ -112,6 +118,21 @@ class Parameters:
                     f"(trained for {' '.join(self.elements)})"
                 )
 
+    @contextmanager
+    def naming_elements(self) -> Iterator[None]:
+        """Where an element has no valence basis, say which ones this set was trained for.
+
+        Raises
+        ------
+        InputError
+        """
+        try:
+            yield
+        except ElementError as error:
+            raise InputError(
+                f"{error}; parameter set {self.name} is trained for {' '.join(self.elements)}"
+            ) from None
+
     @property
     def functional(self) -> str | None:
         """Density functional of the reference energies, None where the header names none."""
@@ -126,6 +147,21 @@ class Parameters:
         if "excitation" not in self.header:
             return ExcitationParameters()
         return ExcitationParameters.of_mapping(self.header["excitation"])
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether the constants of the excited states were fitted for this set."""
+        return "excitation" in self.header
+
+    @property
+    def excitation_warnings(self) -> tuple[str, ...]:
+        """What a user should know about the constants of the excited states."""
+        if self.calibrated:
+            return ()
+        return (
+            f"parameter set {self.name} has no fitted constants of the excited states: published "
+            f"ones are used (ax {self.excitation.ax:.2f}), which fit other orbitals",
+        )
 
     def with_excitation(
         self, constants: ExcitationParameters, provenance: Mapping[str, object]
@@ -153,7 +189,8 @@ class Parameters:
             How it was fitted; kept beside its calibration under ``committee`` in the header.
         """
         plain = committee.plain_calibration()
-        entry = {"calibration": plain, "checksum": committee.checksum, **provenance}
+        facts = {"checksum": committee.checksum, "members": committee.n_member}
+        entry = {"calibration": plain, **facts, **provenance}
         return replace(self, header=self.header | {"committee": entry}, committee=committee)
 
     def atom_shifts(self, pairs: PairList, features: AnyFeatures) -> np.ndarray | None:
@@ -195,21 +232,27 @@ class Parameters:
         """Write the folder of a parameter set.
 
         Files that stand there already are replaced when all new ones are written.
+
+        Raises
+        ------
+        ParameterError
+            If the header has an entry that no header has.
         """
-        target = Path(path)
-        target.mkdir(parents=True, exist_ok=True)
-        header = {
+        facts = {
             "format": FORMAT,
             "name": self.name,
             "elements": list(self.elements),
             "form": {k: v for k, v in asdict(self.model.form).items() if k != "elements"},
             "checksum": self.checksum,
         }
+        header = sealed(self.header | facts)
+        target = Path(path)
+        target.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
             name, weights, committee = (
                 stack.enter_context(complete_or_absent(target / part)) for part in PARTS
             )
-            name.write_text(json.dumps(header | self.header, indent=2) + "\n")
+            name.write_text(json.dumps(header, indent=2) + "\n")
             with open(weights, "wb") as file:
                 np.savez(file, **dict(self.model.weights))  # type: ignore[arg-type]
             if self.committee is not None:
@@ -229,63 +272,75 @@ def _modified(path: Path) -> tuple[int, ...]:
 def _load(path: Path, modified: tuple[int, ...]) -> Parameters:
     """Read a folder; cached by path and modification times, so repeated calls cost nothing."""
     try:
-        name, form, header, weights = _read(path)
-        committee = _read_committee(path, header)
-    except ParameterError:
-        raise
+        return _read(path)
+    except MlsemiError as error:
+        raise ParameterError(f"parameter set {path}: {error}") from None
     except Exception as error:  # a damaged zip or header can provoke almost any
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ParameterError(f"parameter set {path}: cannot be read ({reason})") from None
-    if {key: value.shape for key, value in weights.items()} != form.shapes():
-        raise ParameterError(f"parameter set {path}: weights do not fit the form in the header")
-    if checksum_of(weights, header.get("excitation")) != header.get("checksum"):
-        raise ParameterError(
-            f"parameter set {path}: checksum does not match, the file is corrupted"
-        )
-    if committee is not None and not _fits(committee, form):
-        raise ParameterError(f"parameter set {path}: the committee does not fit the form")
-    loaded = Parameters(name, header, Model(form, weights), str(header["checksum"]), committee)
-    try:
-        _ = loaded.excitation
-    except ParameterError as error:
-        raise ParameterError(f"parameter set {path}: {error}") from None
+
+
+def _read(path: Path) -> Parameters:
+    header = json.loads((path / "header.json").read_text(encoding="utf-8"))
+    form = checked_header(header)
+    with _naming("weights.npz do not fit the form in the header"):
+        weights = read_arrays(path / "weights.npz", form.shapes())
+    if checksum_of(weights, header.get("excitation")) != header["checksum"]:
+        raise ParameterError("checksum does not match, weights.npz is corrupted")
+    for name, value in weights.items():
+        # of an element without training atoms the spread is infinite
+        unknown = np.isposinf(value) if name == "domain.spread" else False
+        if not (np.isfinite(value) | unknown).all():
+            raise ParameterError(f"weights {name} are not finite")
+    committee = _read_committee(path, header.get("committee"), form)
+    model = Model(form, weights)
+    loaded = Parameters(header["name"], header, model, header["checksum"], committee)
+    _check_excitation(loaded)
     return loaded
 
 
-def _read(path: Path) -> tuple[str, ModelForm, dict[str, object], dict[str, np.ndarray]]:
-    header = json.loads((path / "header.json").read_text())
-    if header.get("format") != FORMAT:
-        raise ParameterError(f"{path}: header is not of format {FORMAT}")
-    known = {f.name for f in fields(ModelForm)}
-    form = ModelForm(
-        tuple(number_of(text) for text in header["elements"]),
-        **{key: value for key, value in header["form"].items() if key in known},
-    )
-    form.shapes()
-    with open(path / "weights.npz", "rb") as stream, np.load(stream) as data:
-        weights = {key: read_only(data[key]) for key in data.files}
-    return header["name"], form, header, weights
-
-
-def _read_committee(path: Path, header: dict[str, object]) -> Committee | None:
+def _read_committee(path: Path, entry: object, form: ModelForm) -> Committee | None:
     """The committee that the header speaks of, if it does."""
-    entry = header.get("committee")
     if entry is None:
         return None
-    if not isinstance(entry, dict):
-        raise ParameterError(f"parameter set {path}: committee = {entry!r}, need a table")
-    with open(path / "committee.npz", "rb") as stream, np.load(stream) as data:
-        shifts, limit = read_only(data["shifts"]), read_only(data["limit"])
+    check_keys(entry, ("calibration", "checksum", "members"), None, "committee")
+    assert isinstance(entry, dict)
+    n, members = len(form.elements), entry["members"]
+    if type(members) is not int or members < 1:
+        raise ParameterError(f"members = {members!r} of the committee, need a positive number")
+    shapes = {"shifts": (n, 1 + form.n_invariant, 3, members), "limit": (n,)}
+    with _naming("committee.npz does not fit the form in the header"):
+        arrays = read_arrays(path / "committee.npz", shapes)
+    check_keys(entry["calibration"], (), QUANTITIES, "calibration")
+    for name, pair in entry["calibration"].items():
+        check_keys(pair, Calibration._fields, (), f"calibration of {name}")
     calibration = {name: Calibration(**pair) for name, pair in entry["calibration"].items()}
-    committee = Committee(shifts, calibration, limit)
-    if committee.checksum != entry.get("checksum"):
-        raise ParameterError(
-            f"parameter set {path}: checksum of the committee does not match, it is corrupted"
-        )
+    numbers = [value for pair in calibration.values() for value in pair]
+    if not all(type(x) in (int, float) and 0.0 <= x < np.inf for x in numbers):
+        raise ParameterError("calibration of the committee needs numbers that are not negative")
+    if not all(np.isfinite(array).all() for array in arrays.values()):
+        raise ParameterError("the committee is not finite")
+    committee = Committee(arrays["shifts"], calibration, arrays["limit"])
+    if committee.checksum != entry["checksum"]:
+        raise ParameterError("checksum of the committee does not match, it is corrupted")
     return committee
 
 
-def _fits(committee: Committee, form: ModelForm) -> bool:
-    shape = (len(form.elements), 1 + form.n_invariant, 3)
-    known = committee.shifts.ndim == 4 and committee.limit.shape == shape[:1]
-    return known and committee.shifts.shape[:3] == shape
+@contextmanager
+def _naming(what: str) -> Iterator[None]:
+    """Say what an archive is before what is wrong with it."""
+    try:
+        yield
+    except ParameterError as error:
+        raise ParameterError(f"{what}: {error}") from None
+
+
+def _check_excitation(parameters: Parameters) -> None:
+    """Refuse constants of other elements than those of the set, or of unknown origin."""
+    header = parameters.header
+    if parameters.calibrated != isinstance(header.get("excitation_fit"), Mapping):
+        raise ParameterError("excitation and excitation_fit must stand in the header together")
+    constants, numbers = parameters.excitation, set(parameters.model.form.elements)
+    exchange = set(constants.exchange_sp) | set(constants.exchange_pp)
+    if parameters.calibrated and not exchange <= numbers == set(constants.hardness):
+        raise ParameterError("excitation parameters are for other elements than those of the set")

@@ -129,7 +129,8 @@ def singlepoint(
     clock = Clock()
     with clock.step("total"), limited(threads):
         chosen = parameters if isinstance(parameters, Parameters) else Parameters.load(parameters)
-        structure = as_structure(source, charge)
+        with chosen.naming_elements():
+            structure = as_structure(source, charge)
         chosen.check(structure)
         model = chosen.model
         with clock.step("pairs"):
@@ -148,7 +149,8 @@ def singlepoint(
             states = _excited(frame, ground.state, chosen.excitation, asked, max_energy, method)
         shifts = chosen.atom_shifts(pairs, record.features)
         notes = chosen.warnings(structure, pairs, record.features, shifts)
-        notes += _open_shell(ground.state) + _doubts(asked, states)
+        notes += _open_shell(ground.state) + (chosen.excitation_warnings if states else ())
+        notes += _doubts(asked, states)
     if dispersion and not chosen.functional:
         notes += ("no dispersion: the parameters do not name the functional they were trained on",)
     return Result(

@@ -12,7 +12,7 @@ import numpy as np
 from ase import Atoms
 
 from mlsemi.elements import covalent_radius, n_orbital_of, symbol, valence
-from mlsemi.errors import InputError
+from mlsemi.errors import ElementError, InputError
 from mlsemi.kernels.geometry import nearest
 from mlsemi.units import BOHR_ANGSTROM
 
@@ -69,8 +69,8 @@ class Structure:
         for atom, number in enumerate(self.numbers.tolist()):
             try:
                 valence(number)
-            except InputError as error:
-                raise InputError(f"atom {atom}: {error}") from None
+            except ElementError as error:
+                raise ElementError(f"atom {atom}: {error}") from None
         bad = np.flatnonzero(~np.isfinite(self.positions).all(axis=1))
         if bad.size:
             name = symbol(self.numbers[bad[0]])

@@ -95,6 +95,12 @@ def test_wrong_charge_and_odd_electrons(cli):
 def test_element_without_parameters(cli):
     Path("hf.xyz").write_text(xyz("H 0 0 0", "F 0 0 0.92"))
     assert_one_line_error(cli("run", "hf.xyz"), "hf.xyz, frame 0, atom 1: element F is not in")
+    Path("iron.xyz").write_text(xyz("Fe 0 0 0"))
+    assert_one_line_error(
+        cli("run", "iron.xyz"),
+        "iron.xyz, frame 0, atom 0: element Fe has no valence basis; "
+        "parameter set tiny is trained for H C N O S",
+    )
 
 
 def test_missing_and_corrupted_parameters(cli, tiny):

@@ -17,7 +17,7 @@ MODULES = {
 }
 
 FLOORS = """
-    units errors outputs elements kernels.jit kernels
+    units errors outputs archives elements kernels.jit kernels
     structure formats basis pairs so3 radial integrals
     layers representation.gates representation.density representation.messages
     representation.features representation.long_range
@@ -32,7 +32,7 @@ FLOORS = """
     learning.operators learning.block_features learning.invariant_products
     learning.hamiltonian
     repulsion blocks heads energy forms model response_constants monopoles domain committee
-    parameters
+    header parameters
     memory threads dispersion occupation eigen observables davidson paired_davidson
     response_orbitals tamm_dancoff full_response selection response_method
     excited_states excitations intensities transitions spectrum
@@ -175,6 +175,21 @@ def test_kernels_are_small(module):
             assert len(signature(node)) <= MAX_KERNEL_ARGUMENTS, node.name
             body = node.body[1:] if ast.get_docstring(node) else node.body
             assert body[-1].end_lineno - body[0].lineno + 1 <= MAX_KERNEL_LINES, node.name
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_kernels_see_their_own_file_alone(module):
+    """Compiled code that is kept on disk does not notice a change in another file."""
+    imported = {
+        alias.asname or alias.name
+        for node in tree(module).body
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("mlsemi")
+        for alias in node.names
+    }
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.FunctionDef) and "kernel" in map(ast.unparse, node.decorator_list):
+            names = {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
+            assert not (names & imported) - {"kernel"}, node.name
 
 
 def texts():

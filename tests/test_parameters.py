@@ -3,14 +3,21 @@
 import json
 import os
 import shutil
+from contextlib import suppress
+from dataclasses import asdict
 
 import numpy as np
 import pytest
+from ase.build import molecule
 from molecules import SMALL, distorted, parameters_of, random_model
 
+from mlsemi.calculator import MLSemi
 from mlsemi.committee import Calibration, Committee
 from mlsemi.errors import InputError, ParameterError
-from mlsemi.parameters import DEFAULT, FORMAT, Parameters, available, checksum_of
+from mlsemi.header import FORMAT, sealed
+from mlsemi.model import Model
+from mlsemi.parameters import DEFAULT, Parameters, available, checksum_of
+from mlsemi.singlepoint import singlepoint
 from mlsemi.structure import Structure
 
 
@@ -77,14 +84,25 @@ def test_without_a_committee_there_is_none(saved, with_committee):
 
 def test_damaged_committees_are_refused(with_committee):
     header = json.loads((with_committee / "header.json").read_text())
-    edited(
-        with_committee,
-        committee=header["committee"] | {"calibration": {"homo": {"factor": 2.4, "floor": 0.1}}},
-    )
-    assert "checksum of the committee" in refused(with_committee)
-    edited(with_committee, committee=[1, 2])
-    assert "committee" in refused(with_committee)
-    edited(with_committee, committee=header["committee"])
+    entry = header["committee"]
+    pair = {"factor": 2.4, "floor": 0.1}
+    for committee, text in (
+        (entry | {"calibration": {"homo": pair}}, "checksum of the committee"),
+        (entry | {"calibration": {"hommo": pair}}, "unknown entry 'hommo'"),
+        (entry | {"calibration": {"homo": {"factor": 2.4}}}, "no entry 'floor'"),
+        (entry | {"calibration": {"homo": pair | {"flor": 1}}}, "unknown entry 'flor'"),
+        (entry | {"calibration": {"homo": pair | {"floor": -0.1}}}, "not negative"),
+        (entry | {"calibration": {"homo": pair | {"floor": float("nan")}}}, "not negative"),
+        (entry | {"calibration": {"homo": pair | {"floor": "0.1"}}}, "not negative"),
+        (entry | {"calibration": 3}, "need a table"),
+        (entry | {"members": 3}, "does not fit the form"),
+        (entry | {"members": 10**12}, "does not fit the form"),
+        (entry | {"members": 0}, "members = 0"),
+        ([1, 2], "committee"),
+    ):
+        edited(with_committee, committee=committee)
+        assert text in refused(with_committee)
+    edited(with_committee, committee=entry)
     data = (with_committee / "committee.npz").read_bytes()
     (with_committee / "committee.npz").write_bytes(data[: len(data) // 2])
     assert "cannot be read" in refused(with_committee)
@@ -95,7 +113,14 @@ def test_damaged_committees_are_refused(with_committee):
 def test_committee_of_another_form_is_refused(original, tmp_path):
     committee = Committee(np.ones((2, 3, 3, 1)), {}, np.ones(2))
     original.with_committee(committee, {}).save(tmp_path / "other")
-    assert "does not fit" in refused(tmp_path / "other")
+    assert "committee.npz does not fit the form" in refused(tmp_path / "other")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_committee_that_is_not_finite_is_refused(original, tmp_path, value):
+    shape = (len(SMALL.elements), 1 + SMALL.n_invariant, 3, 2)
+    original.with_committee(Committee(np.full(shape, value), {}, np.ones(4)), {}).save(tmp_path)
+    assert "not finite" in refused(tmp_path)
 
 
 def test_saving_again_gives_the_same_weights(saved, tmp_path):
@@ -170,6 +195,20 @@ def test_weights_of_another_form(saved):
     assert "do not fit the form" in refused(saved)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", ["level", "two_center", "domain.center", "domain.spread"])
+def test_weights_that_are_not_finite(original, tmp_path, name, value):
+    weights = dict(original.model.weights)
+    changed = np.array(weights[name])
+    changed.flat[0] = value
+    model = Model(original.model.form, weights | {name: changed})
+    parameters_of(model).save(tmp_path)
+    if (name, value) == ("domain.spread", np.inf):
+        assert Parameters.load(tmp_path).checksum, "an element without training atoms"
+    else:
+        assert f"weights {name} are not finite" in refused(tmp_path)
+
+
 def test_missing_header(saved):
     (saved / "header.json").unlink()
     text = refused(saved)
@@ -178,9 +217,17 @@ def test_missing_header(saved):
 
 
 def edited(saved, **changes):
+    """Change entries of the header (None: remove) and seal it again where that can be done."""
     header = json.loads((saved / "header.json").read_text()) | changes
     header = {key: value for key, value in header.items() if value is not None}
+    with suppress(ParameterError):
+        header = sealed(header)
     (saved / "header.json").write_text(json.dumps(header))
+
+
+def form_with(**changes):
+    form = {k: v for k, v in asdict(SMALL).items() if k != "elements"} | changes
+    return {"form": {key: value for key, value in form.items() if value is not None}}
 
 
 @pytest.mark.parametrize(
@@ -188,20 +235,57 @@ def edited(saved, **changes):
     [
         ({"format": "mlsemi-parameters-0"}, FORMAT),
         ({"format": None}, FORMAT),
-        ({"form": None}, "cannot be read"),
-        ({"form": {"n_radial": "many"}}, "cannot be read"),
-        ({"form": {"n_radial": -3}}, "do not fit the form"),
-        ({"elements": None}, "cannot be read"),
-        ({"elements": ["H", "Xy", "N", "O"]}, "cannot be read"),
+        ({"form": None}, "no entry 'form'"),
+        ({"form": [1]}, "need a table"),
+        (form_with(n_radial="many"), "n_radial = 'many'"),
+        (form_with(n_radial=-3), "n_radial = -3"),
+        (form_with(n_radial=2.5), "n_radial = 2.5"),
+        (form_with(n_radial=True), "n_radial = True"),
+        (form_with(n_radial=5), "do not fit the form"),
+        (form_with(n_channel=10**15), "do not fit the form"),
+        (form_with(cutoff=0.0), "cutoff = 0.0"),
+        (form_with(cutoff=-1.0), "cutoff = -1.0"),
+        (form_with(cutoff=float("nan")), "cutoff = nan"),
+        (form_with(cutoff=float("inf")), "cutoff = inf"),
+        (form_with(cutoff="11.3"), "cutoff = '11.3'"),
+        (form_with(cutoff=None), "no entry 'cutoff'"),
+        (form_with(cutof=11.3), "unknown entry 'cutof'"),
+        (form_with(long_range=1), "long_range = 1"),
+        (form_with(long_range=False), "do not fit the form"),
+        (form_with(kind="linear"), "do not fit the form"),
+        (form_with(kind="cubic"), "kind = 'cubic'"),
+        (form_with(nu=4), "nu = 4"),
+        (form_with(energy="bands"), "energy = 'bands'"),
+        ({"elements": None}, "no entry 'elements'"),
+        ({"elements": "HCNO"}, "need a list"),
+        ({"elements": []}, "elements must be"),
+        ({"elements": ["H", "C", "N", "N"]}, "each once"),
+        ({"elements": ["H", "Xy", "N", "O"]}, "'Xy'"),
+        ({"elements": ["H", "Fe", "N", "O"]}, "Fe has no valence basis"),
         ({"elements": ["H", "C"]}, "do not fit the form"),
-        ({"name": None}, "cannot be read"),
+        ({"name": None}, "no entry 'name'"),
+        ({"name": 3}, "name = 3"),
+        ({"units": "eV, angstrom"}, "units = 'eV, angstrom'"),
         ({"checksum": "0" * 64}, "corrupted"),
-        ({"checksum": None}, "corrupted"),
+        ({"checksum": None}, "no entry 'checksum'"),
+        ({"licens": "MIT"}, "unknown entry 'licens'"),
+        ({"excitation": {}}, "corrupted"),
+        ({"excitation_fit": {}}, "together"),
     ],
 )
 def test_damaged_header(saved, changes, text):
+    """Even if whoever changed it has sealed it again."""
     edited(saved, **changes)
     assert text in refused(saved)
+
+
+def test_a_header_without_a_seal_is_refused(saved):
+    header = json.loads((saved / "header.json").read_text())
+    header.pop("seal")
+    (saved / "header.json").write_text(json.dumps(header))
+    assert "no entry 'seal'" in refused(saved)
+    (saved / "header.json").write_text(json.dumps(header | {"seal": 3}))
+    assert "seal" in refused(saved)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe\x00", b"3", b"null"])
@@ -232,6 +316,25 @@ def test_elements_are_checked(original):
     original.check(distorted("CH3NO2"))
     with pytest.raises(InputError, match=r"atom 1: element S is not in .*tried.*H C N O"):
         original.check(Structure([1, 16, 1], 2.6 * np.eye(3)))
+
+
+@pytest.mark.parametrize("symbol", ["S", "P", "Fe"])
+def test_the_elements_that_are_named_are_those_of_the_set(original, tmp_path, symbol):
+    """Whether an element has a valence basis or not, and through every door."""
+    atoms = molecule("PH3" if symbol == "P" else "SH2")
+    atoms.symbols[0] = symbol
+    path = tmp_path / "some.xyz"
+    atoms.write(path)
+    calculator = MLSemi(parameters=original)
+    for ask in (
+        lambda: singlepoint(atoms, parameters=original),
+        lambda: singlepoint(path, parameters=original),
+        lambda: calculator.get_potential_energy(atoms),
+    ):
+        with pytest.raises(InputError, match=rf"atom 0: element {symbol} ") as caught:
+            ask()
+        assert str(caught.value).rstrip(")").endswith("trained for H C N O")
+        assert "tried" in str(caught.value)
 
 
 def test_released_sets_are_complete():

@@ -6,6 +6,7 @@ import numpy as np
 
 from mlsemi.model import Model, ModelForm
 from mlsemi.parameters import Parameters, checksum_of
+from mlsemi.response_constants import ExcitationParameters
 
 ELEMENTS = (1, 6, 7, 8, 16)
 LEVELS = {1: (-0.5, 0.0), 6: (-0.7, -0.3), 7: (-0.9, -0.4), 8: (-1.1, -0.5), 16: (-0.7, -0.35)}
@@ -23,6 +24,7 @@ def write_tiny_parameters(folder: Path) -> Path:
     weights |= {name: np.ones(shape) for name, shape in form.shapes().items() if "domain" in name}
     weights["domain.limit"] *= 1e6  # nothing is outside, so that warnings are those of the test
     model = Model(form, weights)
-    header = {"description": "random weights", "reference": {"level": {"method": "b3lyp"}}}
-    Parameters("tiny", header, model, checksum_of(weights)).save(folder)
+    header = {"training": "random weights", "reference": {"level": {"method": "b3lyp"}}}
+    tiny = Parameters("tiny", header, model, checksum_of(weights))
+    tiny.with_excitation(ExcitationParameters(), {}).save(folder)
     return folder

@@ -1,10 +1,168 @@
-"""The one way a kernel is compiled.
+"""The one way a kernel is compiled, and how compiled code is kept on disk.
 
-Compiled code is cached on disk beside the source; NumPy error semantics keep the loops free
-of exceptions. Kernels release the GIL, so calculators in several threads run side by side. Sums may
-be taken in the order that suits vector units, the same one every time.
+NumPy error semantics keep the loops free of exceptions. Kernels release the GIL, so calculators in
+several threads run side by side. Sums may be taken in the order that suits vector units, the same
+one every time.
+
+Compiled code lies where Numba would put it: in ``NUMBA_CACHE_DIR``, beside the source, or in the
+cache of the user; else in a temporary folder of the user. The files are our own: Numba's have an
+index that two processes may spoil for each other, are trusted as they are, and do not see the
+constants of a kernel that was generated, nor, in older versions, what leaves size and time of a
+file as they were.
 """
 
-from numba import njit
+from __future__ import annotations
 
-kernel = njit(cache=True, error_model="numpy", nogil=True, fastmath={"reassoc", "contract"})
+import hashlib
+import inspect
+import logging
+import marshal
+import os
+import pickle
+import stat
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba import njit
+from numba.core.caching import FunctionCache, NullCache
+from numba.core.serialize import dumps
+
+from mlsemi.errors import InputError
+from mlsemi.outputs import complete_or_absent
+
+OPTIONS: dict[str, Any] = {
+    "error_model": "numpy",
+    "nogil": True,
+    "fastmath": {"reassoc", "contract"},
+}
+N_DIGEST = 32
+"""Bytes of the checksum at the head of a file."""
+
+HINT = "neither the folder of mlsemi nor the cache of the user can be written; set NUMBA_CACHE_DIR"
+
+settings: Any = numba.config
+_said: set[str] = set()
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """A compiled function, its machine code kept for the next process."""
+    compiled = njit(**OPTIONS)(function)
+    if not settings.DISABLE_JIT:
+        compiled._cache = _cache_of(function)
+    return compiled
+
+
+class KernelCache(FunctionCache):
+    """Compiled code of one kernel: a file for every signature.
+
+    A file is named after all that the code depends on, and begins with the checksum of its name
+    and the rest. Whatever is wrong with it, the kernel is compiled anew and the file replaced.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        self.made_from = made_from(function)
+
+    def file(self, sig: object, codegen: Any) -> Path:
+        """Where the code for the arguments ``sig`` is, or will be."""
+        key = repr((numba.__version__, self.made_from, self._index_key(sig, codegen)))
+        name = hashlib.sha256(key.encode()).hexdigest()[:16]
+        return Path(self.cache_path, f"{self._impl.filename_base}.{name}.nbc")
+
+    def load_overload(self, sig: object, target_context: Any) -> Any:
+        """Code from an earlier process, None without."""
+        target_context.refresh()
+        try:
+            file = self.file(sig, target_context.codegen())
+            data = file.read_bytes()
+            content = data[N_DIGEST:]
+            if _checksum(file, content) != data[:N_DIGEST]:
+                return None
+            return self._impl.rebuild(target_context, pickle.loads(content))
+        except Exception:  # no file, or one that cannot be used, which can provoke almost any
+            return None
+
+    def save_overload(self, sig: object, data: Any) -> None:
+        """Keep the code; a full or read-only disk is no reason to fail."""
+        if not self._impl.check_cachable(data):
+            return
+        content = dumps(self._impl.reduce(data))
+        file = self.file(sig, data.codegen)
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with complete_or_absent(file) as temporary:
+                temporary.write_bytes(_checksum(file, content) + content)
+        except (InputError, OSError) as error:
+            _say_once("compiled code cannot be kept, the next start will compile anew", str(error))
+
+
+def _checksum(file: Path, content: bytes) -> bytes:
+    return hashlib.sha256(file.name.encode() + content).digest()
+
+
+def made_from(function: Callable[..., Any]) -> str:
+    """Checksum of a kernel's code, of its file, and of this one.
+
+    Kernels call none of another file: a rule that the tests check.
+    """
+    # where a function was compiled is no part of what it does; version 2 writes equal code equally
+    code = marshal.dumps(function.__code__.replace(co_filename=""), 2)
+    files = _digest_of(inspect.getfile(function)) + _digest_of(__file__)
+    return hashlib.sha256(code + files).hexdigest()
+
+
+@cache
+def _digest_of(file: str) -> bytes:
+    return hashlib.sha256(Path(file).read_bytes()).digest()
+
+
+def _cache_of(function: Callable[..., Any]) -> Any:
+    """The cache of a kernel, in a temporary folder if there is no other, or none at all."""
+    try:
+        return KernelCache(function)
+    except (RuntimeError, OSError):  # of Numba: no folder can be written
+        return _temporary_cache_of(function)
+
+
+def _temporary_cache_of(function: Callable[..., Any]) -> Any:
+    before = settings.CACHE_DIR
+    try:
+        settings.CACHE_DIR = folder = _temporary_folder()
+        kept = KernelCache(function)
+    except (RuntimeError, OSError):
+        _say_once("compiled code cannot be kept, every start compiles anew", HINT)
+        return NullCache()
+    finally:
+        settings.CACHE_DIR = before
+    _say_once(f"compiled code is kept in {folder}", HINT)
+    return kept
+
+
+def _temporary_folder() -> str:
+    """A folder for temporary files that nobody else can write: what lies there will be run.
+
+    Raises
+    ------
+    OSError
+        If there is none.
+    """
+    owner = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "")
+    path = Path(tempfile.gettempdir(), f"mlsemi-{owner}")
+    path.mkdir(mode=0o700, exist_ok=True)
+    found = path.lstat()
+    if hasattr(os, "getuid") and (
+        not stat.S_ISDIR(found.st_mode) or found.st_uid != owner or found.st_mode & 0o022
+    ):
+        raise PermissionError(f"{path} belongs to somebody else")
+    return str(path)
+
+
+def _say_once(text: str, why: str) -> None:
+    """One line on standard error, unless the program that imports us logs elsewhere."""
+    if text not in _said:
+        _said.add(text)
+        logging.getLogger("mlsemi").warning("mlsemi: warning: %s: %s", text, why)

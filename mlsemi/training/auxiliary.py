@@ -167,10 +167,21 @@ def load_surfaces(path: Path) -> list[Surface]:
         If the file is missing or no such file.
     """
     try:
-        with h5py.File(path, "r") as file:
-            data = {name: file[name][()] for name in PER_ATOM + PER_GEOMETRY}
-    except (OSError, KeyError) as error:
-        raise ParameterError(f"{path}: not a file of auxiliary surfaces ({error})") from None
+        return _surfaces_of(path)
+    except Exception as error:  # a damaged file can provoke almost any
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ParameterError(f"{path}: not a file of auxiliary surfaces ({reason})") from None
+
+
+def _surfaces_of(path: Path) -> list[Surface]:
+    with h5py.File(path, "r") as file:
+        data = {name: file[name][()] for name in PER_ATOM + PER_GEOMETRY}
+    for name, value in data.items():
+        if value.dtype.kind == "f" and not np.isfinite(value).all():
+            raise ParameterError(f"{name} is not finite")
+        known = data["size"].sum() if name in PER_ATOM else data["size"].size
+        if len(value) != known:
+            raise ParameterError(f"{name} has {len(value)} rows, need {known}")
     ends = np.cumsum(data["size"], dtype=np.int64)[:-1]
     numbers, positions, forces, charges = (np.split(data[name], ends) for name in PER_ATOM)
     return [

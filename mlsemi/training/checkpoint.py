@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,10 +65,12 @@ class TrainState:
             for name, value in arrays.items():
                 group, _, weight = name.partition("/")
                 groups[group][weight] = value
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            stored = meta["stamp"]
+            state = cls(**groups, step=meta["step"], history=meta["history"], rng=meta["rng"])
+        except Exception:  # a damaged file can provoke almost any
             raise ParameterError(f"{path}: damaged checkpoint; remove it or use --fresh") from None
-        if meta["stamp"] != stamp:
+        if stored != stamp:
             raise ParameterError(
                 f"{path}: checkpoint of another configuration or dataset; remove it or use --fresh"
             )
-        return cls(**groups, step=meta["step"], history=meta["history"], rng=meta["rng"])
+        return state

@@ -313,7 +313,6 @@ def with_fitted_committee(
     pairs = errors_and_spreads(model, committee, validation)
     committee = replace(committee, calibration=_calibrations(pairs))
     about = {
-        "members": n_member,
         "seed": seed,
         "training_structures": len(train),
         "validation_structures": len(validation),

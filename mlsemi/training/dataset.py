@@ -287,8 +287,9 @@ class ReferenceDataset:
         """Write the HDF5 file; it appears complete or not at all."""
         with complete_or_absent(path) as temporary, h5py.File(temporary, "w") as file:
             file.attrs["format"] = FORMAT
-            file.attrs["provenance"] = json.dumps(self.provenance, sort_keys=True)
+            file.attrs["provenance"] = about = json.dumps(self.provenance, sort_keys=True)
             file.attrs["checksum"] = self.checksum
+            file.attrs["seal"] = seal_of(self.checksum, about)
             _write_columns(file, [arrays_of(record) for record in self.records])
 
     @classmethod
@@ -304,23 +305,49 @@ class ReferenceDataset:
         provenance: dict[str, object] = {}
         for path in paths:
             try:
-                with h5py.File(path, "r") as file:
-                    if file.attrs.get("format") != FORMAT:
-                        raise ParameterError(f"{path}: not a {FORMAT} file")
-                    part = cls(
-                        tuple(record_of(data) for data in _read_columns(file)),
-                        json.loads(file.attrs["provenance"]),
-                    )
-                    stored = file.attrs["checksum"]
-            except MlsemiError:
-                raise
-            except (OSError, KeyError, ValueError) as error:
-                raise ParameterError(f"{path}: cannot be read as a dataset ({error})") from None
-            if verify and part.checksum != stored:
-                raise ParameterError(f"{path}: checksum does not match, the file is corrupted")
+                part = cls._load_one(path, verify)
+            except MlsemiError as error:
+                raise ParameterError(f"{path}: {error}") from None
+            except Exception as error:  # a damaged file can provoke almost any
+                reason = " ".join(str(error).split()) or type(error).__name__
+                raise ParameterError(f"{path}: cannot be read as a dataset ({reason})") from None
             records.extend(part.records)
             provenance = provenance or part.provenance
         return cls(tuple(records), provenance)
+
+    @classmethod
+    def _load_one(cls, path: str | os.PathLike[str], verify: bool) -> ReferenceDataset:
+        with h5py.File(path, "r") as file:
+            if file.attrs.get("format") != FORMAT:
+                raise ParameterError(f"not a {FORMAT} file")
+            about, stored = file.attrs["provenance"], file.attrs["checksum"]
+            seal = file.attrs.get("seal")
+            rows = list(_read_columns(file))
+        records = tuple(_numbered(number, row) for number, row in enumerate(rows))
+        part = cls(records, dict(json.loads(about)))
+        if verify and part.checksum != stored:
+            raise ParameterError("checksum does not match, the file is corrupted")
+        if verify and seal not in (None, seal_of(stored, about)):  # the first files have none
+            raise ParameterError("provenance does not match its seal, the file is corrupted")
+        return part
+
+
+def seal_of(checksum: str, provenance: str) -> str:
+    """sha256 of checksum and provenance, which names the functional of the reference."""
+    return hashlib.sha256(f"{checksum}{provenance}".encode()).hexdigest()
+
+
+def _numbered(number: int, data: dict[str, np.ndarray]) -> Reference:
+    """A record; what is wrong with it is said with its number."""
+    try:
+        record = record_of(data)
+    except MlsemiError as error:
+        raise ParameterError(f"record {number}: {error}") from None
+    for name in ("energy", *_ARRAYS):
+        value = getattr(record, name)
+        if value is not None and not np.isfinite(value).all():
+            raise ParameterError(f"record {number}: {name} is not finite")
+    return record
 
 
 def _write_columns(file: h5py.File, rows: list[dict[str, np.ndarray]]) -> None:

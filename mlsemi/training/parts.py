@@ -113,6 +113,11 @@ def _excited_set(
     name = ", ".join(table.datasets)
     if start is None:
         raise InputError(f'{name}: excited states need the constants of a set: start = "NAME"')
+    if not start.calibrated:
+        raise InputError(
+            f"{name}: excited states need fitted constants, which the set {start.name} that the "
+            "run starts from does not have: fit them first, as docs/training.md shows"
+        )
     dataset = ReferenceDataset.load(*(base / file for file in table.datasets))
     usable = [with_singlets(r) for r in dataset if set(r.structure.symbols) <= known]
     usable = [r for r in usable if r.singlet_energies is not None]

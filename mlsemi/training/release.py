@@ -52,7 +52,7 @@ def release(
         before = known.header.get("training")
         header["start"] = {"name": known.name, "checksum": known.checksum, "training": before}
     parameters = Parameters(config.name, header, model, checksum_of(model.weights))
-    if known is not None and "excitation" in known.header:
+    if known is not None and known.calibrated:
         about = known.header["excitation_fit"]
         assert isinstance(about, dict)
         parameters = parameters.with_excitation(known.excitation, about)

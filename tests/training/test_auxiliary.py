@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 
+import h5py
 import numpy as np
 import pytest
 from harness import derivative
@@ -118,6 +119,29 @@ def test_file(tmp_path):
     path.write_bytes(b"no HDF5")
     with pytest.raises(ParameterError, match=re.escape(f"{path}: not a file of auxiliary")):
         load_surfaces(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("energy", np.full(2, np.nan)),
+        ("energy", np.zeros(1)),
+        ("forces", np.zeros((3, 3))),
+        ("numbers", np.full(9, 26)),
+        ("size", np.array([1, 1])),
+        ("molecule", np.arange(2)),
+        ("molecule", np.array([b"\xff", b"\xff"])),
+    ],
+)
+def test_damaged_files_are_one_line(tmp_path, name, value):
+    path = tmp_path / "surfaces.h5"
+    save_surfaces(path, surfaces())
+    with h5py.File(path, "r+") as file:
+        del file[name]
+        file[name] = value
+    with pytest.raises(ParameterError, match=r"surfaces\.h5: .") as caught:
+        load_surfaces(path)
+    assert "\n" not in str(caught.value)
 
 
 def test_training_with_surfaces(tmp_path):

@@ -1,4 +1,7 @@
+import re
+from dataclasses import asdict
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from molecules import SMALL
@@ -45,6 +48,30 @@ def test_entries_arrive(tmp_path):
     assert config.with_changes(epochs=9, seed=5).schedule.epochs == 9
 
 
+GUIDE = Path(__file__).parents[2] / "docs" / "training.md"
+NEEDED = 'name = "x"\ndatasets = ["x.h5"]\noutput = "x"\n'
+
+
+def recipes():
+    """Recipes of the guide, whole or in parts."""
+    return re.findall(r"```toml\n(.*?)```", GUIDE.read_text(), re.DOTALL) if GUIDE.exists() else []
+
+
+@pytest.mark.skipif(not recipes(), reason="the guide is not here")
+def test_the_guide_shows_the_defaults(tmp_path):
+    whole = recipes()[0]
+    shown = load(tmp_path, whole)
+    default = load(tmp_path, whole.partition("elements")[0])
+    assert asdict(shown) | {"model": {}} == asdict(default)
+    assert shown.form() == default.form()
+    assert shown.model
+
+
+@pytest.mark.parametrize("recipe", recipes()[1:])
+def test_recipes_of_the_guide_are_read(tmp_path, recipe):
+    assert load(tmp_path, NEEDED + recipe).name == "x"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "text"),
     [
@@ -66,6 +93,11 @@ def test_entries_arrive(tmp_path):
         ("n_channel = 3", "n_channel = 2.5", "n_channel = 2.5"),
         ("cutoff = 7", "cutoff = -7.0", "cutoff = -7.0"),
         ("cutoff = 7", "cutoff = nan", "cutoff = nan"),
+        ("cutoff = 7", "cutoff = 0.0", "cutoff = 0.0"),
+        ("cutoff = 7", "cutoff = true", "cutoff = True"),
+        ("seed = 3", "elements = []", "elements"),
+        ("seed = 3", 'elements = ["H", "H"]', "each once"),
+        ("seed = 3", 'elements = ["H", "Fe"]', "Fe has no valence basis"),
         ("cutoff = 7", 'kind = "cubic"', "nonlinear, linear, kernel"),
         ("cutoff = 7", "nu = 5", "nu = 5"),
         ("cutoff = 7", "message_passing = 1", "message_passing = 1"),

@@ -101,6 +101,96 @@ def test_files_that_are_no_dataset(dataset, tmp_path, damage):
         ReferenceDataset.load(path)
 
 
+def test_a_changed_functional_is_noticed(dataset, tmp_path):
+    """Dispersion follows it. The first files have no seal, and are read as they are."""
+    path = tmp_path / "data.h5"
+    ReferenceDataset(dataset.records, {"level": {"method": "b3lyp"}}).save(path)
+    with h5py.File(path, "r+") as file:
+        file.attrs["provenance"] = file.attrs["provenance"].replace("b3lyp", "b1lyp")
+    with pytest.raises(ParameterError, match=r"data\.h5: provenance .* corrupted"):
+        ReferenceDataset.load(path)
+    with h5py.File(path, "r+") as file:
+        del file.attrs["seal"]
+    assert len(ReferenceDataset.load(path)) == 3
+
+
+@pytest.mark.parametrize("field", ["energy", "amplitudes", "forces", "ris_transitions"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_numbers_that_are_not_finite_are_refused(dataset, tmp_path, field, value):
+    one = dataset[1]
+    wrong = value if field == "energy" else np.full_like(getattr(one, field), value)
+    records = (dataset[0], dataclasses.replace(one, **{field: wrong}))
+    ReferenceDataset(records).save(tmp_path / "data.h5")
+    with pytest.raises(ParameterError, match=rf"data\.h5: record 1: {field} is not finite"):
+        ReferenceDataset.load(tmp_path / "data.h5")
+
+
+def _renamed(file):
+    file.move("forces", "forcs")
+
+
+def _as_group(file):
+    del file["energy"]
+    file.create_group("energy")
+
+
+def _as(name, value):
+    def change(file):
+        del file[name]
+        file[name] = value
+
+    return change
+
+
+def _attribute(name, value):
+    return lambda file: file.attrs.update({name: value})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _renamed,
+        _as_group,
+        _as("energy", np.zeros(2)),
+        _as("energy", "words"),
+        _as("numbers", np.full(9, 26, np.int16)),
+        _as("positions.shape", np.full((3, 2), 10**9, np.int32)),
+        _as("positions.shape", np.full((3, 2), -7, np.int32)),
+        _as("charge", np.array([0.5, np.nan, 1.0])),
+        _as("molecule", np.arange(3)),
+        _attribute("format", 3),
+        _attribute("provenance", 3),
+        _attribute("provenance", "{"),
+        _attribute("provenance", "[1, 2]"),
+        _attribute("provenance", "3"),
+        _attribute("checksum", np.arange(3)),
+        _attribute("seal", np.arange(3)),
+    ],
+)
+def test_other_types_and_names_are_one_line(dataset, tmp_path, change):
+    path = tmp_path / "data.h5"
+    dataset.save(path)
+    with h5py.File(path, "r+") as file:
+        change(file)
+    with pytest.raises(ParameterError, match=r"data\.h5: .") as caught:
+        ReferenceDataset.load(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_flipped_bit_anywhere_is_noticed_or_nothing(dataset, tmp_path):
+    dataset.save(tmp_path / "data.h5")
+    data, path = (tmp_path / "data.h5").read_bytes(), tmp_path / "flipped.h5"
+    for position in np.random.default_rng(0).integers(0, len(data), 60):
+        changed = bytearray(data)
+        changed[position] ^= 1 << position % 8
+        path.write_bytes(changed)
+        try:
+            found = ReferenceDataset.load(path)
+        except ParameterError:
+            continue
+        assert (found.checksum, found.provenance) == (dataset.checksum, dataset.provenance)
+
+
 def test_several_files_are_joined(dataset, tmp_path):
     dataset.save(tmp_path / "a.h5")
     ReferenceDataset((record("C-1", 6),), {"method": "other"}).save(tmp_path / "b.h5")

@@ -8,8 +8,10 @@ import pytest
 from molecules import distorted, gapped_model, parameters_of
 from teacher import excited_lesson, lesson, named_in
 
-from mlsemi.errors import InputError, ParameterError
+from mlsemi.calculator import MLSemi
+from mlsemi.errors import DomainWarning, InputError, ParameterError
 from mlsemi.excitations import excite_with
+from mlsemi.header import sealed
 from mlsemi.parameters import Parameters, checksum_of
 from mlsemi.response_constants import ExcitationParameters
 from mlsemi.singlepoint import singlepoint
@@ -182,7 +184,21 @@ def test_calibrated_set_keeps_its_constants(parameters, dataset, tmp_path):
 
 
 def test_a_set_without_constants_has_the_published_ones(parameters):
+    """And whoever asks for excited states is told."""
     assert parameters.excitation == ExcitationParameters()
+    (text,) = parameters.excitation_warnings
+    assert "no fitted constants" in text
+    assert "ax 0.20" in text
+    for wanted in ({"singlets": 1}, {"triplets": 1}, {"max_energy": 0.3}):
+        assert text in singlepoint(STRUCTURES[0], parameters=parameters, **wanted).warnings
+    assert text not in singlepoint(STRUCTURES[0], parameters=parameters).warnings
+    with pytest.warns(DomainWarning, match="no fitted constants"):
+        MLSemi(parameters=parameters, state=1)
+    with pytest.warns(DomainWarning, match="no fitted constants"):
+        MLSemi(parameters=parameters).set(state=1)
+    fitted = parameters.with_excitation(TRUE, {})
+    assert not fitted.excitation_warnings
+    MLSemi(parameters=fitted, state=1)
     assert checksum_of(parameters.model.weights, None) == checksum_of(parameters.model.weights)
 
 
@@ -193,6 +209,7 @@ def edited(parameters, folder, change, honest):
     change(header["excitation"])
     if honest:
         header["checksum"] = checksum_of(parameters.model.weights, header["excitation"])
+        header = sealed(header)
     (folder / "header.json").write_text(json.dumps(header))
     return folder
 
@@ -223,6 +240,10 @@ def test_sets_without_a_factor_of_the_moments_still_load(parameters, tmp_path):
         (lambda e: e.update(ax={"C": 0.2}), "excitation parameters"),
         (lambda e: e["hardness"].update(C=None), "not a number"),
         (lambda e: e["hardness"].update(Qq=0.4), "'Qq'"),
+        (lambda e: e["hardness"].pop("C"), "other elements"),
+        (lambda e: e["hardness"].update(Cl=0.4), "other elements"),
+        (lambda e: e["exchange_sp"].update(Cl=0.1), "other elements"),
+        (lambda e: e.update(moment=float("nan")), "positive"),
     ],
 )
 def test_malformed_constants(parameters, tmp_path, change, message):

@@ -136,6 +136,8 @@ def test_who_takes_part(parameters, records, tmp_path):
     assert found.constants == parameters.excitation
     with pytest.raises(InputError, match="need the constants of a set"):
         other_methods(config, tmp_path)
+    with pytest.raises(InputError, match=r"the set taught .* does not"):
+        other_methods(config, tmp_path, replace(parameters, header={}))
     ReferenceDataset((bare,)).save(tmp_path / "lessons.h5")
     with pytest.raises(ParameterError, match="no training molecule with excited states"):
         other_methods(config, tmp_path, parameters)
