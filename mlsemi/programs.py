@@ -1,0 +1,175 @@
+"""Files of other programs: parsed by ASE, and what they say beside the atoms.
+
+ASE drops charges and multiplicities, reads every Turbomole coordinate as bohr, and takes the
+partial atoms of a disordered crystal for whole ones.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from io import StringIO
+from typing import Any
+
+import ase.io
+import numpy as np
+from ase import Atoms, units
+from ase.io.formats import get_ioformat
+
+from mlsemi.electrons import said_by_info
+from mlsemi.elements import number_of
+from mlsemi.errors import InputError, located
+from mlsemi.wording import Statement, said_in
+from mlsemi.xyz import number_in
+
+Reading = tuple[Atoms, list[Statement]]
+
+BINARY = frozenset("bundletrajectory db netcdftrajectory traj gpw cp2k-dcd".split())  # noqa: SIM905
+
+
+def read_program(path: str | os.PathLike[str], kind: str, text: str | None) -> Iterator[Reading]:
+    """Every structure of a file that ASE reads.
+
+    Parameters
+    ----------
+    path : path
+    kind : str
+        ASE's name of the format.
+    text : str or None
+        Content of the file; None if it is no text.
+
+    Yields
+    ------
+    atoms : ase.Atoms
+    statements : list of Statement
+        Beside those that the Atoms make themselves.
+    """
+    if kind in ("json", "db"):
+        yield from _rows(path, kind)
+        return
+    if kind == "turbomole" and text is not None:
+        yield _turbomole(text)
+        return
+    said: list[Statement] = []
+    if kind == "cif" and text is not None:
+        said = list(_said_by_crystal(text))
+    elif text is not None:
+        said = list(_said_by_lines(text, kind))
+    form = get_ioformat(kind)
+    in_memory = text is not None and form.acceptsfd and not form.isbinary
+    source = StringIO(text) if in_memory else str(path)
+    for atoms in ase.io.iread(source, ":", format=kind, do_not_split_by_at_sign=True):
+        yield atoms, said
+
+
+def _rows(path: str | os.PathLike[str], kind: str) -> Iterator[Reading]:
+    """Rows of a database of ASE, with the settings of the calculator and the key-value pairs."""
+    import ase.db
+
+    with ase.db.connect(str(path), type=kind, serial=True) as rows:
+        for row in rows.select():
+            settings = row.get("calculator_parameters", {})
+            said = list(said_by_info(row.key_value_pairs, "key_value_pairs"))
+            said += said_by_info(
+                {key: settings[key] for key in ("charge", "multiplicity") if key in settings},
+                "calculator_parameters",
+            )
+            yield row.toatoms(), said
+
+
+def _said_by_lines(text: str, kind: str) -> Iterator[Statement]:
+    """Charges and multiplicities in an input or output, whose lines hold much else."""
+    if kind == "gaussian-in":
+        yield from _gaussian(text)
+    found: dict[tuple[str, int | None], Statement] = {}
+    for line in text.split("\n"):
+        for s in said_in(line, f"the {kind} file"):
+            named = not re.fullmatch(r"'[\s\d.,+-]*' in .*", s.words)
+            if named and (s.value is not None or s.fatal):
+                found.setdefault((s.quantity, s.value), s)
+    yield from found.values()
+
+
+def _gaussian(text: str) -> Iterator[Statement]:
+    """First line after the route that holds nothing but pairs of whole numbers."""
+    _, _, rest = text.partition("#")
+    pair = re.search(
+        r"^[ \t]*([+-]?\d+)[ \t,]+(\d+)(?:[ \t,]+[+-]?\d+)*[ \t]*$", rest, re.MULTILINE
+    )
+    if pair:
+        words = f"the line {pair.group().strip()!r}"
+        yield Statement("charge", words, int(pair[1]))
+        yield Statement("multiplicity", words, int(pair[2]))
+
+
+def _turbomole(text: str) -> Reading:
+    """A coord file, in the unit that it names.
+
+    Raises
+    ------
+    InputError
+        If it has no atoms or fractional coordinates.
+    """
+    head = re.search(r"^\s*\$coord\b([^\n]*)\n([^$]*)", text, re.MULTILINE)
+    if head is None:
+        raise InputError("has no group $coord")
+    options = head[1].lower().split()
+    if "frac" in options:
+        raise InputError("holds fractional coordinates ($coord frac); give cartesian ones")
+    unit = 1.0 if any(word.startswith("angs") for word in options) else units.Bohr
+    rows = [row for line in head[2].split("\n") if (row := line.partition("#")[0].split())]
+    numbers, positions = [], []
+    for atom, row in enumerate(rows):
+        with located(f"atom {atom}"):
+            if len(row) < 4:
+                raise InputError(f"expected 'x y z symbol', found {' '.join(row)!r}")
+            positions.append([number_in(word) for word in row[:3]])
+            numbers.append(number_of("D" if row[3].lower() == "d" else row[3]))
+    atoms = Atoms(numbers, np.reshape(positions, (-1, 3)) * unit)
+    if re.search(r"^\s*\$(periodic\s+[123]|lattice|cell)", text, re.MULTILINE):
+        raise InputError("is periodic ($periodic, $cell): only molecules are supported")
+    said: list[Statement] = []
+    for group in re.findall(r"^\s*\$(?!coord)(\w+[^\n]*)", text, re.MULTILINE):
+        said += (s for s in said_in(group, "the coord file") if s.value is not None or s.fatal)
+    return atoms, said
+
+
+def _said_by_crystal(text: str) -> Iterator[Statement]:
+    """Ions in the formula of a CIF.
+
+    Raises
+    ------
+    InputError
+        If the crystal is disordered.
+    """
+    from ase.io.cif import parse_cif
+
+    for block in parse_cif(StringIO(text)):
+        with located(block.name):
+            _check_order(block)
+        for key in ("_chemical_formula_moiety", "_chemical_formula_sum"):
+            formula = str(block.get(key) or "")
+            charges = re.findall(r"(?:^|[\s(])(\d*)([+-])(?=[\s,)]|$)", formula)
+            if sum(int(number or 1) * int(f"{sign}1") for number, sign in charges):
+                doubt = "a charged formula, and the file does not say how many a cell holds"
+                yield Statement("charge", f"{key} {formula!r}", doubt=doubt, fatal=True)
+                break
+
+
+def _check_order(block: Mapping[str, Any]) -> None:
+    labels = block.get("_atom_site_label") or block.get("_atom_site_type_symbol") or []
+    disordered = {
+        "an occupancy below one": [
+            isinstance(value, int | float) and value < 0.999
+            for value in block.get("_atom_site_occupancy") or []
+        ],
+        "a disorder group": [
+            str(value) not in ("?", ".", "None", "0")
+            for value in block.get("_atom_site_disorder_group") or []
+        ],
+    }
+    for what, flags in disordered.items():
+        if any(flags):
+            site = labels[flags.index(True)] if len(labels) == len(flags) else "a site"
+            raise InputError(f"site {site} has {what}: the crystal is disordered; keep one part")

@@ -1,0 +1,226 @@
+"""Words for charge and multiplicity: what named values and lines of free text say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One thing that an input says.
+
+    Attributes
+    ----------
+    quantity : str
+        ``"charge"`` or ``"multiplicity"``.
+    words : str
+        How it is said, and where.
+    value : int or None
+        None if it cannot be taken over.
+    doubt : str
+        What a user should know about it.
+    fatal : bool
+        Nothing can be computed unless the quantity is given explicitly.
+    weak : bool
+        Follows from something else, such as atomic charges: any other statement overrules it.
+    """
+
+    quantity: str
+    words: str
+    value: int | None = None
+    doubt: str = ""
+    fatal: bool = False
+    weak: bool = False
+
+
+CHARGE = frozenset(
+    """charge totalcharge netcharge formalcharge totalformalcharge molecularcharge moleculecharge
+    molcharge systemcharge overallcharge ioniccharge ioncharge totcharge chargetotal chargetot
+    chargestate pubchemtotalcharge totalq netq qtotal qtot totq q chrg chg crg icharg icharge
+    """.split()  # noqa: SIM905
+)
+MULTIPLICITY = frozenset(
+    """multiplicity spinmultiplicity totalmultiplicity electronicmultiplicity molecularmultiplicity
+    totalspinmultiplicity mult multip spinmult 2s1""".split()  # noqa: SIM905
+)
+UNPAIRED = frozenset(
+    """uhf nuhf nopen unpaired nunpaired unpairedelectrons nunpairedelectrons
+    numberofunpairedelectrons 2s""".split()  # noqa: SIM905
+)
+SPIN = frozenset("spin totalspin electronicspin spinstate".split())  # noqa: SIM905
+SHORT = frozenset("q chg crg qtot totq netq totalq qtotal 2s 2s1".split())  # noqa: SIM905
+"""Names that are too short to count without ``=`` or ``:``."""
+
+OTHER = re.compile(
+    r"partial|nuclear|nucleus|atom|mulliken|point|core|l[oö]e?wdin|hirshfeld|bader|resp|effective"
+    r"|background|image|density|sigma|transfer|mass|site|esp\b|npa|nbo|cm5",
+    re.IGNORECASE,
+)
+"""Charges of something else than the molecule."""
+
+SPIN_WORDS = {
+    "singlet": 1,
+    "doublet": 2,
+    "triplet": 3,
+    "quartet": 4,
+    "quintet": 5,
+    "sextet": 6,
+    "septet": 7,
+}
+ION_WORDS = re.compile(
+    r"\b(?:(?:di|tri|tetra|mono|poly)?(?:cat|an)ions?|(?:cat|an)ionic|radical)\b", re.IGNORECASE
+)
+OPEN_WORDS = re.compile(
+    r"\b(?:(?:bi|di)?radicals?|open[- ]shell|" + "|".join([*SPIN_WORDS][1:]) + r")\b", re.IGNORECASE
+)
+ION_FORMULA = re.compile(
+    r"(?<!\S)\[?(?:\(?[A-Z][a-z]?\)?\d*){2,}\]?(?:\s?\^?\{?\d)?[+-]\}?(?![\w.+-])"
+)
+ION_SMILES = re.compile(r"\[\d*(?:[A-Z][a-z]?|[a-z])@{0,2}(?:H\d*)?(\++|-+|[+-]\d)(?::\d+)?\]")
+ION_INCHI = re.compile(r"/[qp]([+-]\d+)\b")
+
+NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[+-]?"
+VALUE = re.compile(
+    r"""["']?\s*(?P<sign>=+|:|\.{2,}\s*:?|is\b|of\b|)\s*["'({\[]*"""
+    rf"""(?:(?P<number>{NUMBER})(?=$|[\s,;:)\]}}"'|>=/]|e\b)|(?P<word>[^\s,;"'|)=]*))"""
+)
+NAME = re.compile(
+    r"""(?<![a-z0-9.+])(?P<name>
+        (?:(?:total|net|formal|overall|molecular|spin|number[ ]of|unpaired)[ ])?
+        [a-z0-9_-]*(?:charge|chrg|charg|multiplicity|multip|mult|uhf|unpaired|nopen|spin)[a-z0-9_-]*
+        (?:[ ](?:multiplicity|electrons|state)\b)?
+        |q|qtot|q_tot|tot_q|chg|crg|2s\+1|2s)(?![a-z0-9_+])""",
+    re.IGNORECASE | re.VERBOSE,
+)
+MINUS = str.maketrans({"\N{MINUS SIGN}": "-", "\N{EN DASH}": "-"})
+PAIR = re.compile(r"^\W*(?:xyz\w*\s+)?([+-]?\d)\s*[,\s]\s*([1-9])\W*$", re.IGNORECASE)
+"""Charge and multiplicity alone on a line, as Gaussian and ORCA want them."""
+
+LONE = re.compile(r"^\s*([+-]\d|\d[+-])\s*$")
+
+
+def said_in(text: str, where: str) -> Iterator[Statement]:
+    """What a line of free text says.
+
+    Parameters
+    ----------
+    text : str
+    where : str
+        Named in errors and warnings.
+    """
+    text = text.translate(MINUS)
+    for match in NAME.finditer(text):
+        before = text[: match.start()].split()[-1:]
+        if before and OTHER.search(before[0]):
+            continue
+        found = VALUE.match(text, match.end())
+        assert found is not None
+        value, sign = found["number"], found["sign"]
+        words = f"{text[match.start() : found.end()].strip()!r} in {where}"
+        name = _plain(match["name"])
+        if value is None and not sign and name != "charge":
+            continue
+        if not sign and name in SHORT | SPIN:
+            continue
+        for s in named(match["name"], found["word"] if value is None else value, words):
+            if sign or s.value is None:
+                yield s if sign.startswith("=") else replace(s, fatal=False)
+            else:
+                yield replace(s, doubt=f"the {s.quantity} is taken as {s.value} from {words}")
+    yield from _said_without_name(text, where)
+
+
+def _said_without_name(text: str, where: str) -> Iterator[Statement]:
+    """Numbers alone, ions by name or formula."""
+    if pair := PAIR.match(text):
+        charge, multiplicity = int(pair[1]), int(pair[2])
+        words = f"{text.strip()!r} in {where}"
+        doubt = f"{words} is read as charge and multiplicity" if charge or multiplicity > 1 else ""
+        yield Statement("charge", words, charge, doubt)
+        yield Statement("multiplicity", words, multiplicity)
+    unsure = [(LONE, "charge"), (ION_WORDS, "charge"), (ION_FORMULA, "charge")]
+    for pattern, quantity in [*unsure, (OPEN_WORDS, "multiplicity")]:
+        if found := pattern.search(text):
+            words = f"{found.group().strip()!r} in {where}"
+            yield Statement(quantity, words, doubt=f"looks like a {quantity} without a clear value")
+    ions = [_integer(sign) for sign in ION_SMILES.findall(text) + ION_INCHI.findall(text)]
+    if sum(ions):
+        words = f"an ion's SMILES or InChI in {where}"
+        yield Statement("charge", words, doubt=f"looks like a charge of {sum(ions)}")
+
+
+def named(name: str, value: object, words: str) -> Iterator[Statement]:
+    """What a named value says; nothing if the name has nothing to do with electrons.
+
+    Parameters
+    ----------
+    name : str
+        Capitals, underscores and spaces do not count.
+    value : object
+        Number or text.
+    words : str
+        How and where it is said.
+    """
+    plain, number = _plain(name), _number(value)
+    spin = SPIN_WORDS.get(str(value).strip().lower())
+    if plain in CHARGE:
+        if number is not None and number == int(number if np.isfinite(number) else 0):
+            yield Statement("charge", words, int(number))
+        elif plain in SHORT or (isinstance(value, str) and not value):
+            yield Statement("charge", words, doubt="looks like a charge without a clear value")
+        else:
+            doubt = f"the charge {short(value)} is not an integer"
+            yield Statement("charge", words, doubt=doubt, fatal=True)
+    elif plain in MULTIPLICITY | UNPAIRED:
+        if spin is None and number is None:
+            if isinstance(value, str) and plain not in ("mult", "multip"):
+                yield Statement("multiplicity", words, doubt="looks like a multiplicity")
+        elif spin is None and (number != int(number or 0) or number < (plain in MULTIPLICITY)):
+            doubt = f"{short(value)} is no multiplicity"
+            yield Statement("multiplicity", words, doubt=doubt, fatal=True)
+        else:
+            yield Statement("multiplicity", words, spin or int(number or 0) + (plain in UNPAIRED))
+    elif plain in SPIN and (spin is not None or number == 0.0):
+        yield Statement("multiplicity", words, spin or 1)
+    elif plain in SPIN and number is not None:
+        one = "may be a multiplicity or a spin" if number == 1.0 else "is no closed shell"
+        doubt = f"a spin of {short(value)} {one}"
+        yield Statement("multiplicity", words, doubt=doubt, fatal=True)
+    elif ("charg" in plain or "chrg" in plain) and number and not OTHER.search(plain):
+        yield Statement("charge", words, doubt="looks like a charge")
+    elif "multiplicity" in plain and number not in (None, 1.0):
+        yield Statement("multiplicity", words, doubt="looks like a multiplicity")
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\W_]", "", name).lower()
+
+
+def short(value: object) -> str:
+    """A value in one short line."""
+    return " ".join(str(value).split())[:40]
+
+
+def _number(value: object) -> float | None:
+    """Number in a value; signs may follow it, as in ``2-``."""
+    if isinstance(value, np.ndarray) and value.size == 1:
+        value = value.item()
+    if isinstance(value, int | float | np.number):
+        return float(value)
+    text = str(value).translate(MINUS).strip().strip("\"'()[]{}")
+    text = re.sub(r"(?<=[\d.])e$", "", text)
+    if re.fullmatch(r"[\d.]+[+-]", text):
+        text = text[-1] + text[:-1]
+    try:
+        return None if "_" in text else float(text)
+    except ValueError:
+        return None
+
+
+def _integer(sign: str) -> int:
+    """Charge of an atom in a SMILES: ``-``, ``++``, ``+2``."""
+    return int(sign) if sign[1:].isdigit() else len(sign) * int(f"{sign[0]}1")
