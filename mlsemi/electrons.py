@@ -123,9 +123,8 @@ def said_by(atoms: Atoms) -> Iterator[Statement]:
     results = calc.results if isinstance(calc, SinglePointCalculator) else {}
     yield from _summed(atoms.get_initial_charges(), "the sum of the initial charges", fatal=True)
     yield from _summed(results.get("charges", ()), "the sum of the stored charges", fatal=False)
-    moments = np.asarray(atoms.get_initial_magnetic_moments(), dtype=float)
-    yield from _magnetic(moments.reshape(len(atoms), -1), "the initial magnetic moments")
-    yield from _magnetic(np.reshape(results.get("magmom", 0.0), (1, -1)), "the magnetic moment")
+    yield from _magnetic(atoms.get_initial_magnetic_moments(), "the initial magnetic moments")
+    yield from _magnetic(np.atleast_1d(results.get("magmom", 0.0)), "the magnetic moment")
 
 
 def said_by_info(info: Mapping[str, Any], where: str = "info") -> Iterator[Statement]:
@@ -154,11 +153,11 @@ def _summed(charges: Any, words: str, *, fatal: bool) -> Iterator[Statement]:
 
 
 def _magnetic(moments: np.ndarray, words: str) -> Iterator[Statement]:
-    """Unpaired electrons of (n, 1) or (n, 3) moments, Bohr magnetons."""
+    """Unpaired electrons of (n,) or (n, 3) moments, Bohr magnetons."""
     if np.abs(moments).max(initial=0.0) < 0.05:
         return
-    unpaired = round(float(np.linalg.norm(moments.sum(axis=0))))
+    unpaired = round(float(np.linalg.norm(np.sum(moments, axis=0))))
     if unpaired:
         yield Statement("multiplicity", words, unpaired + 1)
     else:
-        yield Statement("multiplicity", words, doubt="an open-shell singlet")
+        yield Statement("multiplicity", words, doubt="looks like an open-shell singlet")

@@ -188,7 +188,10 @@ def _parsing() -> Iterator[list[str]]:
         except Exception as error:  # the many parsers of ASE raise every kind of exception
             text = " ".join(str(error).split())[:200]
             raise InputError(f"cannot be parsed ({type(error).__name__}: {text})") from None
-    notes.extend(" ".join(str(w.message).split()) for w in caught)
+    about_ase = (DeprecationWarning, PendingDeprecationWarning, FutureWarning)
+    notes.extend(
+        " ".join(str(w.message).split()) for w in caught if not issubclass(w.category, about_ase)
+    )
 
 
 _XYZ = (split_xyz, read_xyz)

@@ -13,7 +13,7 @@ from ase import Atoms
 
 from mlsemi.elements import number_of, symbol
 from mlsemi.errors import InputError, located
-from mlsemi.wording import Statement, said_in
+from mlsemi.wording import Statement, clearly_said_in
 
 ATOM = ("ATOM", "HETATM")
 RESIDUES = frozenset(
@@ -62,7 +62,7 @@ def _said_in_header(line: str) -> Iterator[Statement]:
     """Remarks in words; the formula of a molecule that is not part of a polymer."""
     key, text = line[:6].strip(), line[6:].strip()
     if key in ("REMARK", "TITLE", "COMPND", "HEADER"):
-        yield from (s for s in said_in(text, key) if s.value is not None or s.fatal)
+        yield from clearly_said_in(text, key)
     elif key == "FORMUL" and (ion := re.search(r"\d[+-]", text)):
         doubt = f"looks like a charge of {ion.group()}"
         yield Statement("charge", f"{key} {text}", doubt=doubt)
@@ -87,7 +87,7 @@ def _one_conformer(rows: list[str]) -> list[str]:
         left = [row for letter in letters if letter != best for row in residue[letter]]
         names = {row[12:16].strip() for letter in (" ", best) for row in residue[letter]}
         alone = next((row for row in left if row[12:16].strip() not in names), None)
-        place = (left or rows)[0][17:27].strip()
+        place = " ".join((left or rows)[0][17:27].split())
         if alone is not None:
             raise InputError(
                 f"residue {place} has alternate locations {' and '.join(letters)} with different "

@@ -20,12 +20,17 @@ from ase.io.formats import get_ioformat
 from mlsemi.electrons import said_by_info
 from mlsemi.elements import number_of
 from mlsemi.errors import InputError, located
-from mlsemi.wording import Statement, said_in
+from mlsemi.wording import Statement, clearly_said_in
 from mlsemi.xyz import number_in
 
 Reading = tuple[Atoms, list[Statement]]
 
 BINARY = frozenset("bundletrajectory db netcdftrajectory traj gpw cp2k-dcd".split())  # noqa: SIM905
+
+PAIRS = re.compile(r"^[ \t]*([+-]?\d+)[ \t,]+(\d+)(?:[ \t,]+[+-]?\d+)*[ \t]*$", re.MULTILINE)
+
+ION = re.compile(r"^\s*(?:(\d+)\s*\()?.*?(?:(?<=\s)(\d+))?([+-])\s*\)?\s*$")
+"""Molecule of a CIF's formula with its number and charge: ``2(Na 1+)``."""
 
 
 def read_program(path: str | os.PathLike[str], kind: str, text: str | None) -> Iterator[Reading]:
@@ -55,7 +60,8 @@ def read_program(path: str | os.PathLike[str], kind: str, text: str | None) -> I
     if kind == "cif" and text is not None:
         said = list(_said_by_crystal(text))
     elif text is not None:
-        said = list(_said_by_lines(text, kind))
+        text, said = _gaussian(text) if kind == "gaussian-in" else (text, [])
+        said += _said_by_lines(text, kind)
     form = get_ioformat(kind)
     in_memory = text is not None and form.acceptsfd and not form.isbinary
     source = StringIO(text) if in_memory else str(path)
@@ -70,7 +76,8 @@ def _rows(path: str | os.PathLike[str], kind: str) -> Iterator[Reading]:
     with ase.db.connect(str(path), type=kind, serial=True) as rows:
         for row in rows.select():
             settings = row.get("calculator_parameters", {})
-            said = list(said_by_info(row.key_value_pairs, "key_value_pairs"))
+            pairs = {key: vars(row).get(key, x) for key, x in row.key_value_pairs.items()}
+            said = list(said_by_info(pairs, "key_value_pairs"))
             said += said_by_info(
                 {key: settings[key] for key in ("charge", "multiplicity") if key in settings},
                 "calculator_parameters",
@@ -80,27 +87,29 @@ def _rows(path: str | os.PathLike[str], kind: str) -> Iterator[Reading]:
 
 def _said_by_lines(text: str, kind: str) -> Iterator[Statement]:
     """Charges and multiplicities in an input or output, whose lines hold much else."""
-    if kind == "gaussian-in":
-        yield from _gaussian(text)
     found: dict[tuple[str, int | None], Statement] = {}
     for line in text.split("\n"):
-        for s in said_in(line, f"the {kind} file"):
-            named = not re.fullmatch(r"'[\s\d.,+-]*' in .*", s.words)
-            if named and (s.value is not None or s.fatal):
-                found.setdefault((s.quantity, s.value), s)
+        for s in clearly_said_in(line, f"the {kind} file"):
+            found.setdefault((s.quantity, s.value), s)
     yield from found.values()
 
 
-def _gaussian(text: str) -> Iterator[Statement]:
-    """First line after the route that holds nothing but pairs of whole numbers."""
-    _, _, rest = text.partition("#")
-    pair = re.search(
-        r"^[ \t]*([+-]?\d+)[ \t,]+(\d+)(?:[ \t,]+[+-]?\d+)*[ \t]*$", rest, re.MULTILINE
-    )
-    if pair:
-        words = f"the line {pair.group().strip()!r}"
-        yield Statement("charge", words, int(pair[1]))
-        yield Statement("multiplicity", words, int(pair[2]))
+def _gaussian(text: str) -> tuple[str, list[Statement]]:
+    """Charge and multiplicity: the first line after the route with nothing but pairs of numbers.
+
+    ASE cannot read one without spaces; the text comes back with them.
+    """
+    route = text.find("#")
+    pair = PAIRS.search(text, max(route, 0))
+    if pair is None:
+        return text, []
+    words = f"the line {pair.group().strip()!r}"
+    said = [
+        Statement("charge", words, int(pair[1])),
+        Statement("multiplicity", words, int(pair[2])),
+    ]
+    spaced = pair.group().replace(",", " ")
+    return text[: pair.start()] + spaced + text[pair.end() :], said
 
 
 def _turbomole(text: str) -> Reading:
@@ -131,7 +140,7 @@ def _turbomole(text: str) -> Reading:
         raise InputError("is periodic ($periodic, $cell): only molecules are supported")
     said: list[Statement] = []
     for group in re.findall(r"^\s*\$(?!coord)(\w+[^\n]*)", text, re.MULTILINE):
-        said += (s for s in said_in(group, "the coord file") if s.value is not None or s.fatal)
+        said += clearly_said_in(group, "the coord file")
     return atoms, said
 
 
@@ -150,8 +159,8 @@ def _said_by_crystal(text: str) -> Iterator[Statement]:
             _check_order(block)
         for key in ("_chemical_formula_moiety", "_chemical_formula_sum"):
             formula = str(block.get(key) or "")
-            charges = re.findall(r"(?:^|[\s(])(\d*)([+-])(?=[\s,)]|$)", formula)
-            if sum(int(number or 1) * int(f"{sign}1") for number, sign in charges):
+            ions = [ION.search(part) for part in formula.split(",")]
+            if sum(int(i[1] or 1) * int(i[2] or 1) * int(f"{i[3]}1") for i in ions if i):
                 doubt = "a charged formula, and the file does not say how many a cell holds"
                 yield Statement("charge", f"{key} {formula!r}", doubt=doubt, fatal=True)
                 break

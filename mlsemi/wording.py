@@ -52,7 +52,7 @@ UNPAIRED = frozenset(
     numberofunpairedelectrons 2s""".split()  # noqa: SIM905
 )
 SPIN = frozenset("spin totalspin electronicspin spinstate".split())  # noqa: SIM905
-SHORT = frozenset("q chg crg qtot totq netq totalq qtotal 2s 2s1".split())  # noqa: SIM905
+SHORT = frozenset("q qtot totq netq totalq qtotal 2s 2s1".split())  # noqa: SIM905
 """Names that are too short to count without ``=`` or ``:``."""
 
 OTHER = re.compile(
@@ -78,15 +78,15 @@ OPEN_WORDS = re.compile(
     r"\b(?:(?:bi|di)?radicals?|open[- ]shell|" + "|".join([*SPIN_WORDS][1:]) + r")\b", re.IGNORECASE
 )
 ION_FORMULA = re.compile(
-    r"(?<!\S)\[?(?:\(?[A-Z][a-z]?\)?\d*){2,}\]?(?:\s?\^?\{?\d)?[+-]\}?(?![\w.+-])"
+    r"(?<!\S)\[?(?:\(?[A-Z][a-z]?\)?\d*){2,}\]?(?:\s?\^?\{?\d)?[+-]{1,3}\}?(?![\w.+-])"
 )
 ION_SMILES = re.compile(r"\[\d*(?:[A-Z][a-z]?|[a-z])@{0,2}(?:H\d*)?(\++|-+|[+-]\d)(?::\d+)?\]")
 ION_INCHI = re.compile(r"/[qp]([+-]\d+)\b")
 
-NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[+-]?"
+NUMBER = r"(?:[+-]\s?)?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[+-]?"
 VALUE = re.compile(
-    r"""["']?\s*(?P<sign>=+|:|\.{2,}\s*:?|is\b|of\b|)\s*["'({\[]*"""
-    rf"""(?:(?P<number>{NUMBER})(?=$|[\s,;:)\]}}"'|>=/]|e\b)|(?P<word>[^\s,;"'|)=]*))"""
+    r"""["']?\s*(?P<sign>:?=+|:|\.{2,}\s*:?|is\b|of\b|)\s*["'({\[]*"""
+    rf"""(?:(?P<number>{NUMBER})(?=$|[\s,;:)\]}}"'|>=]|e\b)|(?P<word>[^\s,;"'|)=]*))"""
 )
 NAME = re.compile(
     r"""(?<![a-z0-9.+])(?P<name>
@@ -97,14 +97,14 @@ NAME = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 MINUS = str.maketrans({"\N{MINUS SIGN}": "-", "\N{EN DASH}": "-"})
-PAIR = re.compile(r"^\W*(?:xyz\w*\s+)?([+-]?\d)\s*[,\s]\s*([1-9])\W*$", re.IGNORECASE)
+PAIR = re.compile(r"^[^\w+-]*(?:xyz\w*\s+)?([+-]?\d)\s*[,\s]\s*([1-9])\W*$", re.IGNORECASE)
 """Charge and multiplicity alone on a line, as Gaussian and ORCA want them."""
 
-LONE = re.compile(r"^\s*([+-]\d|\d[+-])\s*$")
+LONE = re.compile(r"^\s*(?:[+-]\d|\d[+-])(?=\s*$|[\s,]+[1-9](?![.\w]))")
 
 
 def said_in(text: str, where: str) -> Iterator[Statement]:
-    """What a line of free text says.
+    """What a line of free text says, for sure or not.
 
     Parameters
     ----------
@@ -112,26 +112,35 @@ def said_in(text: str, where: str) -> Iterator[Statement]:
     where : str
         Named in errors and warnings.
     """
+    yield from _said_by_name(text, where, numbers_only=False)
+    yield from _said_without_name(text.translate(MINUS), where)
+
+
+def clearly_said_in(text: str, where: str) -> Iterator[Statement]:
+    """Names with numbers in a text that holds much else, such as the input of a program."""
+    yield from _said_by_name(text, where, numbers_only=True)
+
+
+def _said_by_name(text: str, where: str, numbers_only: bool) -> Iterator[Statement]:
     text = text.translate(MINUS)
     for match in NAME.finditer(text):
-        before = text[: match.start()].split()[-1:]
-        if before and OTHER.search(before[0]):
-            continue
+        before = re.search(r"([A-Za-z]+)\W{0,2}$", text[: match.start()][-40:])
         found = VALUE.match(text, match.end())
         assert found is not None
-        value, sign = found["number"], found["sign"]
+        value, sign, name = found["number"], found["sign"], _plain(match["name"])
+        if (before and OTHER.search(before[1])) or (value is None and numbers_only):
+            continue
+        if not sign and (name in SHORT | SPIN or (value is None and name != "charge")):
+            continue
         words = f"{text[match.start() : found.end()].strip()!r} in {where}"
-        name = _plain(match["name"])
-        if value is None and not sign and name != "charge":
-            continue
-        if not sign and name in SHORT | SPIN:
-            continue
-        for s in named(match["name"], found["word"] if value is None else value, words):
-            if sign or s.value is None:
-                yield s if sign.startswith("=") else replace(s, fatal=False)
+        given = value if value is not None else found["word"] if "=" in sign else ""
+        for s in named(match["name"], given, words):
+            if "=" not in sign:
+                s = replace(s, fatal=False)
+            if sign or s.value is None or (s.quantity, s.value) == ("multiplicity", 1):
+                yield s
             else:
                 yield replace(s, doubt=f"the {s.quantity} is taken as {s.value} from {words}")
-    yield from _said_without_name(text, where)
 
 
 def _said_without_name(text: str, where: str) -> Iterator[Statement]:
@@ -166,34 +175,38 @@ def named(name: str, value: object, words: str) -> Iterator[Statement]:
         How and where it is said.
     """
     plain, number = _plain(name), _number(value)
-    spin = SPIN_WORDS.get(str(value).strip().lower())
+    integer = int(number) if number is not None and number.is_integer() else None
+    unclear = "looks like a {} without a clear value"
     if plain in CHARGE:
-        if number is not None and number == int(number if np.isfinite(number) else 0):
-            yield Statement("charge", words, int(number))
-        elif plain in SHORT or (isinstance(value, str) and not value):
-            yield Statement("charge", words, doubt="looks like a charge without a clear value")
+        if integer is not None:
+            yield Statement("charge", words, integer)
+        elif plain in SHORT or value == "":
+            yield Statement("charge", words, doubt=unclear.format("charge"))
         else:
             doubt = f"the charge {short(value)} is not an integer"
             yield Statement("charge", words, doubt=doubt, fatal=True)
-    elif plain in MULTIPLICITY | UNPAIRED:
-        if spin is None and number is None:
-            if isinstance(value, str) and plain not in ("mult", "multip"):
-                yield Statement("multiplicity", words, doubt="looks like a multiplicity")
-        elif spin is None and (number != int(number or 0) or number < (plain in MULTIPLICITY)):
+    elif plain in MULTIPLICITY | UNPAIRED | SPIN:
+        spin = SPIN_WORDS.get(str(value).strip().lower())
+        if spin is None and integer is not None:
+            spin = (
+                integer + (plain in UNPAIRED) if plain not in SPIN else 1 if not integer else None
+            )
+        if spin is not None and spin > 0:
+            yield Statement("multiplicity", words, spin)
+        elif number is not None:
             doubt = f"{short(value)} is no multiplicity"
+            if plain in SPIN:
+                meaning = (
+                    "a multiplicity or a triplet" if number == 1 else "open shells, not supported"
+                )
+                doubt = f"a spin of {short(value)} means {meaning}"
             yield Statement("multiplicity", words, doubt=doubt, fatal=True)
-        else:
-            yield Statement("multiplicity", words, spin or int(number or 0) + (plain in UNPAIRED))
-    elif plain in SPIN and (spin is not None or number == 0.0):
-        yield Statement("multiplicity", words, spin or 1)
-    elif plain in SPIN and number is not None:
-        one = "may be a multiplicity or a spin" if number == 1.0 else "is no closed shell"
-        doubt = f"a spin of {short(value)} {one}"
-        yield Statement("multiplicity", words, doubt=doubt, fatal=True)
+        elif isinstance(value, str) and plain not in ("mult", "multip", *SPIN):
+            yield Statement("multiplicity", words, doubt=unclear.format("multiplicity"))
     elif ("charg" in plain or "chrg" in plain) and number and not OTHER.search(plain):
-        yield Statement("charge", words, doubt="looks like a charge")
-    elif "multiplicity" in plain and number not in (None, 1.0):
-        yield Statement("multiplicity", words, doubt="looks like a multiplicity")
+        yield Statement("charge", words, doubt=unclear.format("charge"))
+    elif "multiplicity" in plain and number is not None:
+        yield Statement("multiplicity", words, doubt=unclear.format("multiplicity"))
 
 
 def _plain(name: str) -> str:
@@ -212,7 +225,7 @@ def _number(value: object) -> float | None:
     if isinstance(value, int | float | np.number):
         return float(value)
     text = str(value).translate(MINUS).strip().strip("\"'()[]{}")
-    text = re.sub(r"(?<=[\d.])e$", "", text)
+    text = re.sub(r"(?<=[\d.])e$", "", re.sub(r"^([+-])\s", r"\1", text))
     if re.fullmatch(r"[\d.]+[+-]", text):
         text = text[-1] + text[:-1]
     try:
