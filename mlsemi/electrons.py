@@ -17,7 +17,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 
 from mlsemi.errors import InputError
 from mlsemi.structure import whole
-from mlsemi.wording import Statement, named, said_in, short
+from mlsemi.wording import Statement, is_charge, named, said_in, short
 
 
 class StoredCharge(int):
@@ -123,8 +123,12 @@ def said_by(atoms: Atoms) -> Iterator[Statement]:
     results = calc.results if isinstance(calc, SinglePointCalculator) else {}
     yield from _summed(atoms.get_initial_charges(), "the sum of the initial charges", fatal=True)
     yield from _summed(results.get("charges", ()), "the sum of the stored charges", fatal=False)
+    for name, column in atoms.arrays.items():
+        if name != "initial_charges" and is_charge(name) and column.ndim == 1:
+            yield from _summed(column, f"the sum of the column {name!r}", fatal=False)
     yield from _magnetic(atoms.get_initial_magnetic_moments(), "the initial magnetic moments")
-    yield from _magnetic(np.atleast_1d(results.get("magmom", 0.0)), "the magnetic moment")
+    for name in ("magmom", "magmoms"):
+        yield from _magnetic(np.atleast_1d(results.get(name, 0.0)), "the stored magnetic moments")
 
 
 def said_by_info(info: Mapping[str, Any], where: str = "info") -> Iterator[Statement]:
@@ -141,15 +145,18 @@ def said_by_info(info: Mapping[str, Any], where: str = "info") -> Iterator[State
 
 
 def _summed(charges: Any, words: str, *, fatal: bool) -> Iterator[Statement]:
-    values = np.asarray(charges, dtype=float)
+    try:
+        values = np.asarray(charges, dtype=float)
+    except ValueError:  # a column of words
+        return
     if not values.any():
         return
     total = float(values.sum())
     if np.isfinite(total) and abs(total - round(total)) < 0.1:
         yield Statement("charge", words, round(total), weak=True)
-    elif fatal:
+    else:
         doubt = f"the charge {total:.2f} is not an integer"
-        yield Statement("charge", words, doubt=doubt, fatal=True)
+        yield Statement("charge", words, doubt=doubt, fatal=fatal)
 
 
 def _magnetic(moments: np.ndarray, words: str) -> Iterator[Statement]:

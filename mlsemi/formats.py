@@ -126,7 +126,7 @@ def _iter_atoms(
         kind = "extxyz" if file == STDIN else _format_of(Path(path))
         if kind not in _RECORDS:
             with _parsing() as notes:
-                text = None if kind in BINARY else _text_of(path, file)
+                text = None if kind in BINARY else _text_of(path, file, strict=False)
                 frames = list(read_program(path, kind, text))
             yield from ((atoms, said, list(notes)) for atoms, said in frames)
             return
@@ -155,14 +155,17 @@ def _format_of(path: Path) -> str:
         raise InputError(f"cannot be read ({error.strerror})") from None
 
 
-def _text_of(path: str | os.PathLike[str], file: str) -> str:
-    """Content of a text file with plain line ends and without byte order marks."""
+def _text_of(path: str | os.PathLike[str], file: str, strict: bool = True) -> str:
+    """Content of a text file with plain line ends and without byte order marks.
+
+    Formats whose parsers cope with letters of other encodings are not held to UTF-8 (``strict``).
+    """
     try:
         if file == STDIN:
             text = sys.stdin.read()
         else:
-            with open_with_compression(str(path)) as stream:
-                text = str(stream.read())
+            with open_with_compression(str(path), "rb") as stream:
+                text = stream.read().decode("utf-8", "strict" if strict else "replace")
     except (OSError, EOFError) as error:
         raise InputError(f"cannot be read ({error})") from None
     except UnicodeDecodeError:

@@ -29,6 +29,10 @@ BINARY = frozenset("bundletrajectory db netcdftrajectory traj gpw cp2k-dcd".spli
 
 PAIRS = re.compile(r"^[ \t]*([+-]?\d+)[ \t,]+(\d+)(?:[ \t,]+[+-]?\d+)*[ \t]*$", re.MULTILINE)
 
+GAUSSIAN_BOHR = re.compile(
+    r"^#[^\n]*(?:\n[^\n]+)*?units\s*=?\s*\(?[^)\s]*\b(?:au|bohr)\b", re.M | re.I
+)
+
 ION = re.compile(r"^\s*(?:(\d+)\s*\()?.*?(?:(?<=\s)(\d+))?([+-])\s*\)?\s*$")
 """Molecule of a CIF's formula with its number and charge: ``2(Na 1+)``."""
 
@@ -66,6 +70,8 @@ def read_program(path: str | os.PathLike[str], kind: str, text: str | None) -> I
     in_memory = text is not None and form.acceptsfd and not form.isbinary
     source = StringIO(text) if in_memory else str(path)
     for atoms in ase.io.iread(source, ":", format=kind, do_not_split_by_at_sign=True):
+        if kind == "gaussian-in" and GAUSSIAN_BOHR.search(text or ""):
+            atoms.positions *= units.Bohr
         yield atoms, said
 
 
@@ -138,10 +144,7 @@ def _turbomole(text: str) -> Reading:
     atoms = Atoms(numbers, np.reshape(positions, (-1, 3)) * unit)
     if re.search(r"^\s*\$(periodic\s+[123]|lattice|cell)", text, re.MULTILINE):
         raise InputError("is periodic ($periodic, $cell): only molecules are supported")
-    said: list[Statement] = []
-    for group in re.findall(r"^\s*\$(?!coord)(\w+[^\n]*)", text, re.MULTILINE):
-        said += clearly_said_in(group, "the coord file")
-    return atoms, said
+    return atoms, list(_said_by_lines(text[: head.start()] + text[head.end() :], "coord"))
 
 
 def _said_by_crystal(text: str) -> Iterator[Statement]:

@@ -78,8 +78,10 @@ OPEN_WORDS = re.compile(
     r"\b(?:(?:bi|di)?radicals?|open[- ]shell|" + "|".join([*SPIN_WORDS][1:]) + r")\b", re.IGNORECASE
 )
 ION_FORMULA = re.compile(
-    r"(?<!\S)\[?(?:\(?[A-Z][a-z]?\)?\d*){2,}\]?(?:\s?\^?\{?\d)?[+-]{1,3}\}?(?![\w.+-])"
+    r"(?<!\S)\[?(?:\(?[A-Z][a-z]?\)?\d*){2,}\]?(?:\s?\^?[({]?\d)?[+-]{1,3}[)}]?(?![\w.+-])"
 )
+GLUED = re.compile(r"(?:charge|chrg|chg|(?<![a-z])q)_?[+-]?\d", re.IGNORECASE)
+SPIN_SYMBOL = re.compile(r"(?<!\w)S\s*=\s*[1-9]")
 ION_SMILES = re.compile(r"\[\d*(?:[A-Z][a-z]?|[a-z])@{0,2}(?:H\d*)?(\++|-+|[+-]\d)(?::\d+)?\]")
 ION_INCHI = re.compile(r"/[qp]([+-]\d+)\b")
 
@@ -100,6 +102,10 @@ MINUS = str.maketrans({"\N{MINUS SIGN}": "-", "\N{EN DASH}": "-"})
 PAIR = re.compile(r"^[^\w+-]*(?:xyz\w*\s+)?([+-]?\d)\s*[,\s]\s*([1-9])\W*$", re.IGNORECASE)
 """Charge and multiplicity alone on a line, as Gaussian and ORCA want them."""
 
+NAMED_PAIR = re.compile(
+    r"\bcharge\W*(?:and\W*)?(?:spin\W*)?mult\w*\W*?([+-]?\d+)[\s,/;]+(\d+)", re.IGNORECASE
+)
+
 LONE = re.compile(r"^\s*(?:[+-]\d|\d[+-])(?=\s*$|[\s,]+[1-9](?![.\w]))")
 
 
@@ -112,17 +118,22 @@ def said_in(text: str, where: str) -> Iterator[Statement]:
     where : str
         Named in errors and warnings.
     """
-    yield from _said_by_name(text, where, numbers_only=False)
-    yield from _said_without_name(text.translate(MINUS), where)
+    text = text.translate(MINUS)
+    if pair := NAMED_PAIR.search(text):
+        words = f"{pair.group()!r} in {where}"
+        yield Statement("charge", words, int(pair[1]))
+        yield Statement("multiplicity", words, int(pair[2]))
+    else:
+        yield from _said_by_name(text, where, numbers_only=False)
+        yield from _said_without_name(text, where)
 
 
 def clearly_said_in(text: str, where: str) -> Iterator[Statement]:
     """Names with numbers in a text that holds much else, such as the input of a program."""
-    yield from _said_by_name(text, where, numbers_only=True)
+    yield from _said_by_name(text.translate(MINUS), where, numbers_only=True)
 
 
 def _said_by_name(text: str, where: str, numbers_only: bool) -> Iterator[Statement]:
-    text = text.translate(MINUS)
     for match in NAME.finditer(text):
         before = re.search(r"([A-Za-z]+)\W{0,2}$", text[: match.start()][-40:])
         found = VALUE.match(text, match.end())
@@ -151,8 +162,9 @@ def _said_without_name(text: str, where: str) -> Iterator[Statement]:
         doubt = f"{words} is read as charge and multiplicity" if charge or multiplicity > 1 else ""
         yield Statement("charge", words, charge, doubt)
         yield Statement("multiplicity", words, multiplicity)
-    unsure = [(LONE, "charge"), (ION_WORDS, "charge"), (ION_FORMULA, "charge")]
-    for pattern, quantity in [*unsure, (OPEN_WORDS, "multiplicity")]:
+    unsure = [(pattern, "charge") for pattern in (LONE, GLUED, ION_WORDS, ION_FORMULA)]
+    unsure += [(pattern, "multiplicity") for pattern in (OPEN_WORDS, SPIN_SYMBOL)]
+    for pattern, quantity in unsure:
         if found := pattern.search(text):
             words = f"{found.group().strip()!r} in {where}"
             yield Statement(quantity, words, doubt=f"looks like a {quantity} without a clear value")
@@ -207,6 +219,12 @@ def named(name: str, value: object, words: str) -> Iterator[Statement]:
         yield Statement("charge", words, doubt=unclear.format("charge"))
     elif "multiplicity" in plain and number is not None:
         yield Statement("multiplicity", words, doubt=unclear.format("multiplicity"))
+
+
+def is_charge(name: str) -> bool:
+    """Whether a column of this name holds charges of atoms."""
+    plain = _plain(name)
+    return "charg" in plain or plain in CHARGE
 
 
 def _plain(name: str) -> str:

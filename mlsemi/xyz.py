@@ -20,6 +20,8 @@ from mlsemi.errors import InputError, located
 from mlsemi.wording import Statement, said_in
 
 COLUMNS = re.compile(r"""\bProperties\s*=\s*["']?(\w+:[SRIL]:\d+(?::\w+:[SRIL]:\d+)*)""")
+PLAIN = "species:S:1:pos:R:3"
+BOHR = re.compile(r"\b(?:bohr|units?\W{1,3}(?:a\.?u|atomic))\b", re.IGNORECASE)
 LATTICE = re.compile(r"""\bLattice\s*=\s*["'{\[]([^"'}\]]*)["'}\]]""", re.IGNORECASE)
 PBC = re.compile(r"""\bpbc\s*=\s*["'\[{]?\s*([TF01])\w*[\s,]+([TF01])\w*[\s,]+([TF01])""")
 QM9 = re.compile(r"\s*gdb\s+\d+\s")
@@ -58,10 +60,12 @@ def read_xyz(record: str) -> tuple[Atoms, list[Statement]]:
     rows = rows[:n_atom]
     columns = COLUMNS.search(comment)
     said = list(said_in(COLUMNS.sub("", comment), "the comment line"))
-    if columns and not columns[1].startswith("species:S:1:pos:R:3"):
+    if BOHR.search(comment):
+        warnings.warn("the comment line names bohr, but xyz is read as angstrom", stacklevel=2)
+    if columns and not columns[1].startswith(PLAIN):
         return _without_info(_extended(comment, rows)), said
     checked = [_row(atom, row) for atom, row in enumerate(rows)]
-    if columns:
+    if columns and columns[1] != PLAIN:
         named = [
             [symbol(z), *map(repr, x), *row[4:]] for (z, x), row in zip(checked, rows, strict=True)
         ]

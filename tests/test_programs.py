@@ -27,6 +27,16 @@ def coord(options="", groups="", unit=Bohr):
     return "\n".join([f"$coord{options}", *rows, *groups.split("|"), "$end", ""])
 
 
+def gaussian_in_bohr(route):
+    rows = "\n".join(
+        f"{s} {x / Bohr:.12f} {y / Bohr:.12f} {z / Bohr:.12f}"
+        for s, (x, y, z) in zip(SYMBOLS, POSITIONS, strict=True)
+    )
+    return (
+        GAUSSIAN.format("-2 1").replace("6-31G*", f"6-31G* {route}").replace("\n".join(ROWS), rows)
+    )
+
+
 CJSON = (
     '{"chemicalJson": 1, "atoms": {"elements": {"number": [6, 6, 8, 8, 8, 8]}, "coords": {"3d": '
     f"{[float(x) for x in POSITIONS.ravel()]}"
@@ -54,6 +64,9 @@ def read(folder, name, text):
         ("coord", coord(" angs", unit=1.0), 0),
         ("coord", coord(" angs", "$eht charge=-2", unit=1.0), -2),
         ("coord", coord(" natoms=6"), 0),
+        ("coord", coord(groups="$set| chrg = -2| uhf = 0"), -2),
+        ("a.gjf", gaussian_in_bohr("units=au"), -2),
+        ("a.gjf", gaussian_in_bohr("geom=connectivity units(au,deg)"), -2),
         ("POSCAR", POSCAR.format("charge=-2"), -2),
         ("POSCAR", POSCAR.format("molecule"), 0),
         ("a.cjson", CJSON % (-2, 1), -2),

@@ -14,7 +14,9 @@ DIANION = [
     "formal charge: -2", "chrg=-2", "chg=-2", "q=-2", "Q = -2", "charge=2-", 'charge="-2"',
     "charge='-2'", "charge=(-2)", "charge=[-2]", "charge=-2e", "charge = - 2", "charge:=-2",
     "charge=-2, multiplicity=1", "charge=-2;mult=1", '{"charge": -2, "multiplicity": 1}',
-    "charge=-2 spin=0", 'energy=-3.1 charge=-2 pbc="F F F"', "name=oxalate charge=-2",
+    "charge=-2 spin=0", "Charge/Multiplicity: -2 1", "charge, mult: -2, 1",
+    "charge and spin multiplicity -2 1",
+    'energy=-3.1 charge=-2 pbc="F F F"', "name=oxalate charge=-2",
     "===== Charge = -2 =====", "charge=-2 uhf=0", "charge is -2", "charge=-2 nopen=0",
     "charge=-2 singlet", "charge=-2.000", "dianion, charge=-2", "-2 electrons? charge=-2",
 ]
@@ -42,7 +44,8 @@ UNSURE = [
     "charge", "charge=", "charge: see below", "charge transfer", "-2", "+1", "2-", "-2 1 oxalate",
     "the dianion", "a cation", "C2O4^2-", "C2O4 2-", "C2O4--", "NH4+", "[O-]C(=O)C(=O)[O-]",
     "InChI=1S/C2H2O4/h(H,3,4)/p-2", "my_charge=-2", "q=0.3", "biradical", "triplet state",
-    "charges=-2", "open-shell",
+    "charges=-2", "open-shell", "q-2", "oxalate_charge-2_mult1", "charge_-2", "C2O4(2-)", "S=1",
+    "charge -> -2", "<charge>-2</charge>", "triplet=True",
 ]
 # fmt: on
 

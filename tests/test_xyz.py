@@ -77,6 +77,24 @@ def test_columns_of_charges_and_moments_say_something(tmp_path):
         read_structures(tmp_path / "open.xyz")
 
 
+@pytest.mark.parametrize("name", ["charge", "charges", "q", "formal_charge"])
+def test_columns_of_charges_by_any_name(tmp_path, name):
+    text = xyz_of(f"Properties=species:S:1:pos:R:3:{name}:R:1")
+    lines = text.split("\n")
+    (frame,) = read(
+        tmp_path, "\n".join([*lines[:2], *(f"{row} -0.33333" for row in lines[2:8]), ""])
+    )
+    assert frame.structure.charge == -2
+    (frame,) = read(tmp_path, "\n".join([*lines[:2], *(f"{row} -0.05" for row in lines[2:8]), ""]))
+    assert frame.structure.charge == 0
+    assert "the charge -0.30 is not an integer (the sum of" in frame.warnings[0]
+
+
+def test_a_unit_in_the_comment_is_named(tmp_path):
+    for comment in ("coordinates in Bohr", "units=bohr", "unit: a.u.", "units=au"):
+        assert "names bohr" in read(tmp_path, xyz_of(comment))[0].warnings[0]
+
+
 def test_other_orders_of_columns_are_left_to_ase(tmp_path):
     rows = "".join(f"{x} {y} {z} {s}\n" for s, (x, y, z) in zip("CCOOOO", POSITIONS, strict=True))
     comment = "Properties=pos:R:3:species:S:1 charge=-2"
