@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,15 +13,19 @@ from ase.calculators.calculator import Calculator, ReadError, all_changes
 from ase.io.jsonio import read_json, write_json
 
 from mlsemi.domain import outside_text, without_usual_bond
-from mlsemi.errors import DomainWarning, InputError, StateWarning
+from mlsemi.electrons import StoredCharge, said_by, settle
+from mlsemi.errors import DomainWarning, InputError, InputWarning, StateWarning
+from mlsemi.formats import structure_of
 from mlsemi.ground import GroundState
 from mlsemi.parameters import DEFAULT, Parameters
+from mlsemi.periodicity import PERIODIC
 from mlsemi.potential import needs_orbitals, potential_energy
 from mlsemi.result import Result
 from mlsemi.singlepoint import check_temperature, singlepoint
 from mlsemi.structure import Structure, whole
-from mlsemi.surface import KNOWN, SurfacePoint, excited_surface
+from mlsemi.surface import KNOWN, Crossing, SurfacePoint, excited_surface
 from mlsemi.units import BOHR_ANGSTROM, FORCE_EV_ANGSTROM, HARTREE_EV
+from mlsemi.wording import named
 
 SURFACE = frozenset({"energy", "free_energy", "forces"})
 """Properties of the energy surface alone."""
@@ -30,37 +33,6 @@ SURFACE = frozenset({"energy", "free_energy", "forces"})
 Evaluated = tuple[float, np.ndarray | None, Result | GroundState | None]
 """Energy, forces if asked for, and what holds the charges and the dipole if orbitals were needed.
 """
-
-
-@dataclass(frozen=True)
-class Crossing:
-    """The followed excited state changed its number, or was not recognised any more.
-
-    Attributes
-    ----------
-    evaluation : int
-        Geometry at which it was noticed, counted from 0.
-    before, after : int
-        Number of the state by energy; 0 as ``after`` means that it fell below the ground state.
-    overlap : float
-        Of the state with the one before.
-    gap_ev : float
-        To the nearest other excited singlet.
-    """
-
-    evaluation: int
-    before: int
-    after: int
-    overlap: float
-    gap_ev: float
-
-    def __str__(self) -> str:
-        where = f"geometry {self.evaluation}: excited singlet {self.before}"
-        if self.after == 0:
-            return f"{where} lies below the ground state"
-        if self.overlap < KNOWN:
-            return f"{where} is lost (overlap {self.overlap:.2f}), number {self.after} by energy"
-        return f"{where} is now number {self.after} (overlap {self.overlap:.2f})"
 
 
 class MLSemi(Calculator):
@@ -84,8 +56,10 @@ class MLSemi(Calculator):
         Parameter set.
     state : int
         0 for the ground state, k for the k-th excited singlet of the first geometry.
-    charge : int
-        Total charge, e.
+    charge, multiplicity : int, optional
+        By default what the Atoms say (``info["charge"]``, initial charges and magnetic moments,
+        see :mod:`mlsemi.electrons`), else 0 and 1. A charge given here is stored in the ``info`` of
+        the Atoms, so that files written from them keep it. Only multiplicity 1 is supported.
     dispersion : bool
         Add the D4 dispersion of the functional the parameters were trained on.
     electronic_temperature : float
@@ -101,7 +75,8 @@ class MLSemi(Calculator):
     Raises
     ------
     InputError
-        For a state or temperature below zero, or an unknown keyword.
+        For a state or temperature below zero, a charge that is no whole number, or an unknown
+        keyword.
     """
 
     name = "mlsemi"
@@ -110,7 +85,8 @@ class MLSemi(Calculator):
     default_parameters = {  # noqa: RUF012
         "parameters": DEFAULT,
         "state": 0,
-        "charge": 0,
+        "charge": None,
+        "multiplicity": None,
         "dispersion": True,
         "electronic_temperature": 0.0,
         "follow": True,
@@ -127,6 +103,7 @@ class MLSemi(Calculator):
         self.surface: SurfacePoint | None = None
         self.evaluations = 0
         self.left_domain = False
+        self.noted: set[str] = set()
         if parameters is not None:
             keywords["parameters"] = parameters
         elif keywords.get("restart") is None:
@@ -153,9 +130,9 @@ class MLSemi(Calculator):
                 f"(there are {', '.join(self.default_parameters)})"
             )
         state = changes.get("state", 0)
-        if state < 0 or state != int(state):
+        if whole(state, "state") < 0:
             raise InputError(f"state {state}: 0 is the ground state, 1 the first excited singlet")
-        whole(changes.get("charge", 0))
+        settle((), changes.get("charge"), changes.get("multiplicity"))
         check_temperature(changes.get("electronic_temperature", 0.0))
         chosen = changes.pop("parameters", None)
         before = self.parameters.get("parameters"), getattr(self, "parameter_set", None)
@@ -179,7 +156,22 @@ class MLSemi(Calculator):
     def forget(self) -> None:
         """Let the next geometry begin a new path: the excited state is chosen by energy again."""
         self.crossings, self.surface, self.evaluations = [], None, 0
-        self.left_domain = False
+        self.left_domain, self.noted = False, set()
+
+    def set_atoms(self, atoms: Atoms) -> None:
+        """Store a charge given explicitly in the ``info`` of the Atoms; ASE calls it.
+
+        Parameters
+        ----------
+        atoms : ase.Atoms
+            Those that the calculator has been attached to.
+        """
+        charge, stored = self.parameters["charge"], atoms.info.get("charge")
+        if charge is None:
+            return
+        if stored is not None and not isinstance(stored, StoredCharge):
+            self._say(settle(named("charge", stored, "info['charge']"), charge).notes)
+        atoms.info["charge"] = StoredCharge(charge)
 
     def check_state(self, atoms: Atoms, tol: float = 0.0) -> list[str]:
         """What has changed since the last call, as ASE's but exactly and in less time.
@@ -193,7 +185,10 @@ class MLSemi(Calculator):
         before = self.atoms
         if before is None or not np.array_equal(before.numbers, atoms.numbers):
             return list(super().check_state(atoms))
-        return [] if np.array_equal(before.positions, atoms.positions) else ["positions"]
+        changes = [] if np.array_equal(before.positions, atoms.positions) else ["positions"]
+        if self._charge(before) != self._charge(atoms):
+            changes.append("initial_charges")
+        return changes
 
     def calculate(
         self,
@@ -214,7 +209,11 @@ class MLSemi(Calculator):
         system_changes : sequence of str
             What ASE found to have changed since the last call.
         """
+        if atoms is not None:
+            self.set_atoms(atoms)
         super().calculate(atoms, properties, system_changes)
+        if "initial_charges" in system_changes and "numbers" not in system_changes:
+            self.forget()
         structure = self._structure(self.atoms)
         if system_changes:
             self.results = {}
@@ -314,8 +313,25 @@ class MLSemi(Calculator):
             warnings.warn(text, DomainWarning, stacklevel=2)
 
     def _structure(self, atoms: Atoms) -> Structure:
+        """Structure of Atoms with the charge that counts; what is not used is said once."""
         with self.parameter_set.naming_elements():
-            return Structure.from_ase(atoms, self.parameters["charge"])
+            structure, notes = structure_of(atoms, *self._electrons())
+        self._say([*notes, *structure.unit_doubts()])
+        return structure
+
+    def _charge(self, atoms: Atoms) -> int:
+        return settle(said_by(atoms), *self._electrons()).charge
+
+    def _electrons(self) -> tuple[int | None, int | None]:
+        return self.parameters["charge"], self.parameters["multiplicity"]
+
+    def _say(self, notes: Sequence[str]) -> None:
+        """Warn of everything once."""
+        for text in notes:
+            if text not in self.noted:
+                self.noted.add(text)
+                kind = DomainWarning if text == PERIODIC else InputWarning
+                warnings.warn(text, kind, stacklevel=2)
 
     def _settings(self) -> dict[str, Any]:
         names = ("dispersion", "electronic_temperature", "threads")

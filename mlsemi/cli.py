@@ -50,6 +50,10 @@ Charge = Annotated[
     int | None,
     typer.Option(help="Total charge. Default: what the file says (charge=N), else 0."),
 ]
+Multiplicity = Annotated[
+    int | None,
+    typer.Option(metavar="M", help="Default: what the file says, else 1; only 1 is supported."),
+]
 ParameterSet = Annotated[
     str,
     typer.Option("--parameters", metavar="NAME|PATH", help="See 'mlsemi info'."),
@@ -110,6 +114,7 @@ def root(
 def run(
     files: Files,
     charge: Charge = None,
+    multiplicity: Multiplicity = None,
     singlets: Annotated[int, typer.Option(min=0, help="Lowest singlet excitations.")] = 0,
     triplets: Triplets = 0,
     full_tddft: FullResponse = False,
@@ -152,7 +157,7 @@ def run(
         raise typer.BadParameter("--molden writes a file, not standard output")
     check_distinct(files, (json_output, molden))
     method, fragments = jobs.method_from(full_tddft, select_ev), jobs.fragments_from(fragment)
-    frames = jobs.read(files, charge, parameters)
+    frames = jobs.read(files, charge, parameters, multiplicity)
     if molden is not None and len(frames) > 1:
         raise InputError(f"--molden takes a single structure, {len(frames)} were given")
     tables = None if quiet or json_output == "-" else terminal.console()
@@ -182,6 +187,7 @@ def run(
 def spectrum(
     file: Annotated[str, typer.Argument(metavar="FILE", help="Structures; - is xyz on stdin.")],
     charge: Charge = None,
+    multiplicity: Multiplicity = None,
     singlets: Annotated[
         int | None, typer.Option(min=1, help=f"Lowest singlets.  [default: {DEFAULT_SINGLETS}]")
     ] = None,
@@ -245,7 +251,7 @@ def spectrum(
     else:
         wanted = {"singlets": singlets or DEFAULT_SINGLETS}
     method, fragments = jobs.method_from(full_tddft, select_ev), jobs.fragments_from(fragment)
-    frames = jobs.read([file], charge, parameters)
+    frames = jobs.read([file], charge, parameters, multiplicity)
     if plot is not None or csv is not None:
         jobs.check_same_molecule(frames)
     tables = None if quiet or json_output == "-" else terminal.console()

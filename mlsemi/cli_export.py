@@ -27,6 +27,9 @@ def export(
     ] = 3.5,
     full_tddft: Annotated[bool, typer.Option("--full-tddft", help="De-excitations too.")] = False,
     charge: Annotated[int | None, typer.Option(help="Total charge.")] = None,
+    multiplicity: Annotated[
+        int | None, typer.Option(metavar="M", help="Default: what the file says, else 1.")
+    ] = None,
     parameters: Annotated[
         str, typer.Option("--parameters", metavar="NAME|PATH", help="See 'mlsemi info'.")
     ] = DEFAULT_PARAMETERS,
@@ -51,7 +54,7 @@ def export(
     from mlsemi.volumes import Grid
 
     wanted = [exports.Quantity.named(text) for text in quantities]
-    frames = jobs.read([file], charge, parameters)
+    frames = jobs.read([file], charge, parameters, multiplicity)
     if len(frames) > 1:
         raise InputError(f"{file}: export takes a single structure, there are {len(frames)}")
     frame = frames[0]

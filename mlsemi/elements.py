@@ -78,14 +78,14 @@ def symbol(number: int) -> str:
 
 
 def number_of(symbol_text: str) -> int:
-    """Atomic number of a chemical symbol.
+    """Atomic number of a chemical symbol; D and T are hydrogen.
 
     Raises
     ------
     InputError
         If the text is not the symbol of an element.
     """
-    number = atomic_numbers.get(symbol_text.capitalize(), 0)
+    number = 1 if symbol_text in ("D", "T") else atomic_numbers.get(symbol_text.capitalize(), 0)
     if number < 1:
         raise InputError(f"unknown element symbol {symbol_text!r}")
     return number

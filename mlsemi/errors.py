@@ -1,5 +1,10 @@
 """What can go wrong, said in one line: what was given, what is allowed, what to do."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class MlsemiError(Exception):
     """Base of every error that mlsemi raises on purpose; its text is one line for the user."""
@@ -27,3 +32,17 @@ class StateWarning(UserWarning):
 
 class DomainWarning(UserWarning):
     """A geometry a calculator has reached is unlike all the parameters were trained on."""
+
+
+class InputWarning(UserWarning):
+    """Something that an input says was read in one of several ways, or not used."""
+
+
+@contextmanager
+def located(place: str) -> Iterator[None]:
+    """Prefix ``place`` to the text of any mlsemi error raised inside the block."""
+    try:
+        yield
+    except MlsemiError as error:
+        joint = ", " if str(error).startswith("atom ") else ": "
+        raise type(error)(f"{place}{joint}{error}") from None

@@ -1,30 +1,32 @@
 """Structures in, files out: every format that ASE reads, errors that say file, frame and atom.
 
-ASE parses. This file splits multi-record text formats itself, because ASE leaves things to
-chance there: it reads a truncated molfile as a smaller molecule, stops at a blank line between
-xyz frames, and takes the first record of an SDF. Frames and atoms are counted from 0.
+Multi-record text formats have files of their own (``xyz``, ``molfile``, ``pdb``), because ASE
+leaves things to chance there: it reads a truncated molfile as a smaller molecule, stops at a blank
+line between xyz frames, and takes the first record of an SDF. Frames and atoms are counted from 0.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import sys
 import warnings as python_warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 
-import ase.io
-import numpy as np
 from ase import Atoms
 from ase.io.formats import UnknownFileTypeError, filetype, open_with_compression
 
-from mlsemi.elements import number_of
-from mlsemi.errors import InputError, MlsemiError
+from mlsemi.electrons import said_by, settle
+from mlsemi.errors import InputError, MlsemiError, located
+from mlsemi.molfile import read_molfile, split_molfiles
+from mlsemi.pdb import read_pdb, split_pdb
+from mlsemi.periodicity import PERIODIC, check_whole
+from mlsemi.programs import BINARY, Reading, read_program
 from mlsemi.structure import Structure
+from mlsemi.wording import Statement
+from mlsemi.xyz import read_xyz, split_xyz
 
 STDIN = "standard input"
 
@@ -55,31 +57,51 @@ class Frame:
         return f"{self.file}, frame {self.index}"
 
 
-@contextmanager
-def located(place: str) -> Iterator[None]:
-    """Prefix ``place`` to the text of any mlsemi error raised inside the block."""
-    try:
-        yield
-    except MlsemiError as error:
-        joint = ", " if str(error).startswith("atom ") else ": "
-        raise type(error)(f"{place}{joint}{error}") from None
-
-
 def read_structures(path: str | os.PathLike[str], charge: int | None = None) -> list[Structure]:
     """All structures of a file; see :func:`iter_frames`."""
     return [frame.structure for frame in iter_frames(path, charge)]
 
 
-def iter_frames(path: str | os.PathLike[str], charge: int | None = None) -> Iterator[Frame]:
+def structure_of(
+    atoms: Atoms,
+    charge: int | None = None,
+    multiplicity: int | None = None,
+    said: Iterable[Statement] = (),
+) -> tuple[Structure, list[str]]:
+    """Structure of Atoms, with warnings about what they say.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+    charge, multiplicity : int, optional
+        By default what the Atoms say (:func:`mlsemi.electrons.said_by`), else 0 and 1.
+    said : iterable of Statement
+        What a file says beside them.
+
+    Raises
+    ------
+    InputError
+        For contradictions, open shells, molecules cut by their cell, unusable structures.
+    """
+    check_whole(atoms)
+    electrons = settle([*said, *said_by(atoms)], charge, multiplicity)
+    structure = Structure.from_ase(atoms, electrons.charge)
+    return structure, [*electrons.notes, *([PERIODIC] if atoms.pbc.any() else [])]
+
+
+def iter_frames(
+    path: str | os.PathLike[str], charge: int | None = None, multiplicity: int | None = None
+) -> Iterator[Frame]:
     """Iterate over the checked frames of a file.
 
     Parameters
     ----------
     path : path
         Any format that ASE recognises; ``-`` reads xyz from standard input.
-    charge : int, optional
-        Total charge of every frame. Without it the charge comes from the file (``charge=N`` in
-        the comment line of an xyz frame, ``M  CHG`` lines of a molfile) and is 0 otherwise.
+    charge, multiplicity : int, optional
+        Of every frame. Without them they come from the file (comment line of an xyz frame, formal
+        charges of a molfile or PDB file, charge line of a Gaussian input, ...: see
+        :mod:`mlsemi.electrons`) and are 0 and 1 otherwise.
 
     Raises
     ------
@@ -88,34 +110,32 @@ def iter_frames(path: str | os.PathLike[str], charge: int | None = None) -> Iter
     """
     file = STDIN if str(path) == "-" else str(path)
     index = -1
-    for index, (atoms, notes) in enumerate(_iter_atoms(path, file)):
+    for index, (atoms, said, notes) in enumerate(_iter_atoms(path, file)):
         with located(f"{file}, frame {index}"):
-            total = charge_of(atoms, notes) if charge is None else charge
-            structure = Structure.from_ase(atoms, total)
-        if atoms.pbc.any() or atoms.cell.rank:
-            notes.append("the periodic cell is ignored")
-        yield Frame(structure, file, index, tuple(notes))
+            structure, more = structure_of(atoms, charge, multiplicity, said)
+        yield Frame(structure, file, index, (*notes, *more))
     if index < 0:
         raise InputError(f"{file}: holds no structure")
 
 
-def _iter_atoms(path: str | os.PathLike[str], file: str) -> Iterator[tuple[Atoms, list[str]]]:
-    """Atoms of every frame, with the warnings of the parser."""
+def _iter_atoms(
+    path: str | os.PathLike[str], file: str
+) -> Iterator[tuple[Atoms, list[Statement], list[str]]]:
+    """Atoms of every frame, what is said beside them, and the warnings of the parser."""
     with located(file):
         kind = "extxyz" if file == STDIN else _format_of(Path(path))
         if kind not in _RECORDS:
             with _parsing() as notes:
-                frames = list(
-                    ase.io.iread(str(path), ":", format=kind, do_not_split_by_at_sign=True)
-                )
-            yield from ((atoms, list(notes)) for atoms in frames)
+                text = None if kind in BINARY else _text_of(path, file, strict=False)
+                frames = list(read_program(path, kind, text))
+            yield from ((atoms, said, list(notes)) for atoms, said in frames)
             return
         text = _text_of(path, file)
     split, read = _RECORDS[kind]
     for index, record in enumerate(split(text)):
         with located(f"{file}, frame {index}"), _parsing() as notes:
-            atoms = read(record)
-        yield atoms, list(notes)
+            atoms, said = read(record)
+        yield atoms, said, list(notes)
 
 
 def _format_of(path: Path) -> str:
@@ -135,17 +155,22 @@ def _format_of(path: Path) -> str:
         raise InputError(f"cannot be read ({error.strerror})") from None
 
 
-def _text_of(path: str | os.PathLike[str], file: str) -> str:
+def _text_of(path: str | os.PathLike[str], file: str, strict: bool = True) -> str:
+    """Content of a text file with plain line ends and without byte order marks.
+
+    Formats whose parsers cope with letters of other encodings are not held to UTF-8 (``strict``).
+    """
     try:
         if file == STDIN:
             text = sys.stdin.read()
         else:
-            with open_with_compression(str(path)) as stream:
-                text = str(stream.read()).removeprefix("\ufeff")
+            with open_with_compression(str(path), "rb") as stream:
+                text = stream.read().decode("utf-8", "strict" if strict else "replace")
     except (OSError, EOFError) as error:
         raise InputError(f"cannot be read ({error})") from None
     except UnicodeDecodeError:
         raise InputError("is not a text file (UTF-8)") from None
+    text = text.replace("\ufeff", "").replace("\r\n", "\n").replace("\r", "\n")
     if not text.strip():
         raise InputError("is empty")
     return text
@@ -166,115 +191,16 @@ def _parsing() -> Iterator[list[str]]:
         except Exception as error:  # the many parsers of ASE raise every kind of exception
             text = " ".join(str(error).split())[:200]
             raise InputError(f"cannot be parsed ({type(error).__name__}: {text})") from None
-    notes.extend(" ".join(str(w.message).split()) for w in caught)
+    about_ase = (DeprecationWarning, PendingDeprecationWarning, FutureWarning)
+    notes.extend(
+        " ".join(str(w.message).split()) for w in caught if not issubclass(w.category, about_ase)
+    )
 
 
-def charge_of(atoms: Atoms, notes: list[str]) -> int:
-    """Charge stored with the frame, 0 without one; adds to ``notes`` what is odd about it."""
-    value = atoms.info.get("charge", 0)
-    if isinstance(value, bool | np.bool_):
-        notes.append("the comment says 'charge' without '=N'; the charge is taken as 0")
-        return 0
-    try:
-        if float(value) == int(value):
-            return int(value)
-    except (TypeError, ValueError, OverflowError):
-        pass
-    raise InputError(f"the charge {value!s} in the file is not an integer; give --charge")
-
-
-def _ase_read(text: str, kind: str) -> Atoms:
-    atoms = ase.io.read(StringIO(text), format=kind)
-    return atoms if isinstance(atoms, Atoms) else atoms[-1]
-
-
-def _split_xyz(text: str) -> Iterator[str]:
-    """Records of an xyz file: each announces its number of atoms."""
-    lines = text.splitlines()
-    start = 0
-    while start < len(lines):
-        head = lines[start].strip()
-        if not head:
-            start += 1
-            continue
-        end = start + 2 + (int(head) if head.isdecimal() else 0)
-        yield "\n".join(lines[start:end])
-        start = end
-
-
-def _read_xyz(record: str) -> Atoms:
-    """One xyz or extended xyz frame, checked line by line."""
-    head, _, rest = record.partition("\n")
-    comment, _, body = rest.partition("\n")
-    if not head.strip().isdecimal():
-        raise InputError(f"expected the number of atoms, found {head.strip()[:40]!r}")
-    n_atom = int(head)
-    if n_atom == 0:
-        raise InputError("the structure has no atoms")
-    rows = [line.split() for line in body.splitlines()]
-    present = next((i for i, row in enumerate(rows) if not row), len(rows))
-    if present < n_atom:
-        raise InputError(f"the frame ends after {present} of the {n_atom} atoms announced")
-    if "Properties=" not in comment or re.search(r'Properties="?species:S:1:pos:R:3', comment):
-        for atom, row in enumerate(rows):
-            _check_xyz_row(atom, row)
-    return _ase_read(record + "\n", "extxyz")
-
-
-def _check_xyz_row(atom: int, row: list[str]) -> None:
-    with located(f"atom {atom}"):
-        if len(row) < 4:
-            raise InputError(f"expected 'symbol x y z', found {' '.join(row)!r}")
-        number_of(row[0])
-        for word in row[1:4]:
-            try:
-                float(word)
-            except ValueError:
-                raise InputError(f"coordinate {word!r} is not a number") from None
-
-
-def _split_molfiles(text: str) -> Iterator[str]:
-    """Records of an SDF file."""
-    for record in re.split(r"^\$\$\$\$.*\n?", text, flags=re.MULTILINE):
-        if record.strip():
-            yield record
-
-
-def _read_molfile(record: str) -> Atoms:
-    """One V2000 molfile with its formal charges."""
-    lines = record.splitlines()
-    counts = lines[3] if len(lines) > 3 else ""
-    if "V3000" in counts:
-        raise InputError("V3000 molfiles cannot be read; save the molecule as V2000 or xyz")
-    if not counts[:3].strip().isdecimal():
-        raise InputError(f"expected the counts line of a molfile, found {counts[:40]!r}")
-    n_atom = int(counts[:3])
-    present = sum(len(line.split()) >= 4 for line in lines[4 : 4 + n_atom])
-    if present < n_atom:
-        raise InputError(f"the record ends after {present} of the {n_atom} atoms announced")
-    if lines[1][20:22].upper() == "2D":
-        python_warnings.warn("the molfile is a two-dimensional drawing", stacklevel=2)
-    atoms = _ase_read(record, "sdf")
-    charges = [line.split()[4::2] for line in lines if line.startswith("M  CHG")]
-    atoms.info["charge"] = sum(int(word) for row in charges for word in row)
-    return atoms
-
-
-def _split_pdb(text: str) -> Iterator[str]:
-    """Models of a PDB file; pieces without atoms (headers, CONECT, the last END) are dropped."""
-    for record in re.split(r"^END.*\n?", text, flags=re.MULTILINE):
-        if re.search(r"^(ATOM|HETATM)", record, flags=re.MULTILINE):
-            yield record
-
-
-def _read_pdb(record: str) -> Atoms:
-    return _ase_read(record, "proteindatabank")
-
-
-_XYZ = (_split_xyz, _read_xyz)
-_MOLFILE = (_split_molfiles, _read_molfile)
-_PDB = (_split_pdb, _read_pdb)
-_RECORDS: dict[str, tuple[Callable[[str], Iterator[str]], Callable[[str], Atoms]]] = {
+_XYZ = (split_xyz, read_xyz)
+_MOLFILE = (split_molfiles, read_molfile)
+_PDB = (split_pdb, read_pdb)
+_RECORDS: dict[str, tuple[Callable[[str], Iterator[str]], Callable[[str], Reading]]] = {
     "extxyz": _XYZ,
     "xyz": _XYZ,
     "sdf": _MOLFILE,

@@ -22,7 +22,9 @@ from mlsemi.spectrum import Shape, Spectrum
 from mlsemi.units import HARTREE_EV
 
 
-def read(files: Sequence[str], charge: int | None, parameters: str) -> list[Frame]:
+def read(
+    files: Sequence[str], charge: int | None, parameters: str, multiplicity: int | None = None
+) -> list[Frame]:
     """Every frame of every file, checked against the parameter set before any work begins.
 
     Parameters
@@ -33,6 +35,8 @@ def read(files: Sequence[str], charge: int | None, parameters: str) -> list[Fram
         Total charge; None takes it from the file.
     parameters : str
         Name or path of the parameter set.
+    multiplicity : int or None
+        None takes it from the file.
 
     Raises
     ------
@@ -43,7 +47,7 @@ def read(files: Sequence[str], charge: int | None, parameters: str) -> list[Fram
         raise InputError("standard input (-) can be read only once")
     loaded = Parameters.load(parameters)
     with loaded.naming_elements():
-        frames = [frame for file in files for frame in iter_frames(file, charge)]
+        frames = [frame for file in files for frame in iter_frames(file, charge, multiplicity)]
     for frame in frames:
         with located(frame.label):
             loaded.check(frame.structure)

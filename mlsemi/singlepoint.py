@@ -20,10 +20,11 @@ from ase import Atoms
 
 from mlsemi.dispersion import NO_DISPERSION, dispersion_of
 from mlsemi.eigen import ElectronicState
+from mlsemi.electrons import settle
 from mlsemi.errors import InputError
 from mlsemi.excitations import build_interaction, excite_with
 from mlsemi.excited_states import ExcitedStates
-from mlsemi.formats import charge_of, iter_frames
+from mlsemi.formats import iter_frames, structure_of
 from mlsemi.ground import GroundState, ground_state
 from mlsemi.integrals import angular_integrals, dipole_integrals, velocity_integrals
 from mlsemi.intensities import intensities
@@ -57,24 +58,26 @@ class Clock:
 
 
 def as_structure(
-    source: str | os.PathLike[str] | Atoms | Structure, charge: int | None
-) -> Structure:
-    """Structure of a path (first frame), ``ase.Atoms`` or a Structure.
-
-    The charge of Atoms that is not given is their ``info["charge"]``, as read from a file.
-    """
+    source: str | os.PathLike[str] | Atoms | Structure,
+    charge: int | None = None,
+    multiplicity: int | None = None,
+) -> tuple[Structure, tuple[str, ...]]:
+    """Structure of a path (first frame), ``ase.Atoms`` or a Structure, with warnings about it."""
     if isinstance(source, Structure):
-        return source if charge is None else replace(source, charge=charge)
+        electrons = settle((), source.charge if charge is None else charge, multiplicity)
+        return replace(source, charge=electrons.charge), ()
     if isinstance(source, Atoms):
-        known = charge_of(source, []) if charge is None else charge
-        return Structure.from_ase(source, known)
-    return next(iter_frames(os.fspath(source), charge)).structure
+        structure, notes = structure_of(source, charge, multiplicity)
+        return structure, tuple(notes)
+    frame = next(iter_frames(os.fspath(source), charge, multiplicity))
+    return frame.structure, frame.warnings
 
 
 def singlepoint(
     source: str | os.PathLike[str] | Atoms | Structure,
     *,
     charge: int | None = None,
+    multiplicity: int | None = None,
     parameters: str | os.PathLike[str] | Parameters = DEFAULT,
     singlets: int = 0,
     triplets: int = 0,
@@ -92,8 +95,10 @@ def singlepoint(
     source : path, ase.Atoms or Structure
         A path is read with its first frame.
     charge : int, optional
-        Total charge, e; by default what the file (``atoms.info["charge"]``, the Structure) says,
-        else 0.
+        Total charge, e; by default what the file, the Atoms (``info["charge"]``, initial charges)
+        or the Structure says, else 0.
+    multiplicity : int, optional
+        By default what the file or the Atoms say, else 1; only 1 is supported.
     parameters : str, path or Parameters
         Parameter set.
     singlets, triplets : int
@@ -130,7 +135,7 @@ def singlepoint(
     with clock.step("total"), limited(threads):
         chosen = parameters if isinstance(parameters, Parameters) else Parameters.load(parameters)
         with chosen.naming_elements():
-            structure = as_structure(source, charge)
+            structure, notes = as_structure(source, charge, multiplicity)
         chosen.check(structure)
         model = chosen.model
         with clock.step("pairs"):
@@ -148,7 +153,8 @@ def singlepoint(
             asked = {"singlet": singlets, "triplet": triplets}
             states = _excited(frame, ground.state, chosen.excitation, asked, max_energy, method)
         shifts = chosen.atom_shifts(pairs, record.features)
-        notes = chosen.warnings(structure, pairs, record.features, shifts)
+        notes += structure.unit_doubts()
+        notes += chosen.warnings(structure, pairs, record.features, shifts)
         notes += _open_shell(ground.state) + (chosen.excitation_warnings if states else ())
         notes += _doubts(asked, states)
     if dispersion and not chosen.functional:

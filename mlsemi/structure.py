@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Real
 
 import numpy as np
 from ase import Atoms
@@ -18,6 +19,10 @@ from mlsemi.units import BOHR_ANGSTROM
 
 MIN_DISTANCE_FRACTION = 0.4
 """Two atoms closer than this fraction of the sum of their covalent radii overlap."""
+
+OTHER_UNIT = {BOHR_ANGSTROM: (0.37, 0.68), 1.0 / BOHR_ANGSTROM: (1.40, 2.50)}
+"""Nearest neighbours of a molecule in the wrong unit of length, in sums of covalent radii: 0.53 or
+1.89 times the 0.77 (N2) to 1.24 (F2) near minima."""
 
 
 def read_only(array: np.ndarray, dtype: type = np.float64) -> np.ndarray:
@@ -80,9 +85,10 @@ class Structure:
         if ratio[worst] < MIN_DISTANCE_FRACTION:
             i, j = sorted((worst, int(partner[worst])))
             distance = np.linalg.norm(self.positions[i] - self.positions[j])
+            doubt = "".join(f" ({text})" for text in self.unit_doubts())
             raise InputError(
                 f"atoms {i} ({symbol(self.numbers[i])}) and {j} ({symbol(self.numbers[j])}) "
-                f"overlap: they are {distance * BOHR_ANGSTROM:.3g} angstrom apart"
+                f"overlap: they are {distance * BOHR_ANGSTROM:.3g} angstrom apart{doubt}"
             )
 
     def _check_electrons(self) -> None:
@@ -104,6 +110,15 @@ class Structure:
         """
         ratio, partner = nearest(self.positions, covalent_radius(self.numbers))
         return read_only(ratio), read_only(partner, np.int64)
+
+    def unit_doubts(self) -> tuple[str, ...]:
+        """A question about the unit of length, if all distances fit the other one."""
+        ratio = self.nearest[0]
+        for factor, (low, high) in OTHER_UNIT.items():
+            if self.n_atom > 1 and np.all((ratio > low) & (ratio < high)):
+                times = f"all distances are about {factor:.2f} times the usual ones"
+                return (f"{times}: bohr or angstrom?",)
+        return ()
 
     @property
     def n_atom(self) -> int:
@@ -145,14 +160,15 @@ class Structure:
         return Atoms(self.numbers, self.positions * BOHR_ANGSTROM)
 
 
-def whole(charge: float) -> int:
-    """A charge as an int.
+def whole(number: float, quantity: str = "charge") -> int:
+    """A charge, or another quantity that is one of the integers, as an int.
 
     Raises
     ------
     InputError
         If it is no whole number.
     """
-    if not np.isfinite(charge) or charge != int(charge):
-        raise InputError(f"the charge {charge} is not an integer")
-    return int(charge)
+    numeric = isinstance(number, Real) and not isinstance(number, bool | np.bool_)
+    if not numeric or not np.isfinite(number) or number != int(number):
+        raise InputError(f"the {quantity} {number!r} is not an integer")
+    return int(number)

@@ -133,6 +133,37 @@ class SurfacePoint:
     ground: GroundState
 
 
+@dataclass(frozen=True)
+class Crossing:
+    """The followed excited state changed its number, or was not recognised any more.
+
+    Attributes
+    ----------
+    evaluation : int
+        Geometry at which it was noticed, counted from 0.
+    before, after : int
+        Number of the state by energy; 0 as ``after`` means that it fell below the ground state.
+    overlap : float
+        Of the state with the one before.
+    gap_ev : float
+        To the nearest other excited singlet.
+    """
+
+    evaluation: int
+    before: int
+    after: int
+    overlap: float
+    gap_ev: float
+
+    def __str__(self) -> str:
+        where = f"geometry {self.evaluation}: excited singlet {self.before}"
+        if self.after == 0:
+            return f"{where} lies below the ground state"
+        if self.overlap < KNOWN:
+            return f"{where} is lost (overlap {self.overlap:.2f}), number {self.after} by energy"
+        return f"{where} is now number {self.after} (overlap {self.overlap:.2f})"
+
+
 def excited_surface(
     structure: Structure,
     parameters: Parameters,

@@ -147,8 +147,6 @@ def test_computes_only_what_is_asked_and_new(tiny, atoms, computed):
     assert computed == expected
     assert not atoms.calc.calculation_required(atoms, ["energy", "forces"])
     atoms.set_cell([9.0, 9.0, 9.0])
-    atoms.pbc = True
-    atoms.set_initial_magnetic_moments([1.0, 0.0, 0.0, 0.0])
     assert not atoms.calc.calculation_required(atoms, ["forces"])
     atoms.positions[0, 0] += 0.01
     assert atoms.calc.calculation_required(atoms, ["energy"])

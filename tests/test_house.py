@@ -18,7 +18,8 @@ MODULES = {
 
 FLOORS = """
     units errors outputs archives elements kernels.jit kernels
-    structure formats basis pairs so3 radial integrals
+    structure wording electrons xyz molfile pdb periodicity programs formats
+    basis pairs so3 radial integrals
     layers representation.gates representation.density representation.messages
     representation.features representation.long_range
     representation.bonds

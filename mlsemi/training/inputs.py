@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import warnings
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 import h5py
 import numpy as np
 
-from mlsemi.errors import InputError
+from mlsemi.errors import InputError, InputWarning
 from mlsemi.formats import iter_frames
 from mlsemi.training.auxiliary import Surface, load_surfaces
 from mlsemi.training.dataset import ReferenceDataset
@@ -157,6 +158,8 @@ def _jobs_of_file(path: str | os.PathLike[str], frames: int | None) -> list[Job]
 
     jobs = []
     for frame in iter_frames(path):
+        for text in frame.warnings:
+            warnings.warn(f"{frame.label}: {text}", InputWarning, stacklevel=2)
         atoms, charge = frame.structure.to_ase(), frame.structure.charge
         smiles = smiles_of(atoms, charge)
         molecule = inchikey(smiles) if smiles else f"{atoms.get_chemical_formula()} {charge:+d}"

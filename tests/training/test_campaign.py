@@ -16,7 +16,7 @@ from ase.build import molecule
 from ase.io import write
 from molecules import distorted
 
-from mlsemi.errors import InputError, MlsemiError, ParameterError
+from mlsemi.errors import InputError, InputWarning, MlsemiError, ParameterError
 
 for program in ("pyscf", "rdkit", "tblite"):
     pytest.importorskip(program)
@@ -275,6 +275,17 @@ def test_structure_files(tmp_path):
     ((atoms, charge, origin),) = geometries(jobs[0], Sampling())
     np.testing.assert_allclose(atoms.positions, frames[0].positions, atol=1e-7)
     assert (charge, origin) == (0, "given")
+
+
+def test_what_a_structure_file_says_is_heard(tmp_path):
+    path = tmp_path / "ion.xyz"
+    rows = "N 0 0 0\nH 0.6 0.6 0.6\nH -0.6 -0.6 0.6\nH -0.6 0.6 -0.6\nH 0.6 -0.6 -0.6\n"
+    path.write_text(f"5\nnet_charge=1\n{rows}")
+    (job,) = jobs_of(path, None, frozenset())
+    assert job.charge == 1
+    path.write_text(f"4\nthe cation of ammonia\n{rows[:-19]}")
+    with pytest.warns(InputWarning, match=r"ion.xyz, frame 0: looks like a charge.*'cation'"):
+        jobs_of(path, None, frozenset())
 
 
 @pytest.mark.parametrize(
