@@ -13,7 +13,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, ReadError, all_changes
 from ase.io.jsonio import read_json, write_json
 
-from mlsemi.domain import outside_text, without_usual_bond
+from mlsemi.domain import check_neutral, doubts
 from mlsemi.errors import DomainWarning, InputError, StateWarning
 from mlsemi.ground import GroundState
 from mlsemi.parameters import DEFAULT, Parameters
@@ -27,9 +27,9 @@ from mlsemi.units import BOHR_ANGSTROM, FORCE_EV_ANGSTROM, HARTREE_EV
 SURFACE = frozenset({"energy", "free_energy", "forces"})
 """Properties of the energy surface alone."""
 
-Evaluated = tuple[float, np.ndarray | None, Result | GroundState | None]
-"""Energy, forces if asked for, and what holds the charges and the dipole if orbitals were needed.
-"""
+Evaluated = tuple[float | None, np.ndarray | None, Result | GroundState | None]
+"""Energy (none of ions), forces if asked for, and what holds charges and dipole if orbitals were
+needed."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,9 @@ class MLSemi(Calculator):
     its number, each also given as a :class:`mlsemi.errors.StateWarning`; ``surface`` is the last
     point, with the number it has now.
 
-    The first geometry with a bond broken or crushed is said in a
-    :class:`mlsemi.errors.DomainWarning`; ``mlsemi.singlepoint`` looks closer.
+    The first geometry that is charged, of several molecules, with a bond broken or crushed or with
+    unusual contacts is said in a :class:`mlsemi.errors.DomainWarning`, each kind once;
+    ``mlsemi.singlepoint`` looks closer. Ions have charges and a dipole, but no energy and forces.
 
     Parameters
     ----------
@@ -126,7 +127,7 @@ class MLSemi(Calculator):
         self.crossings: list[Crossing] = []
         self.surface: SurfacePoint | None = None
         self.evaluations = 0
-        self.left_domain = False
+        self.doubts_said: set[str] = set()
         if parameters is not None:
             keywords["parameters"] = parameters
         elif keywords.get("restart") is None:
@@ -176,7 +177,7 @@ class MLSemi(Calculator):
     def forget(self) -> None:
         """Let the next geometry begin a new path: the excited state is chosen by energy again."""
         self.crossings, self.surface, self.evaluations = [], None, 0
-        self.left_domain = False
+        self.doubts_said = set()
 
     def check_state(self, atoms: Atoms, tol: float = 0.0) -> list[str]:
         """What has changed since the last call, as ASE's but exactly and in less time.
@@ -210,20 +211,28 @@ class MLSemi(Calculator):
             Any of ``implemented_properties``.
         system_changes : sequence of str
             What ASE found to have changed since the last call.
+
+        Raises
+        ------
+        InputError
+            For energy, forces or an excited state of an ion, or a structure that cannot be used.
         """
         super().calculate(atoms, properties, system_changes)
         structure = self._structure(self.atoms)
+        if not SURFACE.isdisjoint(properties):
+            check_neutral(structure, "energy and forces")
         if system_changes:
             self.results = {}
             self.evaluations += 1
-            self._check_bonds(structure)
+            self._say_doubts(structure)
         if self.parameters["state"]:
             energy, forces, ground = self._excited(structure, "forces" in properties)
         elif SURFACE.issuperset(properties) and not self._needs_orbitals():
             energy, forces, ground = self._potential(structure)
         else:
             energy, forces, ground = self._ground(structure, "forces" in properties)
-        self.results |= {"energy": energy * HARTREE_EV, "free_energy": energy * HARTREE_EV}
+        if energy is not None:
+            self.results |= {"energy": energy * HARTREE_EV, "free_energy": energy * HARTREE_EV}
         if ground is not None:
             self.results |= {
                 "charges": np.array(ground.charges),
@@ -302,13 +311,13 @@ class MLSemi(Calculator):
         if checksum != self.parameter_set.checksum:
             raise ReadError(f"{path}: written with another parameter set {settings['parameters']}")
 
-    def _check_bonds(self, structure: Structure) -> None:
-        """Say once that a path has left the training domain."""
-        if self.left_domain:
-            return
-        for text in outside_text(structure, without_usual_bond(structure)):
-            self.left_domain = True
-            warnings.warn(text, DomainWarning, stacklevel=2)
+    def _say_doubts(self, structure: Structure) -> None:
+        """Say, once of each kind, that a path has left the training domain."""
+        found = doubts(structure)
+        new = [text for kind, text in found.items() if kind not in self.doubts_said]
+        if new:
+            self.doubts_said.update(found)
+            warnings.warn("; ".join(new), DomainWarning, stacklevel=2)
 
     def _structure(self, atoms: Atoms) -> Structure:
         return Structure.from_ase(atoms, self.parameters["charge"])
