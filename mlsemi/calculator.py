@@ -12,7 +12,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, ReadError, all_changes
 from ase.io.jsonio import read_json, write_json
 
-from mlsemi.domain import outside_text, without_usual_bond
+from mlsemi.domain import check_neutral, doubts
 from mlsemi.electrons import StoredCharge, said_by, settle
 from mlsemi.errors import DomainWarning, InputError, InputWarning, StateWarning
 from mlsemi.formats import structure_of
@@ -30,9 +30,9 @@ from mlsemi.wording import named
 SURFACE = frozenset({"energy", "free_energy", "forces"})
 """Properties of the energy surface alone."""
 
-Evaluated = tuple[float, np.ndarray | None, Result | GroundState | None]
-"""Energy, forces if asked for, and what holds the charges and the dipole if orbitals were needed.
-"""
+Evaluated = tuple[float | None, np.ndarray | None, Result | GroundState | None]
+"""Energy (none of ions), forces if asked for, and what holds charges and dipole if orbitals were
+needed."""
 
 
 class MLSemi(Calculator):
@@ -47,8 +47,9 @@ class MLSemi(Calculator):
     its number, each also given as a :class:`mlsemi.errors.StateWarning`; ``surface`` is the last
     point, with the number it has now.
 
-    The first geometry with a bond broken or crushed is said in a
-    :class:`mlsemi.errors.DomainWarning`; ``mlsemi.singlepoint`` looks closer.
+    The first geometry that is charged, of several molecules, with a bond broken or crushed or with
+    unusual contacts is said in a :class:`mlsemi.errors.DomainWarning`, each kind once;
+    ``mlsemi.singlepoint`` looks closer. Ions have charges and a dipole, but no energy and forces.
 
     Parameters
     ----------
@@ -102,8 +103,8 @@ class MLSemi(Calculator):
         self.crossings: list[Crossing] = []
         self.surface: SurfacePoint | None = None
         self.evaluations = 0
-        self.left_domain = False
         self.noted: set[str] = set()
+        self.doubts_said: set[str] = set()
         if parameters is not None:
             keywords["parameters"] = parameters
         elif keywords.get("restart") is None:
@@ -156,7 +157,7 @@ class MLSemi(Calculator):
     def forget(self) -> None:
         """Let the next geometry begin a new path: the excited state is chosen by energy again."""
         self.crossings, self.surface, self.evaluations = [], None, 0
-        self.left_domain, self.noted = False, set()
+        self.noted, self.doubts_said = set(), set()
 
     def set_atoms(self, atoms: Atoms) -> None:
         """Store a charge given explicitly in the ``info`` of the Atoms; ASE calls it.
@@ -208,6 +209,11 @@ class MLSemi(Calculator):
             Any of ``implemented_properties``.
         system_changes : sequence of str
             What ASE found to have changed since the last call.
+
+        Raises
+        ------
+        InputError
+            For energy, forces or an excited state of an ion, or a structure that cannot be used.
         """
         if atoms is not None:
             self.set_atoms(atoms)
@@ -215,17 +221,20 @@ class MLSemi(Calculator):
         if "initial_charges" in system_changes and "numbers" not in system_changes:
             self.forget()
         structure = self._structure(self.atoms)
+        if not SURFACE.isdisjoint(properties):
+            check_neutral(structure, "energy and forces")
         if system_changes:
             self.results = {}
             self.evaluations += 1
-            self._check_bonds(structure)
+            self._say_doubts(structure)
         if self.parameters["state"]:
             energy, forces, ground = self._excited(structure, "forces" in properties)
         elif SURFACE.issuperset(properties) and not self._needs_orbitals():
             energy, forces, ground = self._potential(structure)
         else:
             energy, forces, ground = self._ground(structure, "forces" in properties)
-        self.results |= {"energy": energy * HARTREE_EV, "free_energy": energy * HARTREE_EV}
+        if energy is not None:
+            self.results |= {"energy": energy * HARTREE_EV, "free_energy": energy * HARTREE_EV}
         if ground is not None:
             self.results |= {
                 "charges": np.array(ground.charges),
@@ -304,13 +313,13 @@ class MLSemi(Calculator):
         if checksum != self.parameter_set.checksum:
             raise ReadError(f"{path}: written with another parameter set {settings['parameters']}")
 
-    def _check_bonds(self, structure: Structure) -> None:
-        """Say once that a path has left the training domain."""
-        if self.left_domain:
-            return
-        for text in outside_text(structure, without_usual_bond(structure)):
-            self.left_domain = True
-            warnings.warn(text, DomainWarning, stacklevel=2)
+    def _say_doubts(self, structure: Structure) -> None:
+        """Say, once of each kind, that a path has left the training domain."""
+        found = doubts(structure)
+        new = [text for kind, text in found.items() if kind not in self.doubts_said]
+        if new:
+            self.doubts_said.update(found)
+            warnings.warn("; ".join(new), DomainWarning, stacklevel=2)
 
     def _structure(self, atoms: Atoms) -> Structure:
         """Structure of Atoms with the charge that counts; what is not used is said once."""

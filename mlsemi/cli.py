@@ -120,7 +120,9 @@ def run(
     full_tddft: FullResponse = False,
     select_ev: SelectEv = None,
     fragment: Fragment = None,
-    forces: Annotated[bool, typer.Option("--forces", help="Forces on the atoms.")] = False,
+    forces: Annotated[
+        bool, typer.Option("--forces", help="Forces on the atoms (not of ions).")
+    ] = False,
     dispersion: Annotated[
         bool, typer.Option("--dispersion/--no-dispersion", help="Add D4 to energy and forces.")
     ] = True,
@@ -140,7 +142,7 @@ def run(
     \b
     mlsemi run caffeine.xyz
     mlsemi run caffeine.xyz --singlets 10 --triplets 5
-    mlsemi run cation.sdf --charge 1 --forces
+    mlsemi run cation.sdf --charge 1 --singlets 5
     mlsemi run trajectory.xyz --json results.jsonl
     mlsemi run formaldehyde.xyz --molden formaldehyde.molden
     obabel -:"c1ccccc1" --gen3d -oxyz | mlsemi run - --json -

@@ -2,16 +2,21 @@
 
 Parameter sets with a committee also know how far in a metric of what matters to the levels
 (:meth:`Committee.outside`). Neither sees that an atom without neighbours is strange, since its
-features are small: bonds are looked at themselves.
+features are small: bonds are looked at themselves. So are charge, number of molecules and contacts,
+which no feature knows. :func:`doubts` says all of it in words.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from mlsemi.elements import covalent_radius, van_der_waals_radius
+from mlsemi.errors import InputError
+from mlsemi.kernels.geometry import bonds, contacts
 from mlsemi.layers import Weights
 from mlsemi.pairs import PairList
 from mlsemi.structure import Structure
+from mlsemi.units import BOHR_ANGSTROM
 
 NEAREST = (0.70, 1.35)
 """Distance of an atom from its nearest neighbour, in sums of their covalent radii, that molecules
@@ -26,6 +31,22 @@ How much larger errors are outside: ``validation/uncertainty.md``.
 TOGETHER = 9.0
 """Atoms that are inside one by one can be too strange together (carbon cages): the sum of d_i^2 - 1
 over the square root of their number, which one in a thousand training structures exceeds."""
+
+CLOSEST = np.array([0.60, 0.56, 0.76])
+"""Distance in sums of van der Waals radii of two hydrogens, hydrogen and another, two other atoms,
+four or more bonds apart, below which one in a thousand training structures has a pair."""
+
+TOUCHING = 1.1
+"""In sums of van der Waals radii: atoms nearer than this touch."""
+
+BONDS_APART = np.array([4, 5, 7])
+"""Fewest bonds between the atoms of a pair that :data:`CLOSEST` is about, and of two atoms that are
+not hydrogen and of any two that count as touching across a molecule."""
+
+MOST_TOUCHING = 3
+"""Such pairs in a molecule, more than which one in two thousand training structures has."""
+
+NOWHERE = np.empty(0, dtype=np.int64)
 
 
 def feature_distance(species: np.ndarray, invariants: np.ndarray, weights: Weights) -> np.ndarray:
@@ -114,3 +135,102 @@ def outside_text(structure: Structure, atoms: np.ndarray) -> tuple[str, ...]:
     named = ", ".join(f"{a} ({structure.symbols[a]})" for a in atoms[:5].tolist())
     more = f" and {atoms.size - 5} more" if atoms.size > 5 else ""
     return (f"outside the training domain: surroundings of atoms {named}{more}",)
+
+
+def molecules(structure: Structure) -> np.ndarray:
+    """(n_atom,) number of the molecule of each atom: atoms joined by bonds of a warm molecule.
+
+    A hydrogen has one bond, to its nearest neighbour: hydrogen bonds join no molecules however
+    short they are.
+    """
+    return _contacts(structure)[0]
+
+
+def _contacts(structure: Structure) -> tuple[np.ndarray, int, int, float, int]:
+    """Molecules and contacts (:func:`mlsemi.kernels.geometry.contacts`)."""
+    x, numbers = structure.positions, structure.numbers
+    partner = np.where(numbers == 1, structure.nearest[1], -1)
+    start, neighbour = bonds(x, covalent_radius(numbers), NEAREST[1], partner)
+    radius, heavy = van_der_waals_radius(numbers), (numbers > 1).astype(np.int64)
+    found: tuple[np.ndarray, int, int, float, int] = contacts(
+        x, start, neighbour, radius, heavy, CLOSEST, TOUCHING, BONDS_APART
+    )
+    return found
+
+
+def check_neutral(structure: Structure, wanted: str) -> None:
+    """Refuse what an ion does not have.
+
+    Parameters
+    ----------
+    structure : Structure
+    wanted : str
+        What was asked for: "forces", "the energy".
+
+    Raises
+    ------
+    InputError
+        If the structure is charged.
+    """
+    if structure.charge:
+        raise InputError(
+            f"{wanted} at charge {structure.charge:+d}: the parameters were trained on neutral "
+            "molecules only, and the charge would not enter; levels, charges and spectra of ions "
+            "can be had without"
+        )
+
+
+def doubts(structure: Structure, strange: np.ndarray = NOWHERE) -> dict[str, str]:
+    """What a user should know about results for a structure, by kind; empty inside the domain.
+
+    Parameters
+    ----------
+    structure : Structure
+    strange : int array
+        Atoms that are outside by their features.
+    """
+    atoms = without_usual_bond(structure)
+    if strange.size:
+        atoms = np.union1d(strange, atoms)
+    molecule, first, second, ratio, n_touching = _contacts(structure)
+    found = {}
+    if structure.charge:
+        found["charge"] = (
+            "the parameters were trained on neutral molecules only: levels of an ion are off by "
+            "about 1 eV, and it has no energy and forces, since the charge would not enter"
+        )
+    if atoms.size:
+        found["surroundings"] = outside_text(structure, atoms)[0]
+    if molecule.max():
+        found["molecules"] = _molecules_text(structure, molecule)
+    if ratio < 1.0:
+        distance = np.linalg.norm(structure.positions[second] - structure.positions[first])
+        named = " and ".join(f"{a} ({structure.symbols[a]})" for a in (first, second))
+        found["contact"] = (
+            f"outside the training domain: atoms {named}, {distance * BOHR_ANGSTROM:.2f} angstrom "
+            "apart without a bond, are nearer than in the training molecules"
+        )
+    if n_touching > MOST_TOUCHING:
+        found["folded"] = (
+            f"outside the training domain: {n_touching} pairs of atoms touch across the molecule, "
+            f"in training at most {MOST_TOUCHING}: forces between stacked or folded parts were "
+            "not learned"
+        )
+    return found
+
+
+def _molecules_text(structure: Structure, molecule: np.ndarray) -> str:
+    """A warning about several molecules, ions, or parts of a broken one."""
+    n = molecule.max() + 1
+    n_odd = int(np.sum(np.bincount(molecule, weights=structure.core_charges) % 2))
+    if n_odd:
+        return (
+            f"outside the training domain: {n} separate parts, {n_odd} of them with an odd number "
+            "of electrons (ions, or a broken bond): orbitals and charges are those of one closed "
+            "shell, and the parts shift each other's levels at any distance"
+        )
+    return (
+        f"outside the training domain: {n} separate molecules: each shifts the others' levels by "
+        "up to some 0.2 eV at any distance, energies between them are off by several kcal/mol "
+        "(stacks repel each other), and D4 leaves some meV between molecules that do not touch"
+    )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from ase.data import atomic_numbers, chemical_symbols, covalent_radii
+from ase.data import atomic_numbers, chemical_symbols, covalent_radii, vdw_radii
 
 from mlsemi.errors import ElementError, InputError
 from mlsemi.units import BOHR_ANGSTROM
@@ -94,3 +94,8 @@ def number_of(symbol_text: str) -> int:
 def covalent_radius(numbers: np.ndarray) -> np.ndarray:
     """Covalent radii in bohr (Cordero et al., Dalton Trans. 2832 (2008), through ASE)."""
     return covalent_radii[np.asarray(numbers, dtype=int)] / BOHR_ANGSTROM
+
+
+def van_der_waals_radius(numbers: np.ndarray) -> np.ndarray:
+    """Van der Waals radii in bohr (Bondi, J. Phys. Chem. 68, 441 (1964), through ASE)."""
+    return vdw_radii[np.asarray(numbers, dtype=int)] / BOHR_ANGSTROM

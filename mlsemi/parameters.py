@@ -20,7 +20,7 @@ import numpy as np
 
 from mlsemi.archives import read_arrays
 from mlsemi.committee import QUANTITIES, Calibration, Committee
-from mlsemi.domain import outside, outside_text, without_usual_bond
+from mlsemi.domain import doubts, outside
 from mlsemi.elements import symbol
 from mlsemi.errors import ElementError, InputError, MlsemiError, ParameterError
 from mlsemi.forms import ModelForm
@@ -207,14 +207,10 @@ class Parameters:
         atom_shifts: np.ndarray | None,
     ) -> tuple[str, ...]:
         """What a user should know about a result outside the training domain."""
-        out = []
-        if structure.charge:
-            out.append("the parameters were trained on neutral molecules only")
         strange = outside(pairs, features.invariants, self.model.weights)
         if self.committee is not None and atom_shifts is not None:
             strange = np.union1d(strange, self.committee.outside(pairs, atom_shifts))
-        strange = np.union1d(strange, without_usual_bond(structure))
-        return (*out, *outside_text(structure, strange))
+        return tuple(doubts(structure, strange).values())
 
     @classmethod
     def load(cls, name: str | os.PathLike[str]) -> Parameters:

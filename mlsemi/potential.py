@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mlsemi.dispersion import dispersion_of
+from mlsemi.domain import check_neutral
 from mlsemi.pairs import PairList
 from mlsemi.parameters import Parameters
 from mlsemi.structure import Structure
@@ -53,8 +54,9 @@ def potential_energy(
     Raises
     ------
     InputError
-        If the structure holds an element without parameters or an odd number of electrons.
+        If the structure is charged or holds an element without parameters.
     """
+    check_neutral(structure, "energy and forces")
     parameters.check(structure)
     model = parameters.model
     with limited(threads):

@@ -173,9 +173,8 @@ def _summary(record: Record) -> str:
         spread = _spread(record, "dipole_e_angstrom")
         error = _plus_minus(spread and spread * AU_DEBYE / BOHR_ANGSTROM, 2)
         parts.append(f"dipole {math.hypot(x, y, z):.3f}{error} D ({x:.3f}, {y:.3f}, {z:.3f})")
-    if record.get("energy_ev") is not None:
-        name = "free energy" if "occupations" in record else "energy"
-        parts.append(f"{name} {record['energy_ev']:.5f} eV")
+    name, energy = "free energy" if "occupations" in record else "energy", record.get("energy_ev")
+    parts.append(f"{name} -" if energy is None else f"{name} {energy:.5f} eV")
     if "dispersion_ev" in record:
         parts.append(f"of it dispersion {record['dispersion_ev']:.5f} eV")
     return "\n" + "; ".join(parts) + "\n"

@@ -78,10 +78,11 @@ class Result:
         Loewdin charges, e.
     dipole : (3,) array
         e bohr, about the origin of the coordinates.
-    energy : float
+    energy : float or None
         Total energy with dispersion, hartree; a free energy at a finite electronic temperature.
+        None for ions: the parameters do not know how it depends on the charge.
     dispersion : float or None
-        What D4 contributes to the energy, hartree; None if it was left out.
+        What D4 contributes to the energy, hartree; None if it was left out, and for ions.
     forces : (n_atom, 3) array or None
         Hartree / bohr.
     singlets, triplets : ExcitedStates or None
@@ -100,7 +101,7 @@ class Result:
     frame: AtomicOrbitals
     charges: np.ndarray
     dipole: np.ndarray
-    energy: float
+    energy: float | None
     dispersion: float | None
     forces: np.ndarray | None
     singlets: ExcitedStates | None
@@ -202,8 +203,9 @@ class Result:
                 [int(i), int(j), float(orders[i, j])]
                 for i, j in np.argwhere(orders > bond_order_threshold)
             ],
-            "energy_ev": self.energy * HARTREE_EV,
         }
+        if self.energy is not None:
+            record["energy_ev"] = self.energy * HARTREE_EV
         if self.dispersion is not None:
             record["dispersion_ev"] = self.dispersion * HARTREE_EV
         if self.state.kt:

@@ -19,6 +19,7 @@ import numpy as np
 from ase import Atoms
 
 from mlsemi.dispersion import NO_DISPERSION, dispersion_of
+from mlsemi.domain import check_neutral, molecules
 from mlsemi.eigen import ElectronicState
 from mlsemi.electrons import settle
 from mlsemi.errors import InputError
@@ -108,7 +109,7 @@ def singlepoint(
     method : Method
         How excited states are computed: Tamm-Dancoff, full response, selected configurations.
     forces : bool
-        Analytic forces by the reverse walk.
+        Analytic forces by the reverse walk; like the energy only of neutral molecules.
     dispersion : bool
         Add the D4 dispersion of the functional the parameters were trained on.
     electronic_temperature : float
@@ -126,7 +127,7 @@ def singlepoint(
     InputError
         If the structure is unusable or holds an element the parameters were not trained for, or
         the temperature is not a number from zero upwards; for singlets by number and by energy
-        at once, or by a number or energy that makes no sense.
+        at once, or by a number or energy that makes no sense; for forces of an ion.
     ParameterError
         If the parameter set is missing or corrupted.
     """
@@ -137,7 +138,9 @@ def singlepoint(
         with chosen.naming_elements():
             structure, notes = as_structure(source, charge, multiplicity)
         chosen.check(structure)
-        model = chosen.model
+        if forces:
+            check_neutral(structure, "forces")
+        neutral, model = not structure.charge, chosen.model
         with clock.step("pairs"):
             pairs = PairList.of([structure], model.form.elements, model.form.cutoff)
         with clock.step("hamiltonian"):
@@ -147,7 +150,8 @@ def singlepoint(
         with clock.step("forces"):
             gradient = _gradient(model, pairs, prediction, record, ground) if forces else None
         with clock.step("dispersion"):
-            d4 = dispersion_of(structure, chosen.functional if dispersion else None, forces)
+            functional = chosen.functional if dispersion and neutral else None
+            d4 = dispersion_of(structure, functional, forces)
         frame = AtomicOrbitals(structure)
         with clock.step("excitations"):
             asked = {"singlet": singlets, "triplet": triplets}
@@ -166,7 +170,7 @@ def singlepoint(
         frame=frame,
         charges=ground.charges,
         dipole=ground.dipole,
-        energy=ground.energy + d4.energy,
+        energy=ground.energy + d4.energy if neutral else None,
         dispersion=None if d4 is NO_DISPERSION else d4.energy,
         forces=None if gradient is None else -(gradient + d4.gradient),
         singlets=states.get("singlets"),
@@ -184,8 +188,9 @@ def _uncertainty(
     """Spread of the committee for the only structure of a pair list, if there is a committee."""
     if parameters.committee is None or shifts is None:
         return None
-    rows = pairs.atoms_of(0)
-    return Uncertainty(pairs.structures[0], state, shifts[rows], parameters.committee.calibration)
+    structure, calibration = pairs.structures[0], parameters.committee.calibration
+    known = not (structure.charge or molecules(structure).any())
+    return Uncertainty(structure, state, shifts[pairs.atoms_of(0)], calibration, known)
 
 
 def check_temperature(kelvin: float) -> None:

@@ -15,6 +15,7 @@ from scipy.spatial.transform import Rotation
 from mlsemi.adjoint import Cotangent, reverse
 from mlsemi.basis import Basis
 from mlsemi.dispersion import dispersion_of
+from mlsemi.domain import check_neutral
 from mlsemi.errors import InputError
 from mlsemi.excitations import (
     build_interaction,
@@ -199,10 +200,11 @@ def excited_surface(
     Raises
     ------
     InputError
-        If the molecule has fewer excited states, or an element without parameters.
+        If the molecule is charged, or has fewer excited states or an element without parameters.
     ConvergenceError
         If the excitations do not converge.
     """
+    check_neutral(structure, "energy and forces of an excited state")
     parameters.check(structure)
     model, basis = parameters.model, Basis.of(structure)
     with limited(threads):

@@ -82,12 +82,16 @@ class Uncertainty:
         What every member shifts, atoms in the order of the structure, hartree.
     calibration : mapping
         Of each quantity; without one the spread of the members stands as it is.
+    knows_energy : bool
+        Whether the members say something about the energy: of ions and of several molecules all
+        of them are wrong together.
     """
 
     structure: Structure
     state: ElectronicState
     shifts: np.ndarray
     calibration: Mapping[str, Calibration]
+    knows_energy: bool = True
 
     @cached_property
     def shell_shifts(self) -> np.ndarray:
@@ -150,7 +154,9 @@ class Uncertainty:
 
     @property
     def energy(self) -> float:
-        """Of the total energy."""
+        """Of the total energy (NaN where it is not known)."""
+        if not self.knows_energy:
+            return float("nan")
         return float(self._of("energy", self.shifts[:, ENERGY].sum(axis=0)))
 
     def excitations(self, states: ExcitedStates) -> np.ndarray:

@@ -1,26 +1,37 @@
 import warnings
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.build import molecule
+from ase.io import read
 from molecules import SMALL, distorted, random_model
+from scipy.optimize import brentq
 
 from mlsemi import MLSemi
 from mlsemi.domain import (
+    CLOSEST,
+    MOST_TOUCHING,
+    check_neutral,
+    doubts,
     feature_distance,
     fit_domain,
+    molecules,
     outside,
     outside_text,
     without_usual_bond,
 )
-from mlsemi.errors import DomainWarning
+from mlsemi.elements import covalent_radius, van_der_waals_radius
+from mlsemi.errors import DomainWarning, InputError
 from mlsemi.pairs import PairList
 from mlsemi.structure import Structure
 from mlsemi.units import BOHR_ANGSTROM
 
 TRAINING = [distorted(name, seed) for seed in range(4) for name in ("HCOOH", "CH3CONH2")]
 MODEL = random_model()
+EXAMPLES = Path(__file__).parent.parent / "docs" / "examples"
 
 
 def seen(structures):
@@ -110,6 +121,7 @@ def test_only_the_atom_that_has_left_is_named():
     carbon = x[structure.numbers == 6][0]
     x[hydrogen] = carbon + 3.0 * (x[hydrogen] - carbon)
     far = Structure(structure.numbers, x)
+    assert molecules(far).max() == 1
     assert without_usual_bond(structure).size == 0
     assert without_usual_bond(far).tolist() == [hydrogen]
     assert outside_text(far, without_usual_bond(far)) == (
@@ -128,3 +140,176 @@ def test_a_calculator_says_once_that_a_bond_broke():
             atoms.get_potential_energy()
         atoms.positions[1, 2] = 2.1
         atoms.get_potential_energy()
+
+
+def apart(first, second, distance, turn=0.0):
+    """Two molecules, their nearest atoms this many van der Waals sums apart along z."""
+    a, b = first.copy(), second.copy()
+    b.rotate(turn, "x", center="COM")
+    z, radius = np.array([0.0, 0.0, 1.0]), van_der_waals_radius
+    for height in np.arange(0.0, 60.0, 0.02):
+        x = b.positions + height * z
+        sums = radius(a.numbers)[:, None] + radius(b.numbers)
+        gaps = np.linalg.norm(a.positions[:, None] - x, axis=2) / BOHR_ANGSTROM / sums
+        if gaps.min() > distance:
+            b.positions = x
+            return Structure.from_ase(a + b)
+    raise AssertionError("never apart")
+
+
+DIMERS = {
+    "water": ("H2O", "H2O", 90.0),
+    "water, two donors": ("H2O", "H2O", 180.0),
+    "ammonia": ("NH3", "NH3", 180.0),
+    "formic acid": ("HCOOH", "HCOOH", 90.0),
+    "formic acid, stacked": ("HCOOH", "HCOOH", 0.0),
+    "amides": ("CH3CONH2", "CH3CONH2", 180.0),
+    "benzene, sandwich": ("C6H6", "C6H6", 0.0),
+    "benzene, T": ("C6H6", "C6H6", 90.0),
+    "pyridine": ("C5H5N", "C5H5N", 0.0),
+    "pyrrole, benzene": ("C4H4NH", "C6H6", 0.0),
+    "ethene, ethyne": ("C2H4", "C2H2", 90.0),
+    "ethene": ("C2H4", "C2H4", 90.0),
+    "methane": ("CH4", "CH4", 0.0),
+    "benzene, water": ("C6H6", "H2O", 180.0),
+    "benzene, ammonia": ("C6H6", "NH3", 180.0),
+    "benzene, HCN": ("C6H6", "HCN", 0.0),
+    "benzene, methane": ("C6H6", "CH4", 0.0),
+    "methanol, water": ("CH3OH", "H2O", 90.0),
+    "methylamine, water": ("H3CNH2", "H2O", 0.0),
+    "HF": ("HF", "HF", 90.0),
+    "HCl, ammonia": ("HCl", "NH3", 180.0),
+    "hydrogen sulfide, water": ("SH2", "H2O", 0.0),
+}
+
+
+@pytest.mark.parametrize("name", DIMERS)
+def test_every_dimer_says_so_at_every_distance(name):
+    first, second, turn = DIMERS[name]
+    for distance in (0.75, 0.9, 1.0, 1.2, 2.0, 10.0):
+        structure = apart(molecule(first), molecule(second), distance, turn)
+        n_first = len(molecule(first))
+        assert molecules(structure).tolist() == [int(i >= n_first) for i in range(structure.n_atom)]
+        (text,) = doubts(structure).values()
+        assert text.startswith("outside the training domain: 2 separate molecules: ")
+        assert "D4" in text
+
+
+def test_molecules_in_sizes_from_one_atom_to_a_cage():
+    assert molecules(Structure([8], np.zeros((1, 3)))).tolist() == [0]
+    assert "molecules" not in doubts(Structure([8], np.zeros((1, 3))))
+    cage = read(EXAMPLES / "C60.xyz")
+    cage.positions -= cage.positions.mean(axis=0)
+    assert molecules(Structure.from_ase(cage)).max() == 0
+    inside = Structure.from_ase(molecule("H2O") + cage)
+    assert np.bincount(molecules(inside)).tolist() == [3, 60]
+    assert "2 separate molecules" in doubts(inside)["molecules"]
+    many = Structure(np.tile([8, 1, 1], 64), np.concatenate([_water(n) for n in range(64)]))
+    assert "64 separate molecules" in doubts(many)["molecules"]
+
+
+def _water(n):
+    """The n-th of 64 waters on a cube of side 3 angstrom, bohr."""
+    corner = 3.0 * np.array(np.unravel_index(n, (4, 4, 4)))
+    return (molecule("H2O").positions + corner) / BOHR_ANGSTROM
+
+
+def test_a_shared_proton_joins_no_molecules():
+    """Hydrogen 1.15 and 1.25 angstrom from two oxygens: a bond to the nearer one alone."""
+    x = [[0, 0, 0], [0, 0, 1.15], [0.96, 0, -0.1], [0, 0, 2.4], [0.9, 0, 2.7], [-0.9, 0.1, 2.7]]
+    pair = Structure.from_ase(Atoms("OH2OH2", x))
+    assert molecules(pair).tolist() == [0, 0, 0, 1, 1, 1]
+
+
+@pytest.mark.parametrize("stretch", [1.0, 2.5])
+def test_parts_with_odd_electrons(stretch):
+    """A broken bond, or the ions of a salt: neither is one of several molecules."""
+    ethane = molecule("C2H6")
+    bond = ethane.positions[1] - ethane.positions[0]
+    far = np.linalg.norm(ethane.positions - ethane.positions[0], axis=1) > np.linalg.norm(
+        ethane.positions - ethane.positions[1], axis=1
+    )
+    ethane.positions[far] += (stretch - 1.0) * bond
+    found = doubts(Structure.from_ase(ethane))
+    if stretch == 1.0:
+        assert found == {}
+    else:
+        assert "2 separate parts, 2 of them with an odd number" in found["molecules"]
+    salt = read(EXAMPLES / "ammonium.xyz") + Atoms("Cl", [[0.0, 0.0, 3.2 * stretch]])
+    said = doubts(Structure.from_ase(salt))
+    assert "ions" in said["molecules"]
+    assert "charge" not in said
+
+
+def chain_with_ends(first, second, ratio):
+    """Four carbons on an arc, an atom on either end, this near to each other in van der Waals sums.
+
+    Bonds are 1.2 sums of covalent radii long, so that the ends can be as far apart as a contact.
+    """
+    numbers = np.array([first, 6, 6, 6, 6, second])
+    end = ratio * van_der_waals_radius(numbers[[0, -1]]).sum()
+    lengths = 1.2 * np.convolve(covalent_radius(numbers), [1.0, 1.0], "valid")
+    chords = np.append(lengths, end)  # of a circle on which the chain closes
+    radius = brentq(lambda r: np.arcsin(chords / (2.0 * r)).sum() - np.pi, chords.max() / 2.0, 99.0)
+    angle = np.append(0.0, np.cumsum(2.0 * np.arcsin(lengths / (2.0 * radius))))
+    ring = radius * np.stack([np.cos(angle), np.sin(angle), np.zeros(6)], axis=1)
+    return Structure(numbers, ring)
+
+
+@pytest.mark.parametrize(("first", "second", "n_heavy"), [(1, 1, 0), (1, 7, 1), (8, 8, 2)])
+def test_atoms_nearer_than_in_training_without_a_bond(first, second, n_heavy):
+    """Only the pair at the ends is looked at: what lies between is not a molecule."""
+    limit = CLOSEST[n_heavy]
+    for ratio, strange in ((limit - 0.03, True), (limit + 0.03, False)):
+        structure = chain_with_ends(first, second, ratio)
+        assert molecules(structure).max() == 0
+        assert ("contact" in doubts(structure)) == strange
+
+
+def test_contacts_name_the_atoms():
+    text = doubts(chain_with_ends(8, 8, 0.7))["contact"]
+    assert "atoms 0 (O) and 5 (O), 2.13 angstrom apart without a bond" in text
+
+
+def test_stacked_rings_touch_and_others_do_not():
+    stacked = Structure.from_ase(read(EXAMPLES / "1,8-diphenylnaphthalene.xyz"))
+    assert "17 pairs of atoms touch" in doubts(stacked)["folded"]
+    assert MOST_TOUCHING < 17
+    for name in ("caffeine", "porphin", "beta-carotene", "indigo", "C60", "p-nitroaniline"):
+        assert doubts(Structure.from_ase(read(EXAMPLES / f"{name}.xyz"))) == {}
+
+
+def test_doubts_do_not_depend_on_the_point_of_view():
+    structure = apart(molecule("C6H6"), molecule("CH3CONH2"), 0.9)
+    order = np.random.default_rng(0).permutation(structure.n_atom)
+    turned = structure.positions[order][:, [1, 2, 0]] + 3.0
+    other = Structure(structure.numbers[order], turned)
+    assert doubts(other) == doubts(structure)
+    label = molecules(other)
+    assert len(set(zip(label, molecules(structure)[order], strict=True))) == 2
+
+
+def test_ions_are_refused_what_they_do_not_have():
+    ion = Structure.from_ase(read(EXAMPLES / "ammonium.xyz"), 1)
+    assert "levels of an ion" in doubts(ion)["charge"]
+    with pytest.raises(InputError, match=r"^forces at charge \+1: "):
+        check_neutral(ion, "forces")
+    check_neutral(Structure.from_ase(molecule("H2O")), "forces")
+
+
+def test_a_calculator_says_each_kind_once():
+    """Two waters, then a bond breaks as well."""
+    atoms = molecule("H2O") + molecule("H2O")
+    atoms.positions[3:, 0] += 3.0
+    atoms.calc = MLSemi()
+    with pytest.warns(DomainWarning, match="2 separate molecules") as caught:
+        atoms.get_potential_energy()
+    assert len(caught) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        atoms.positions[3:, 0] += 0.1
+        atoms.get_forces()
+    atoms.positions[1, 2] += 3.0
+    with pytest.warns(DomainWarning, match="surroundings of atoms 1") as caught:
+        atoms.get_forces()
+    assert len(caught) == 1

@@ -2,9 +2,11 @@
 
 import io
 
+from molecules import distorted, parameters_of, random_model
 from rich.console import Console
 
 from mlsemi import report
+from mlsemi.singlepoint import singlepoint
 
 
 def test_numbers_of_states_are_never_cut():
@@ -17,3 +19,14 @@ def test_numbers_of_states_are_never_cut():
     Console(file=text, width=80).print(report._states("singlets", [state], 37))
     for number in ("5.297 ± 0.13", "234.1", "0.2971", "-12.34", "pi-sigma*"):
         assert number in text.getvalue()
+
+
+def test_an_ion_has_a_dash_for_its_energy():
+    neutral = distorted("HCOOH")
+    ion = type(neutral)(neutral.numbers, neutral.positions, 2)
+    parameters = parameters_of(random_model(seed=8))
+    for structure, words in ((ion, "; energy -\n"), (neutral, " eV; of it dispersion ")):
+        text = io.StringIO()
+        record = singlepoint(structure, parameters=parameters).to_dict()
+        report.print_result(Console(file=text, width=120), record, "x.xyz")
+        assert words in text.getvalue()

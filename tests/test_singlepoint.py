@@ -76,17 +76,32 @@ def test_record_is_json(parameters):
 
 @pytest.mark.parametrize("charge", [2, -2])
 def test_charged_molecules_come_with_a_warning(parameters, charge):
-    result = singlepoint(molecule("HCOOH"), charge=charge, parameters=parameters)
+    """Levels, charges and excitations stay; energy and forces would be those of the neutral one."""
+    result = singlepoint(molecule("HCOOH"), charge=charge, parameters=parameters, singlets=2)
     assert result.charges.sum() == pytest.approx(charge, abs=1e-11)
-    assert any("neutral" in text for text in result.warnings)
+    assert "neutral molecules only" in result.warnings[0]
+    assert "no energy and forces" in result.warnings[0]
+    assert result.energy is result.dispersion is result.forces is None
+    record = result.to_dict()
+    assert not {"energy_ev", "dispersion_ev", "forces_ev_per_angstrom"} & set(record)
+    assert len(record["excitations"]["singlets"]) == 2
+    with pytest.raises(InputError, match=r"^forces at charge [+-]2: .* neutral"):
+        singlepoint(molecule("HCOOH"), charge=charge, parameters=parameters, forces=True)
+
+
+def test_the_energy_of_a_neutral_molecule_stays(parameters):
+    atoms = molecule("HCOOH")
+    atoms.info["charge"] = 0
+    assert singlepoint(atoms, parameters=parameters, charge=2).energy is None
+    assert np.isfinite(singlepoint(atoms, parameters=parameters).energy)
 
 
 def test_lone_atoms_and_full_shells(parameters):
     for numbers, charge in (([8], 0), ([1], -1), ([7], -5 + 2), ([1, 1], 0)):
         x = np.array([[0.0, 0.0, 1.4 * n] for n in range(len(numbers))])
-        result = singlepoint(Structure(numbers, x, charge), parameters=parameters, forces=True)
+        result = singlepoint(Structure(numbers, x, charge), parameters=parameters)
         assert np.isfinite(result.state.energies).all()
-        assert np.isfinite(result.forces).all()
+        assert (result.energy is None) == bool(charge)
         assert result.charges.sum() == pytest.approx(charge, abs=1e-12)
         json.dumps(result.to_dict())
 

@@ -181,3 +181,19 @@ def test_all_orbitals_filled():
     assert np.isnan(r.uncertainty.lumo)
     assert np.isnan(r.uncertainty.gap)
     assert not r.uncertainty.charges.any()
+
+
+@pytest.mark.parametrize(("charge", "move"), [(2, 0.0), (0, 40.0)])
+def test_the_energy_of_ions_and_several_molecules_has_none(charge, move):
+    """All members are wrong together; levels keep theirs, the JSON says null."""
+    one = STRUCTURE
+    if move:
+        x = np.concatenate([one.positions, one.positions + move])
+        changed = type(one)(np.tile(one.numbers, 2), x)
+    else:
+        changed = type(one)(one.numbers, one.positions, charge)
+    spread = singlepoint(changed, parameters=WITH).uncertainty
+    assert np.isnan(spread.energy)
+    assert '"energy_ev": null' in json_line(spread.to_dict())
+    assert spread.homo > 0.0
+    assert singlepoint(one, parameters=WITH).uncertainty.energy > 0.0

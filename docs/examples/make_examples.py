@@ -13,6 +13,7 @@ MOLECULES = {
     "p-nitroaniline": "Nc1ccc(cc1)[N+](=O)[O-]",
     "formaldehyde": "C=O",
     "ammonium": "[NH4+]",
+    "1,8-diphenylnaphthalene": "c1ccc(cc1)c1cccc2cccc(c12)c1ccccc1",
     "R-methyloxirane": "C[C@@H]1CO1",
     "beta-carotene": "CC1=C(C(CCC1)(C)C)/C=C/C(=C/C=C/C(=C/C=C/C=C(/C=C/C=C(/C=C/C2=C(CCCC2(C)C)C)"
     "\\C)\\C)/C)/C",

@@ -67,6 +67,77 @@ def nearest(positions, radius):
 
 
 @kernel
+def bonds(positions, radius, limit, partner):
+    """Atoms nearer than ``limit`` sums of radii; to ``partner`` (n,) alone where it is not -1.
+
+    Returns start (n + 1,), neighbour (start[-1],): those of atom i are start[i] to start[i + 1].
+    """
+    n = radius.size
+    start = np.zeros(n + 1, np.int64)
+    neighbour = np.empty(0, np.int64)
+    for fill in range(2):
+        p = 0
+        for i in range(n):
+            for j in range(n):
+                d2 = 0.0
+                for x in range(3):
+                    d2 += (positions[j, x] - positions[i, x]) ** 2
+                near = i != j and d2 < (limit * (radius[i] + radius[j])) ** 2
+                if near and partner[i] in (-1, j) and partner[j] in (-1, i):
+                    if fill:
+                        neighbour[p] = j
+                    p += 1
+            start[i + 1] = p
+        if not fill:
+            neighbour = np.empty(p, np.int64)
+    return start, neighbour
+
+
+@kernel
+def contacts(positions, start, neighbour, radius, heavy, closest, touching, least_bonds):
+    """Molecules, and pairs of atoms of one molecule that are near without a bond.
+
+    Distances are in sums of radii. ``closest`` (3,): usual smallest distance with none, one and
+    two heavy atoms, at least_bonds[0] bonds apart or more. Pairs nearer than ``touching`` count if
+    they are least_bonds[1] (two heavy atoms) or least_bonds[2] bonds apart or more.
+
+    Returns molecule (n,), the atoms of the pair nearest in units of ``closest``, that ratio
+    (infinity: no pair), and the number of touching pairs.
+    """
+    n = radius.size
+    molecule, queue = np.full(n, -1), np.empty(n, np.int64)
+    n_molecule, n_touching, first, second, worst = 0, 0, -1, -1, np.inf
+    for i in range(n):
+        hops = np.full(n, -1)
+        hops[i], queue[0], end = 0, i, 1
+        for head in range(n):
+            if head == end:
+                break
+            a = queue[head]
+            for p in range(start[a], start[a + 1]):
+                b = neighbour[p]
+                if hops[b] < 0:
+                    hops[b], queue[end] = hops[a] + 1, b
+                    end += 1
+        if molecule[i] < 0:
+            molecule[queue[:end]] = n_molecule
+            n_molecule += 1
+        for j in range(i):
+            if hops[j] >= least_bonds[0]:
+                d2 = 0.0
+                for x in range(3):
+                    d2 += (positions[j, x] - positions[i, x]) ** 2
+                distance = np.sqrt(d2) / (radius[i] + radius[j])
+                ratio = distance / closest[heavy[i] + heavy[j]]
+                if ratio < worst:
+                    first, second, worst = j, i, ratio
+                both = heavy[i] + heavy[j] == 2
+                if distance < touching and hops[j] >= least_bonds[1 if both else 2]:
+                    n_touching += 1
+    return molecule, first, second, worst, n_touching
+
+
+@kernel
 def pair_vectors(positions, first, second):
     """Distances r (n_pair,) and unit vectors (n_pair, 3) from first to second atom."""
     n = first.size
