@@ -21,6 +21,7 @@ from mlsemi.forms import ModelForm
 from mlsemi.model import AnyFeatures, Model
 from mlsemi.outputs import complete_or_absent
 from mlsemi.pairs import PairList
+from mlsemi.response.constants import ResponseConstants
 from mlsemi.response_constants import ExcitationParameters
 from mlsemi.structure import Structure, read_only
 
@@ -126,6 +127,11 @@ class Parameters:
         if "excitation" not in self.header:
             return ExcitationParameters()
         return ExcitationParameters.of_mapping(self.header["excitation"])
+
+    @property
+    def response(self) -> ResponseConstants:
+        """Constants of the response to charge, spin and surroundings."""
+        return ResponseConstants()
 
     def with_excitation(
         self, constants: ExcitationParameters, provenance: Mapping[str, object]

@@ -17,19 +17,22 @@ from dataclasses import replace
 
 import numpy as np
 from ase import Atoms
+from numpy.typing import ArrayLike
 
 from mlsemi.dispersion import NO_DISPERSION, dispersion_of
-from mlsemi.eigen import ElectronicState
 from mlsemi.errors import InputError
 from mlsemi.excitations import build_interaction, excite_with
 from mlsemi.excited_states import ExcitedStates
 from mlsemi.formats import charge_of, iter_frames
-from mlsemi.ground import GroundState, ground_state
+from mlsemi.ground import NOTHING, GroundState, ground_state
 from mlsemi.integrals import angular_integrals, dipole_integrals, velocity_integrals
 from mlsemi.intensities import intensities
 from mlsemi.model import Model, ModelRecord, Prediction
 from mlsemi.pairs import PairList
 from mlsemi.parameters import DEFAULT, Parameters
+from mlsemi.response.solvated_excitations import SolvatedExcitations
+from mlsemi.response.solvents import Solvent, solvent_of
+from mlsemi.response.surroundings import Surroundings
 from mlsemi.response_constants import ExcitationParameters
 from mlsemi.response_method import TDA, Method
 from mlsemi.result import AtomicOrbitals, Result
@@ -57,17 +60,23 @@ class Clock:
 
 
 def as_structure(
-    source: str | os.PathLike[str] | Atoms | Structure, charge: int | None
+    source: str | os.PathLike[str] | Atoms | Structure,
+    charge: int | None,
+    multiplicity: int | None = None,
 ) -> Structure:
     """Structure of a path (first frame), ``ase.Atoms`` or a Structure.
 
     The charge of Atoms that is not given is their ``info["charge"]``, as read from a file.
     """
     if isinstance(source, Structure):
-        return source if charge is None else replace(source, charge=charge)
+        return replace(
+            source,
+            charge=source.charge if charge is None else charge,
+            multiplicity=source.multiplicity if multiplicity is None else multiplicity,
+        )
     if isinstance(source, Atoms):
         known = charge_of(source, []) if charge is None else charge
-        return Structure.from_ase(source, known)
+        return Structure.from_ase(source, known, 1 if multiplicity is None else multiplicity)
     return next(iter_frames(os.fspath(source), charge)).structure
 
 
@@ -75,6 +84,10 @@ def singlepoint(
     source: str | os.PathLike[str] | Atoms | Structure,
     *,
     charge: int | None = None,
+    multiplicity: int | None = None,
+    solvent: str | float | Solvent | None = None,
+    field: ArrayLike | None = None,
+    point_charges: tuple[ArrayLike, ArrayLike] | None = None,
     parameters: str | os.PathLike[str] | Parameters = DEFAULT,
     singlets: int = 0,
     triplets: int = 0,
@@ -94,6 +107,14 @@ def singlepoint(
     charge : int, optional
         Total charge, e; by default what the file (``atoms.info["charge"]``, the Structure) says,
         else 0.
+    multiplicity : int, optional
+        2 S + 1; by default what the file says, else 1.
+    solvent : str, float or Solvent, optional
+        Name or dielectric constant of a polarisable continuum around the molecule.
+    field : (3,) array, optional
+        Uniform electric field, atomic units.
+    point_charges : tuple of (n,) and (n, 3) arrays, optional
+        Charges around the molecule, e, and their positions, bohr.
     parameters : str, path or Parameters
         Parameter set.
     singlets, triplets : int
@@ -129,7 +150,7 @@ def singlepoint(
     clock = Clock()
     with clock.step("total"), limited(threads):
         chosen = parameters if isinstance(parameters, Parameters) else Parameters.load(parameters)
-        structure = as_structure(source, charge)
+        structure = as_structure(source, charge, multiplicity)
         chosen.check(structure)
         model = chosen.model
         with clock.step("pairs"):
@@ -137,7 +158,9 @@ def singlepoint(
         with clock.step("hamiltonian"):
             prediction, record = model.predict(pairs)
         with clock.step("electronic"):
-            ground = ground_state(model, prediction, 0, electronic_temperature * BOLTZMANN)
+            kt = electronic_temperature * BOLTZMANN
+            around = surroundings_of(solvent, field, point_charges)
+            ground = ground_state(model, prediction, 0, kt, around, chosen.response)
         with clock.step("forces"):
             gradient = _gradient(model, pairs, prediction, record, ground) if forces else None
         with clock.step("dispersion"):
@@ -145,16 +168,17 @@ def singlepoint(
         frame = AtomicOrbitals(structure)
         with clock.step("excitations"):
             asked = {"singlet": singlets, "triplet": triplets}
-            states = _excited(frame, ground.state, chosen.excitation, asked, max_energy, method)
+            states = _excited(frame, ground, chosen.excitation, asked, max_energy, method)
         shifts = chosen.atom_shifts(pairs, record.features)
         notes = chosen.warnings(structure, pairs, record.features, shifts)
-        notes += _open_shell(ground.state) + _doubts(asked, states)
+        notes += _no_gap(ground) + _doubts(asked, states)
     if dispersion and not chosen.functional:
         notes += ("no dispersion: the parameters do not name the functional they were trained on",)
     return Result(
         structure=structure,
         parameters=chosen,
         state=ground.state,
+        response=ground.response,
         frame=frame,
         charges=ground.charges,
         dipole=ground.dipole,
@@ -163,7 +187,7 @@ def singlepoint(
         forces=None if gradient is None else -(gradient + d4.gradient),
         singlets=states.get("singlets"),
         triplets=states.get("triplets"),
-        uncertainty=_uncertainty(chosen, pairs, shifts, ground.state),
+        uncertainty=_uncertainty(chosen, pairs, shifts, ground),
         warnings=notes,
         timings=clock.timings,
         threads=threads,
@@ -171,13 +195,34 @@ def singlepoint(
 
 
 def _uncertainty(
-    parameters: Parameters, pairs: PairList, shifts: np.ndarray | None, state: ElectronicState
+    parameters: Parameters, pairs: PairList, shifts: np.ndarray | None, ground: GroundState
 ) -> Uncertainty | None:
-    """Spread of the committee for the only structure of a pair list, if there is a committee."""
-    if parameters.committee is None or shifts is None:
+    """Spread of the committee for the only structure of a pair list, if there is a committee.
+
+    It is that of neutral closed shells: there is none of an open shell.
+    """
+    if parameters.committee is None or shifts is None or ground.beta is not None:
         return None
     rows = pairs.atoms_of(0)
-    return Uncertainty(pairs.structures[0], state, shifts[rows], parameters.committee.calibration)
+    calibration = parameters.committee.calibration
+    return Uncertainty(pairs.structures[0], ground.state, shifts[rows], calibration)
+
+
+def surroundings_of(
+    solvent: str | float | Solvent | None,
+    field: ArrayLike | None,
+    point_charges: tuple[ArrayLike, ArrayLike] | None,
+) -> Surroundings:
+    """Surroundings of the arguments of :func:`singlepoint`."""
+    if solvent is None and field is None and point_charges is None:
+        return NOTHING
+    charges, places = point_charges or (None, None)
+    return Surroundings(
+        None if field is None else np.asarray(field, dtype=float),
+        None if charges is None else np.asarray(charges, dtype=float),
+        None if places is None else np.asarray(places, dtype=float),
+        None if solvent is None else solvent_of(solvent),
+    )
 
 
 def check_temperature(kelvin: float) -> None:
@@ -192,8 +237,9 @@ def check_temperature(kelvin: float) -> None:
         raise InputError(f"electronic temperature {kelvin} K: need a number from zero upwards")
 
 
-def _open_shell(state: ElectronicState) -> tuple[str, ...]:
+def _no_gap(ground: GroundState) -> tuple[str, ...]:
     """A warning where it is arbitrary which orbitals are occupied."""
+    state = ground.state
     gap = (state.lumo - state.homo) * HARTREE_EV
     if state.kt or not gap < LEAST_GAP_EV:
         return ()
@@ -251,7 +297,7 @@ def _gradient(
 
 def _excited(
     frame: AtomicOrbitals,
-    state: ElectronicState,
+    ground: GroundState,
     constants: ExcitationParameters,
     asked: dict[str, int],
     max_energy: float | None,
@@ -271,6 +317,10 @@ def _excited(
     wanted = {m: n for m, n in asked.items() if n or (m == "singlet" and max_energy is not None)}
     if not wanted:
         return out
+    if ground.beta is not None:
+        raise InputError("excited states of open shells are not supported yet: multiplicity 1 only")
+    state, response = ground.state, ground.response
+    solvated = None if response is None else SolvatedExcitations.of(response.embedding)
     basis, positions = frame.basis, frame.structure.positions
     velocity = velocity_integrals(basis, positions)
     operators = (
@@ -282,6 +332,8 @@ def _excited(
     between = build_interaction(
         frame.structure.numbers, positions, basis.orbital_atom, basis.orbital_l, constants
     )
+    if solvated is not None:
+        between = solvated.interaction(between)
     for multiplicity, number in wanted.items():
         states = excite_with(
             state,
@@ -291,6 +343,8 @@ def _excited(
             max_energy if multiplicity == "singlet" else None,
             method=method,
         )
+        if solvated is not None:
+            states = solvated.complete(states, state)
         center = frame.structure.center
         out[f"{multiplicity}s"] = intensities(states, atomic, *operators, center, constants.moment)
     return out
