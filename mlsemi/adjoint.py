@@ -15,6 +15,7 @@ import numpy as np
 
 from mlsemi import eigen, observables
 from mlsemi.blocks import matrices_adjoint
+from mlsemi.errors import InputError
 from mlsemi.ground import GroundState
 from mlsemi.model import Model, ModelRecord, Prediction
 from mlsemi.observables import XYZ
@@ -104,6 +105,10 @@ def reverse(
         matrices_bar.append(matrix_bar)
         direct.append(positions_bar)
         atom_energies_bar[rows] = bar.energy
+        if ground.response is not None and bar.energy:
+            by_response = ground.response.cotangent
+            atom_dipoles_bar[rows[:, None], XYZ] = bar.energy * by_response.atom_dipoles
+            direct[-1] = direct[-1] + bar.energy * by_response.positions
         if bar.dipole is not None:
             atom_dipoles_bar[rows[:, None], XYZ] = bar.dipole
     electronic = any(
@@ -127,6 +132,9 @@ def _observables_adjoint(
     structure: Structure, sp_length: np.ndarray, ground: GroundState, bar: Cotangent
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """dL/d of H_o, of the s-p lengths, and of positions through the dipole of point charges."""
+    asks_density = any(b is not None for b in (bar.density, bar.charges, bar.dipole))
+    if ground.response is not None and (asks_density or bar.energies is not None):
+        raise InputError("with a charge, a spin or surroundings only the energy has a gradient")
     density_bar = np.zeros_like(ground.density)
     charges_bar = np.zeros(structure.n_atom)
     sp_length_bar = np.zeros(structure.n_atom)
@@ -140,7 +148,6 @@ def _observables_adjoint(
     if bar.density is not None:
         density_bar = density_bar + bar.density
     density_bar = density_bar + observables.lowdin_charges_adjoint(structure, charges_bar)
-    asks_density = any(b is not None for b in (bar.density, bar.charges, bar.dipole))
     matrix_bar = eigen.solve_adjoint(
         ground.state, bar.energies, density_bar if asks_density else None
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, ReadError, all_changes
 from ase.io.jsonio import read_json, write_json
 
-from mlsemi.domain import check_neutral, doubts
+from mlsemi.domain import check_energy, doubts
 from mlsemi.electrons import StoredCharge, said_by, settle
 from mlsemi.errors import DomainWarning, InputError, InputWarning, StateWarning
 from mlsemi.formats import structure_of
@@ -20,8 +20,9 @@ from mlsemi.ground import GroundState
 from mlsemi.parameters import DEFAULT, Parameters
 from mlsemi.periodicity import PERIODIC
 from mlsemi.potential import needs_orbitals, potential_energy
+from mlsemi.response.difference_density import Response
 from mlsemi.result import Result
-from mlsemi.singlepoint import check_temperature, singlepoint
+from mlsemi.singlepoint import check_temperature, singlepoint, surroundings_of
 from mlsemi.structure import Structure, whole
 from mlsemi.surface import KNOWN, Crossing, SurfacePoint, excited_surface
 from mlsemi.units import BOHR_ANGSTROM, FORCE_EV_ANGSTROM, HARTREE_EV
@@ -33,6 +34,27 @@ SURFACE = frozenset({"energy", "free_energy", "forces"})
 Evaluated = tuple[float | None, np.ndarray | None, Result | GroundState | None]
 """Energy (none of ions), forces if asked for, and what holds charges and dipole if orbitals were
 needed."""
+
+SURROUNDINGS = ("solvent", "field", "point_charges")
+
+
+def _surroundings(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of a single point (atomic units) from those of the calculator.
+
+    Raises
+    ------
+    InputError
+        If they make no sense.
+    """
+    field, charges = parameters.get("field"), parameters.get("point_charges")
+    found: dict[str, Any] = {"solvent": parameters.get("solvent"), "field": None}
+    if field is not None:
+        found["field"] = np.array(field, dtype=float) / FORCE_EV_ANGSTROM
+    if charges is not None:
+        q, places = charges
+        found["point_charges"] = np.array(q, float), np.array(places, float) / BOHR_ANGSTROM
+    surroundings_of(found["solvent"], found["field"], found.get("point_charges"))
+    return found
 
 
 class MLSemi(Calculator):
@@ -59,8 +81,15 @@ class MLSemi(Calculator):
         0 for the ground state, k for the k-th excited singlet of the first geometry.
     charge, multiplicity : int, optional
         By default what the Atoms say (``info["charge"]``, initial charges and magnetic moments,
-        see :mod:`mlsemi.electrons`), else 0 and 1. A charge given here is stored in the ``info`` of
-        the Atoms, so that files written from them keep it. Only multiplicity 1 is supported.
+        see :mod:`mlsemi.electrons`), else 0, and 1 or for an odd number of electrons 2. A charge
+        given here is stored in the ``info`` of the Atoms, so that files written from them keep it.
+    solvent : str or float, optional
+        Name or dielectric constant of a polarisable continuum.
+    field : (3,) sequence, optional
+        Uniform electric field, V/angstrom.
+    point_charges : tuple of (n,) and (n, 3) sequences, optional
+        Charges around the molecule, e, and their positions, angstrom.
+        :meth:`point_charge_forces` are the forces on them.
     dispersion : bool
         Add the D4 dispersion of the functional the parameters were trained on.
     electronic_temperature : float
@@ -88,6 +117,9 @@ class MLSemi(Calculator):
         "state": 0,
         "charge": None,
         "multiplicity": None,
+        "solvent": None,
+        "field": None,
+        "point_charges": None,
         "dispersion": True,
         "electronic_temperature": 0.0,
         "follow": True,
@@ -105,6 +137,7 @@ class MLSemi(Calculator):
         self.evaluations = 0
         self.noted: set[str] = set()
         self.doubts_said: set[str] = set()
+        self.response: Response | None = None
         if parameters is not None:
             keywords["parameters"] = parameters
         elif keywords.get("restart") is None:
@@ -134,6 +167,12 @@ class MLSemi(Calculator):
         if whole(state, "state") < 0:
             raise InputError(f"state {state}: 0 is the ground state, 1 the first excited singlet")
         settle((), changes.get("charge"), changes.get("multiplicity"))
+        around = {**self.parameters, **changes}
+        _surroundings(around)
+        if around.get("state") and any(around.get(name) is not None for name in SURROUNDINGS):
+            raise InputError(
+                "excited-state surfaces are there without solvent, field and charges only"
+            )
         check_temperature(changes.get("electronic_temperature", 0.0))
         chosen = changes.pop("parameters", None)
         before = self.parameters.get("parameters"), getattr(self, "parameter_set", None)
@@ -187,7 +226,7 @@ class MLSemi(Calculator):
         if before is None or not np.array_equal(before.numbers, atoms.numbers):
             return list(super().check_state(atoms))
         changes = [] if np.array_equal(before.positions, atoms.positions) else ["positions"]
-        if self._charge(before) != self._charge(atoms):
+        if self._decided(before) != self._decided(atoms):
             changes.append("initial_charges")
         return changes
 
@@ -222,14 +261,14 @@ class MLSemi(Calculator):
             self.forget()
         structure = self._structure(self.atoms)
         if not SURFACE.isdisjoint(properties):
-            check_neutral(structure, "energy and forces")
+            check_energy(structure, "energy and forces")
         if system_changes:
             self.results = {}
             self.evaluations += 1
             self._say_doubts(structure)
         if self.parameters["state"]:
             energy, forces, ground = self._excited(structure, "forces" in properties)
-        elif SURFACE.issuperset(properties) and not self._needs_orbitals():
+        elif SURFACE.issuperset(properties) and not self._needs_orbitals(structure):
             energy, forces, ground = self._potential(structure)
         else:
             energy, forces, ground = self._ground(structure, "forces" in properties)
@@ -260,6 +299,19 @@ class MLSemi(Calculator):
             raise InputError("give atoms, or compute an energy first")
         result = self._point(self._structure(target), singlets=singlets, triplets=triplets)
         return dict(result.to_dict().get("excitations", {}))
+
+    def point_charge_forces(self) -> np.ndarray:
+        """(n, 3) forces on the point charges at the last geometry, eV/angstrom.
+
+        Raises
+        ------
+        InputError
+            If there are no point charges or no energy yet.
+        """
+        gradient = None if self.response is None else self.response.cotangent.charge_positions
+        if gradient is None:
+            raise InputError("give point charges and compute an energy first")
+        return -gradient * FORCE_EV_ANGSTROM
 
     def uncertainty(self, atoms: Atoms | None = None) -> dict[str, Any]:
         """Uncertainties at the geometry of ``atoms``, as under ``uncertainty`` in the JSON.
@@ -328,8 +380,8 @@ class MLSemi(Calculator):
         self._say([*notes, *structure.unit_doubts()])
         return structure
 
-    def _charge(self, atoms: Atoms) -> int:
-        return settle(said_by(atoms), *self._electrons()).charge
+    def _decided(self, atoms: Atoms) -> tuple[int, int | None]:
+        return settle(said_by(atoms), *self._electrons())[:2]
 
     def _electrons(self) -> tuple[int | None, int | None]:
         return self.parameters["charge"], self.parameters["multiplicity"]
@@ -347,9 +399,18 @@ class MLSemi(Calculator):
         return {name: self.parameters[name] for name in names}
 
     def _point(self, structure: Structure, **requests: Any) -> Result:
-        return singlepoint(structure, parameters=self.parameter_set, **self._settings(), **requests)
+        around = _surroundings(self.parameters)
+        return singlepoint(
+            structure, parameters=self.parameter_set, **around, **self._settings(), **requests
+        )
 
-    def _needs_orbitals(self) -> bool:
+    def _needs_orbitals(self, structure: Structure) -> bool:
+        if (
+            structure.charge
+            or structure.multiplicity > 1
+            or any(_surroundings(self.parameters).values())
+        ):
+            return True
         return needs_orbitals(self.parameter_set, self.parameters["electronic_temperature"])
 
     def _potential(self, structure: Structure) -> Evaluated:
@@ -366,6 +427,7 @@ class MLSemi(Calculator):
     def _ground(self, structure: Structure, forces: bool) -> Evaluated:
         """Energy and forces of the ground state, and all the rest of it."""
         result = self._point(structure, forces=forces)
+        self.response = result.response
         return result.energy, result.forces, result
 
     def _excited(self, structure: Structure, forces: bool) -> Evaluated:

@@ -46,6 +46,12 @@ not hydrogen and of any two that count as touching across a molecule."""
 MOST_TOUCHING = 3
 """Such pairs in a molecule, more than which one in two thousand training structures has."""
 
+CHANGED_TEXT = (
+    "the parameters were trained on neutral closed shells only: levels of ions and open shells are "
+    "off by about 0.4 eV"
+)
+NO_ENERGY_TEXT = ", and there are no energy and forces where the neutral molecule is a radical"
+
 NOWHERE = np.empty(0, dtype=np.int64)
 
 
@@ -158,8 +164,17 @@ def _contacts(structure: Structure) -> tuple[np.ndarray, int, int, float, int]:
     return found
 
 
-def check_neutral(structure: Structure, wanted: str) -> None:
-    """Refuse what an ion does not have.
+def has_energy(structure: Structure) -> bool:
+    """Whether the energy is known: the parameters have seen closed shells only.
+
+    Electrons may be taken from them or given to them, or their spins turned, by
+    :mod:`mlsemi.response`; what would be a radical without its charge has never been seen.
+    """
+    return not structure.of_odd_parent
+
+
+def check_energy(structure: Structure, wanted: str) -> None:
+    """Refuse an energy that is not known.
 
     Parameters
     ----------
@@ -170,13 +185,13 @@ def check_neutral(structure: Structure, wanted: str) -> None:
     Raises
     ------
     InputError
-        If the structure is charged.
+        Where :func:`has_energy` says no.
     """
-    if structure.charge:
+    if not has_energy(structure):
         raise InputError(
-            f"{wanted} at charge {structure.charge:+d}: the parameters were trained on neutral "
-            "molecules only, and the charge would not enter; levels, charges and spectra of ions "
-            "can be had without"
+            f"{wanted} at charge {structure.charge:+d}: the neutral molecule has an odd number of "
+            "electrons, and the parameters were trained on closed shells only; levels, charges "
+            "and spectra can be had without"
         )
 
 
@@ -194,11 +209,8 @@ def doubts(structure: Structure, strange: np.ndarray = NOWHERE) -> dict[str, str
         atoms = np.union1d(strange, atoms)
     molecule, first, second, ratio, n_touching = _contacts(structure)
     found = {}
-    if structure.charge:
-        found["charge"] = (
-            "the parameters were trained on neutral molecules only: levels of an ion are off by "
-            "about 1 eV, and it has no energy and forces, since the charge would not enter"
-        )
+    if structure.charge or structure.multiplicity > 1:
+        found["charge"] = CHANGED_TEXT + ("" if has_energy(structure) else NO_ENERGY_TEXT)
     if atoms.size:
         found["surroundings"] = outside_text(structure, atoms)[0]
     if molecule.max():

@@ -31,14 +31,14 @@ class Electrons(NamedTuple):
     ----------
     charge : int
         0 if nobody says one.
-    multiplicity : int
-        1 if nobody says one.
+    multiplicity : int or None
+        None if nobody says one.
     notes : list of str
         What a user should know: what was overruled or not taken over.
     """
 
     charge: int
-    multiplicity: int
+    multiplicity: int | None
     notes: list[str]
 
 
@@ -56,24 +56,20 @@ def settle(
     Raises
     ------
     InputError
-        For contradictions, values that make no sense, and open shells.
+        For contradictions and values that make no sense.
     """
     notes: list[str] = []
     said = list(statements)
-    spin, spoken = _decided("multiplicity", said, multiplicity, notes)
-    if spin != 1:
-        how = f" ({spoken})" if spoken else ""
-        raise InputError(
-            f"multiplicity {spin}{how}: open shells are not supported; "
-            "give multiplicity 1 for the closed shell"
-        )
-    return Electrons(_decided("charge", said, charge, notes)[0], spin, notes)
+    spin = _decided("multiplicity", said, multiplicity, notes)
+    if spin is not None and spin < 1:
+        raise InputError(f"multiplicity {spin}: 1 is a closed shell, 2 a radical, 3 a triplet")
+    return Electrons(_decided("charge", said, charge, notes) or 0, spin, notes)
 
 
 def _decided(
     quantity: str, statements: list[Statement], given: int | None, notes: list[str]
-) -> tuple[int, str]:
-    """Value of one quantity and the words that say it."""
+) -> int | None:
+    """Value of one quantity, None if nobody says one."""
     said = [s for s in statements if s.quantity == quantity]
     values = {s.value: s for s in reversed(said) if s.value is not None and not s.weak}
     weak = {s.value: s for s in reversed(said) if s.value is not None and s.weak}
@@ -85,7 +81,7 @@ def _decided(
             if s.value != number
         ]
         notes += [f"the {quantity} given, {number}, wins over {s.words}" for s in said if s.fatal]
-        return number, ""
+        return number
     advice = f"give the {quantity} (--{quantity} N, {quantity}=N)"
     for s in said:
         if s.fatal:
@@ -93,13 +89,13 @@ def _decided(
     if len(values) > 1:
         sides = " but ".join(f"{s.value} ({s.words})" for s in reversed(values.values()))
         raise InputError(f"the {quantity} is {sides}; {advice}")
-    default = 0 if quantity == "charge" else 1
+    default = "0" if quantity == "charge" else "the lowest"
     candidates = values or weak
     if not candidates:
         notes += dict.fromkeys(
             f"{s.doubt} ({s.words}); the {quantity} is taken as {default}" for s in said if s.doubt
         )
-        return default, ""
+        return None
     value, chosen = list(candidates.items())[-1]
     notes += dict.fromkeys(s.doubt for s in said if s.value == value and s.doubt)
     notes += [
@@ -107,8 +103,7 @@ def _decided(
         for s in weak.values()
         if s.value != value
     ]
-    assert value is not None
-    return value, chosen.words
+    return value
 
 
 def said_by(atoms: Atoms) -> Iterator[Statement]:

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields, replace
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from mlsemi.eigen import ElectronicState
 
 Multiplicity = Literal["singlet", "triplet"]
+
+
+class SolventTerms(NamedTuple):
+    """What a solvent does to excitations beyond the orbitals in its field: (n_state,), hartree.
+
+    Attributes
+    ----------
+    linear_response, state_specific : arrays
+        Parts of the excitation energies: the solvent follows the transition charges, and the
+        change of the charges.
+    emission : array
+        Energies of emission at this geometry from a solvent in equilibrium with the state.
+    """
+
+    linear_response: np.ndarray
+    state_specific: np.ndarray
+    emission: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +58,8 @@ class ExcitedStates:
     window : tuple of (n_occ, r), (n_state, r, s), (n_vir, s) arrays or None
         Where configurations were selected: ``amplitudes`` are left x right^T of the few orbitals
         that take part (:meth:`between`).
+    solvent : SolventTerms or None
+        In a solvent.
     """
 
     multiplicity: Multiplicity
@@ -54,6 +73,7 @@ class ExcitedStates:
     deexcitations: np.ndarray | None = None
     selection_errors: np.ndarray | None = None
     window: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+    solvent: SolventTerms | None = None
 
     @property
     def n_state(self) -> int:
@@ -66,6 +86,20 @@ class ExcitedStates:
         if self.deexcitations is not None:
             return "full"
         return "tda" if self.selection_errors is None else "tda, selected configurations"
+
+    def reordered(self) -> ExcitedStates:
+        """The same states by ascending energy."""
+        order = np.argsort(self.energies, kind="stable")
+        changed: dict[str, object] = {}
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if f.name == "window" and value is not None:
+                changed[f.name] = (value[0], value[1][order], value[2])
+            elif isinstance(value, SolventTerms):
+                changed[f.name] = SolventTerms(*(term[order] for term in value))
+            elif isinstance(value, np.ndarray):
+                changed[f.name] = value[order]
+        return replace(self, **changed)  # type: ignore[arg-type]
 
     def between(self, orbitals: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Amplitudes X and the orbitals they stand between, as few as there are.

@@ -24,7 +24,7 @@ from mlsemi.molfile import read_molfile, split_molfiles
 from mlsemi.pdb import read_pdb, split_pdb
 from mlsemi.periodicity import PERIODIC, check_whole
 from mlsemi.programs import BINARY, Reading, read_program
-from mlsemi.structure import Structure
+from mlsemi.structure import Structure, lowest_multiplicity
 from mlsemi.wording import Statement
 from mlsemi.xyz import read_xyz, split_xyz
 
@@ -74,19 +74,25 @@ def structure_of(
     ----------
     atoms : ase.Atoms
     charge, multiplicity : int, optional
-        By default what the Atoms say (:func:`mlsemi.electrons.said_by`), else 0 and 1.
+        By default what the Atoms say (:func:`mlsemi.electrons.said_by`), else 0, and 1 or for an
+        odd number of electrons 2.
     said : iterable of Statement
         What a file says beside them.
 
     Raises
     ------
     InputError
-        For contradictions, open shells, molecules cut by their cell, unusable structures.
+        For contradictions, molecules cut by their cell, unusable structures.
     """
     check_whole(atoms)
     electrons = settle([*said, *said_by(atoms)], charge, multiplicity)
-    structure = Structure.from_ase(atoms, electrons.charge)
-    return structure, [*electrons.notes, *([PERIODIC] if atoms.pbc.any() else [])]
+    spin, notes = electrons.multiplicity, electrons.notes
+    if spin is None:
+        spin = lowest_multiplicity(atoms.numbers, electrons.charge)
+        if spin == 2:
+            notes.append("an odd number of electrons: taken as a radical (multiplicity 2)")
+    structure = Structure.from_ase(atoms, electrons.charge, spin)
+    return structure, [*notes, *([PERIODIC] if atoms.pbc.any() else [])]
 
 
 def iter_frames(

@@ -1,4 +1,8 @@
-"""The closed-shell ground state of one structure: orbitals, density, charges, dipole, energy."""
+"""The ground state of one structure: orbitals, density, charges, dipole, energy.
+
+The neutral closed shell follows from one diagonalisation of H_o. Charge, unpaired electrons and
+surroundings change it by :mod:`mlsemi.response`.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,16 @@ from mlsemi import eigen, observables
 from mlsemi.eigen import ElectronicState
 from mlsemi.model import Model, Prediction
 from mlsemi.observables import XYZ
+from mlsemi.response.constants import ResponseConstants
+from mlsemi.response.difference_density import Neutral, Response, respond
+from mlsemi.response.moments import AtomicMoments
+from mlsemi.response.surroundings import Surroundings
+
+NOTHING = Surroundings()
+"""Empty space."""
+
+FITTED = ResponseConstants()
+"""Constants of parameter sets that have none of their own."""
 
 
 class GroundState(NamedTuple):
@@ -18,10 +32,11 @@ class GroundState(NamedTuple):
     Attributes
     ----------
     hamiltonian : (n_orbital, n_orbital) array
-        H_o, Loewdin frame, hartree.
+        H_o of the neutral closed shell, Loewdin frame, hartree.
     state : ElectronicState
+        Of both spins, or of alpha where ``beta`` differs.
     density : (n_orbital, n_orbital) array
-        P_o, Loewdin frame.
+        P_o of both spins, Loewdin frame.
     charges : (n_atom,) array
         Loewdin charges, e.
     dipole : (3,) array
@@ -30,6 +45,8 @@ class GroundState(NamedTuple):
         Total energy, hartree; a free energy at a finite electronic temperature (theory eq 15).
     energy_slope : (n_orbital, n_orbital) array or None
         Its derivative by H_o; None where it does not depend on H_o.
+    response : Response or None
+        Of charge, spin and surroundings; None for a neutral closed shell in empty space.
     """
 
     hamiltonian: np.ndarray
@@ -39,13 +56,45 @@ class GroundState(NamedTuple):
     dipole: np.ndarray
     energy: float
     energy_slope: np.ndarray | None
+    response: Response | None = None
+
+    @property
+    def beta(self) -> ElectronicState | None:
+        """Orbitals of the beta electrons where they differ from ``state``."""
+        if self.response is None or self.response.states[1] is self.state:
+            return None
+        return self.response.states[1]
 
 
-def ground_state(model: Model, prediction: Prediction, index: int, kt: float = 0.0) -> GroundState:
+def ground_state(
+    model: Model,
+    prediction: Prediction,
+    index: int,
+    kt: float = 0.0,
+    surroundings: Surroundings = NOTHING,
+    constants: ResponseConstants = FITTED,
+) -> GroundState:
     """Diagonalise H_o of structure ``index`` of a prediction and evaluate its observables.
 
-    ``kt`` is the electronic temperature times Boltzmann's constant, hartree.
+    Parameters
+    ----------
+    model : Model
+    prediction : Prediction
+    index : int
+    kt : float
+        Electronic temperature times Boltzmann's constant, hartree.
+    surroundings : Surroundings
+    constants : ResponseConstants
+        Of the response, where there is a charge, a spin or something around the molecule.
     """
+    structure = prediction.hamiltonian.pairs.structures[index]
+    if structure.charge == 0 and structure.multiplicity == 1 and surroundings.empty:
+        return _neutral(model, prediction, index, kt)
+    return _changed(model, prediction, index, kt, surroundings, constants)
+
+
+def _neutral(model: Model, prediction: Prediction, index: int, kt: float) -> GroundState:
+    """One diagonalisation, all electrons in pairs."""
     pairs = prediction.hamiltonian.pairs
     structure = pairs.structures[index]
     rows = pairs.atoms_of(index)
@@ -65,3 +114,51 @@ def ground_state(model: Model, prediction: Prediction, index: int, kt: float = 0
     if model.form.band:
         energy, slope = energy + state.band_energy, density
     return GroundState(hamiltonian, state, density, charges, dipole, energy, slope)
+
+
+def _changed(
+    model: Model,
+    prediction: Prediction,
+    index: int,
+    kt: float,
+    surroundings: Surroundings,
+    constants: ResponseConstants,
+) -> GroundState:
+    """The neutral closed shell, and what charge, spin and surroundings change."""
+    pairs = prediction.hamiltonian.pairs
+    structure, rows = pairs.structures[index], pairs.atoms_of(index)
+    hamiltonian = prediction.hamiltonian.matrix(index)
+    lengths = model.weights["dipole.sp"][pairs.species[rows]]
+    neutral = Neutral(
+        structure,
+        hamiltonian,
+        eigen.solve(hamiltonian, int(structure.core_charges.sum())),
+        prediction.atom_dipoles[rows][:, XYZ],
+        AtomicMoments.of_structure(structure, lengths),
+    )
+    response = respond(
+        neutral,
+        surroundings.around(structure),
+        structure.charge,
+        structure.multiplicity,
+        constants,
+        kt,
+    )
+    alpha, beta = response.states
+    energy = float(prediction.atom_energies[rows].sum()) + response.energy
+    slope = response.cotangent.hamiltonian
+    if model.form.band:
+        energy, slope = (
+            energy + float(np.sum(neutral.density * hamiltonian)),
+            slope + neutral.density,
+        )
+    return GroundState(
+        hamiltonian,
+        alpha,
+        0.5 * (alpha.density + beta.density),
+        response.charges,
+        response.dipole,
+        energy,
+        slope,
+        response,
+    )

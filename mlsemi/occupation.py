@@ -15,7 +15,7 @@ NEAR = 1.0
 
 
 def fermi_level(energies: np.ndarray, n_electron: int, kt: float) -> float:
-    """Chemical potential mu, hartree; infinite when every orbital is filled.
+    """Chemical potential mu, hartree; infinite when every orbital is filled, or none.
 
     Parameters
     ----------
@@ -27,6 +27,8 @@ def fermi_level(energies: np.ndarray, n_electron: int, kt: float) -> float:
     """
     if n_electron >= 2 * energies.size:
         return float("inf")
+    if n_electron == 0:
+        return float("-inf")
 
     def excess(mu: float) -> float:
         return float(2.0 * expit((mu - energies) / kt).sum() - n_electron)

@@ -28,6 +28,7 @@ from mlsemi.header import FORMAT, check_keys, checked_header, sealed
 from mlsemi.model import AnyFeatures, Model
 from mlsemi.outputs import complete_or_absent
 from mlsemi.pairs import PairList
+from mlsemi.response.constants import ResponseConstants
 from mlsemi.response_constants import ExcitationParameters
 from mlsemi.structure import Structure
 
@@ -162,6 +163,11 @@ class Parameters:
             f"parameter set {self.name} has no fitted constants of the excited states: published "
             f"ones are used (ax {self.excitation.ax:.2f}), which fit other orbitals",
         )
+
+    @property
+    def response(self) -> ResponseConstants:
+        """Constants of the response to charge, spin and surroundings."""
+        return ResponseConstants()
 
     def with_excitation(
         self, constants: ExcitationParameters, provenance: Mapping[str, object]

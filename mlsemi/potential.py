@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mlsemi.dispersion import dispersion_of
-from mlsemi.domain import check_neutral
+from mlsemi.errors import InputError
 from mlsemi.pairs import PairList
 from mlsemi.parameters import Parameters
 from mlsemi.structure import Structure
@@ -56,7 +56,8 @@ def potential_energy(
     InputError
         If the structure is charged or holds an element without parameters.
     """
-    check_neutral(structure, "energy and forces")
+    if structure.charge or structure.multiplicity > 1:
+        raise InputError("energies of ions and open shells need orbitals")
     parameters.check(structure)
     model = parameters.model
     with limited(threads):

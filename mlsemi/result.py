@@ -17,6 +17,7 @@ from mlsemi.excited_record import excited_record
 from mlsemi.excited_states import ExcitedStates
 from mlsemi.integrals import overlap
 from mlsemi.parameters import Parameters
+from mlsemi.response.difference_density import Response
 from mlsemi.structure import Structure
 from mlsemi.threads import limited
 from mlsemi.transitions import Transitions, analyse
@@ -71,7 +72,9 @@ class Result:
     structure : Structure
     parameters : Parameters
     state : ElectronicState
-        Orbital energies (hartree) and orbitals in the Loewdin frame.
+        Orbital energies (hartree) and orbitals in the Loewdin frame, of both spins or of alpha.
+    response : Response or None
+        Of charge, spin and surroundings; None for a neutral closed shell in empty space.
     frame : AtomicOrbitals
         Basis, overlap and S^-1/2.
     charges : (n_atom,) array
@@ -98,6 +101,7 @@ class Result:
     structure: Structure
     parameters: Parameters
     state: ElectronicState
+    response: Response | None
     frame: AtomicOrbitals
     charges: np.ndarray
     dipole: np.ndarray
@@ -133,11 +137,21 @@ class Result:
         """(n_orbital, n_orbital) columns C = S^-1/2 C_o over atomic orbitals."""
         return self.inverse_root @ self.state.orbitals
 
+    @property
+    def beta(self) -> ElectronicState | None:
+        """Orbitals of the beta electrons where they differ from ``state``."""
+        if self.response is None or self.response.states[1] is self.state:
+            return None
+        return self.response.states[1]
+
     @cached_property
     @_limited
     def density(self) -> np.ndarray:
-        """(n_orbital, n_orbital) density matrix over atomic orbitals."""
-        return self.inverse_root @ self.state.density @ self.inverse_root
+        """(n_orbital, n_orbital) density matrix of both spins over atomic orbitals."""
+        inside = self.state.density
+        if self.beta is not None:
+            inside = 0.5 * (inside + self.beta.density)
+        return self.inverse_root @ inside @ self.inverse_root
 
     @cached_property
     @_limited
@@ -191,6 +205,7 @@ class Result:
                 "symbols": self.structure.symbols,
                 "positions_angstrom": (self.structure.positions * BOHR_ANGSTROM).tolist(),
                 "charge": self.structure.charge,
+                "multiplicity": self.structure.multiplicity,
             },
             "orbital_energies_ev": (self.state.energies * HARTREE_EV).tolist(),
             "n_occupied": n,
@@ -208,6 +223,8 @@ class Result:
             record["energy_ev"] = self.energy * HARTREE_EV
         if self.dispersion is not None:
             record["dispersion_ev"] = self.dispersion * HARTREE_EV
+        if self.response is not None:
+            record |= _response_record(self.response, self.beta)
         if self.state.kt:
             record["electronic_temperature_k"] = self.state.kt / BOLTZMANN
             record["occupations"] = self.state.occupations.tolist()
@@ -227,3 +244,23 @@ class Result:
                     if len(analysis.fragments) > 1:
                         record["fragments"] = [list(part) for part in analysis.fragments]
         return record | {"warnings": list(self.warnings), "timings_s": self.timings}
+
+
+def _response_record(response: Response, beta: ElectronicState | None) -> dict[str, Any]:
+    """What charge, spin and surroundings add to the record."""
+    record: dict[str, Any] = {}
+    if beta is not None:
+        record["orbital_energies_beta_ev"] = (beta.energies * HARTREE_EV).tolist()
+        record["n_occupied_beta"] = beta.n_occupied
+        record["spin_populations"] = response.spin_populations.tolist()
+        record["s2"] = response.s_squared
+    solvent = response.embedding.surroundings.solvent
+    if solvent is not None:
+        record["solvent"] = {
+            "name": solvent.name,
+            "epsilon": solvent.epsilon,
+            "refractive_index": solvent.refractive_index,
+            "polar_ev": response.polar_energy * HARTREE_EV,
+            "nonpolar_ev": response.embedding.nonpolar_energy * HARTREE_EV,
+        }
+    return record

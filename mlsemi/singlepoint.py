@@ -17,21 +17,24 @@ from dataclasses import replace
 
 import numpy as np
 from ase import Atoms
+from numpy.typing import ArrayLike
 
 from mlsemi.dispersion import NO_DISPERSION, dispersion_of
-from mlsemi.domain import check_neutral, molecules
-from mlsemi.eigen import ElectronicState
+from mlsemi.domain import check_energy, has_energy, molecules
 from mlsemi.electrons import settle
 from mlsemi.errors import InputError
 from mlsemi.excitations import build_interaction, excite_with
 from mlsemi.excited_states import ExcitedStates
 from mlsemi.formats import iter_frames, structure_of
-from mlsemi.ground import GroundState, ground_state
+from mlsemi.ground import NOTHING, GroundState, ground_state
 from mlsemi.integrals import angular_integrals, dipole_integrals, velocity_integrals
 from mlsemi.intensities import intensities
 from mlsemi.model import Model, ModelRecord, Prediction
 from mlsemi.pairs import PairList
 from mlsemi.parameters import DEFAULT, Parameters
+from mlsemi.response.solvated_excitations import SolvatedExcitations
+from mlsemi.response.solvents import Solvent, solvent_of
+from mlsemi.response.surroundings import Surroundings
 from mlsemi.response_constants import ExcitationParameters
 from mlsemi.response_method import TDA, Method
 from mlsemi.result import AtomicOrbitals, Result
@@ -65,8 +68,11 @@ def as_structure(
 ) -> tuple[Structure, tuple[str, ...]]:
     """Structure of a path (first frame), ``ase.Atoms`` or a Structure, with warnings about it."""
     if isinstance(source, Structure):
-        electrons = settle((), source.charge if charge is None else charge, multiplicity)
-        return replace(source, charge=electrons.charge), ()
+        if charge is None and multiplicity is None:
+            return source, ()
+        given = settle((), source.charge if charge is None else charge, multiplicity)
+        structure, notes = structure_of(source.to_ase(), given.charge, given.multiplicity)
+        return replace(structure, positions=source.positions), tuple(notes)
     if isinstance(source, Atoms):
         structure, notes = structure_of(source, charge, multiplicity)
         return structure, tuple(notes)
@@ -79,6 +85,9 @@ def singlepoint(
     *,
     charge: int | None = None,
     multiplicity: int | None = None,
+    solvent: str | float | Solvent | None = None,
+    field: ArrayLike | None = None,
+    point_charges: tuple[ArrayLike, ArrayLike] | None = None,
     parameters: str | os.PathLike[str] | Parameters = DEFAULT,
     singlets: int = 0,
     triplets: int = 0,
@@ -99,7 +108,14 @@ def singlepoint(
         Total charge, e; by default what the file, the Atoms (``info["charge"]``, initial charges)
         or the Structure says, else 0.
     multiplicity : int, optional
-        By default what the file or the Atoms say, else 1; only 1 is supported.
+        2 S + 1; by default what the file or the Atoms say, else 1, or 2 for an odd number of
+        electrons.
+    solvent : str, float or Solvent, optional
+        Name or dielectric constant of a polarisable continuum around the molecule.
+    field : (3,) array, optional
+        Uniform electric field, atomic units.
+    point_charges : tuple of (n,) and (n, 3) arrays, optional
+        Charges around the molecule, e, and their positions, bohr.
     parameters : str, path or Parameters
         Parameter set.
     singlets, triplets : int
@@ -139,27 +155,29 @@ def singlepoint(
             structure, notes = as_structure(source, charge, multiplicity)
         chosen.check(structure)
         if forces:
-            check_neutral(structure, "forces")
-        neutral, model = not structure.charge, chosen.model
+            check_energy(structure, "forces")
+        known, model = has_energy(structure), chosen.model
         with clock.step("pairs"):
             pairs = PairList.of([structure], model.form.elements, model.form.cutoff)
         with clock.step("hamiltonian"):
             prediction, record = model.predict(pairs)
         with clock.step("electronic"):
-            ground = ground_state(model, prediction, 0, electronic_temperature * BOLTZMANN)
+            kt = electronic_temperature * BOLTZMANN
+            around = surroundings_of(solvent, field, point_charges)
+            ground = ground_state(model, prediction, 0, kt, around, chosen.response)
         with clock.step("forces"):
             gradient = _gradient(model, pairs, prediction, record, ground) if forces else None
         with clock.step("dispersion"):
-            functional = chosen.functional if dispersion and neutral else None
+            functional = chosen.functional if dispersion and known else None
             d4 = dispersion_of(structure, functional, forces)
         frame = AtomicOrbitals(structure)
         with clock.step("excitations"):
             asked = {"singlet": singlets, "triplet": triplets}
-            states = _excited(frame, ground.state, chosen.excitation, asked, max_energy, method)
+            states = _excited(frame, ground, chosen.excitation, asked, max_energy, method)
         shifts = chosen.atom_shifts(pairs, record.features)
         notes += structure.unit_doubts()
         notes += chosen.warnings(structure, pairs, record.features, shifts)
-        notes += _open_shell(ground.state) + (chosen.excitation_warnings if states else ())
+        notes += _no_gap(ground) + (chosen.excitation_warnings if states else ())
         notes += _doubts(asked, states)
     if dispersion and not chosen.functional:
         notes += ("no dispersion: the parameters do not name the functional they were trained on",)
@@ -167,15 +185,16 @@ def singlepoint(
         structure=structure,
         parameters=chosen,
         state=ground.state,
+        response=ground.response,
         frame=frame,
         charges=ground.charges,
         dipole=ground.dipole,
-        energy=ground.energy + d4.energy if neutral else None,
+        energy=ground.energy + d4.energy if known else None,
         dispersion=None if d4 is NO_DISPERSION else d4.energy,
         forces=None if gradient is None else -(gradient + d4.gradient),
         singlets=states.get("singlets"),
         triplets=states.get("triplets"),
-        uncertainty=_uncertainty(chosen, pairs, shifts, ground.state),
+        uncertainty=_uncertainty(chosen, pairs, shifts, ground),
         warnings=notes,
         timings=clock.timings,
         threads=threads,
@@ -183,14 +202,34 @@ def singlepoint(
 
 
 def _uncertainty(
-    parameters: Parameters, pairs: PairList, shifts: np.ndarray | None, state: ElectronicState
+    parameters: Parameters, pairs: PairList, shifts: np.ndarray | None, ground: GroundState
 ) -> Uncertainty | None:
-    """Spread of the committee for the only structure of a pair list, if there is a committee."""
-    if parameters.committee is None or shifts is None:
+    """Spread of the committee for the only structure of a pair list, if there is a committee.
+
+    It is that of neutral closed shells: there is none of an open shell.
+    """
+    if parameters.committee is None or shifts is None or ground.beta is not None:
         return None
     structure, calibration = pairs.structures[0], parameters.committee.calibration
-    known = not (structure.charge or molecules(structure).any())
-    return Uncertainty(structure, state, shifts[pairs.atoms_of(0)], calibration, known)
+    known = ground.response is None and not molecules(structure).any()
+    return Uncertainty(structure, ground.state, shifts[pairs.atoms_of(0)], calibration, known)
+
+
+def surroundings_of(
+    solvent: str | float | Solvent | None,
+    field: ArrayLike | None,
+    point_charges: tuple[ArrayLike, ArrayLike] | None,
+) -> Surroundings:
+    """Surroundings of the arguments of :func:`singlepoint`."""
+    if solvent is None and field is None and point_charges is None:
+        return NOTHING
+    charges, places = point_charges or (None, None)
+    return Surroundings(
+        None if field is None else np.asarray(field, dtype=float),
+        None if charges is None else np.asarray(charges, dtype=float),
+        None if places is None else np.asarray(places, dtype=float),
+        None if solvent is None else solvent_of(solvent),
+    )
 
 
 def check_temperature(kelvin: float) -> None:
@@ -205,8 +244,9 @@ def check_temperature(kelvin: float) -> None:
         raise InputError(f"electronic temperature {kelvin} K: need a number from zero upwards")
 
 
-def _open_shell(state: ElectronicState) -> tuple[str, ...]:
+def _no_gap(ground: GroundState) -> tuple[str, ...]:
     """A warning where it is arbitrary which orbitals are occupied."""
+    state = ground.state
     gap = (state.lumo - state.homo) * HARTREE_EV
     if state.kt or not gap < LEAST_GAP_EV:
         return ()
@@ -264,7 +304,7 @@ def _gradient(
 
 def _excited(
     frame: AtomicOrbitals,
-    state: ElectronicState,
+    ground: GroundState,
     constants: ExcitationParameters,
     asked: dict[str, int],
     max_energy: float | None,
@@ -284,6 +324,10 @@ def _excited(
     wanted = {m: n for m, n in asked.items() if n or (m == "singlet" and max_energy is not None)}
     if not wanted:
         return out
+    if ground.beta is not None:
+        raise InputError("excited states of open shells are not supported yet: multiplicity 1 only")
+    state, response = ground.state, ground.response
+    solvated = None if response is None else SolvatedExcitations.of(response.embedding)
     basis, positions = frame.basis, frame.structure.positions
     velocity = velocity_integrals(basis, positions)
     operators = (
@@ -295,6 +339,8 @@ def _excited(
     between = build_interaction(
         frame.structure.numbers, positions, basis.orbital_atom, basis.orbital_l, constants
     )
+    if solvated is not None:
+        between = solvated.interaction(between)
     for multiplicity, number in wanted.items():
         states = excite_with(
             state,
@@ -304,6 +350,8 @@ def _excited(
             max_energy if multiplicity == "singlet" else None,
             method=method,
         )
+        if solvated is not None:
+            states = solvated.complete(states, state)
         center = frame.structure.center
         out[f"{multiplicity}s"] = intensities(states, atomic, *operators, center, constants.moment)
     return out

@@ -12,7 +12,7 @@ from numbers import Real
 import numpy as np
 from ase import Atoms
 
-from mlsemi.elements import covalent_radius, n_orbital_of, symbol, valence
+from mlsemi.elements import VALENCE, covalent_radius, n_orbital_of, symbol, valence
 from mlsemi.errors import ElementError, InputError
 from mlsemi.kernels.geometry import nearest
 from mlsemi.units import BOHR_ANGSTROM
@@ -34,7 +34,7 @@ def read_only(array: np.ndarray, dtype: type = np.float64) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Structure:
-    """Atoms of one closed-shell molecule.
+    """Atoms of one molecule and its electrons.
 
     Parameters
     ----------
@@ -44,23 +44,28 @@ class Structure:
         Cartesian coordinates, bohr.
     charge : int
         Total charge, e.
+    multiplicity : int
+        2 S + 1: 1 for paired electrons, 2 for a radical, 3 for a triplet.
 
     Raises
     ------
     InputError
         For no atoms, NaN or infinite coordinates, elements without a valence basis, two atoms
-        (nearly) on top of each other, an odd number of electrons, or a charge that leaves no
-        electrons or more than the valence basis holds. Atoms are counted from 0.
+        (nearly) on top of each other, a multiplicity that does not fit the number of electrons, or
+        a charge that leaves no electrons or more than the valence basis holds. Atoms are counted
+        from 0.
     """
 
     numbers: np.ndarray
     positions: np.ndarray
     charge: int = 0
+    multiplicity: int = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "numbers", read_only(self.numbers, np.int64))
         object.__setattr__(self, "positions", read_only(self.positions))
         object.__setattr__(self, "charge", whole(self.charge))
+        object.__setattr__(self, "multiplicity", whole(self.multiplicity, "multiplicity"))
         if self.numbers.ndim != 1 or self.numbers.size == 0:
             raise InputError("the structure has no atoms")
         if self.positions.shape != (self.numbers.size, 3):
@@ -92,15 +97,22 @@ class Structure:
             )
 
     def _check_electrons(self) -> None:
-        if self.n_electron % 2:
+        if self.multiplicity < 1 or (self.n_electron + self.multiplicity) % 2 == 0:
+            fitting = "even" if self.n_electron % 2 else "odd"
             raise InputError(
-                f"odd number of valence electrons ({self.n_electron}) at charge {self.charge}: "
-                "only closed-shell molecules are supported; check the charge"
+                f"{self.n_electron} valence electrons at charge {self.charge} do not have "
+                f"multiplicity {self.multiplicity}: it must be {fitting} (2 is a radical, 3 a "
+                "triplet); check charge and multiplicity"
             )
         if not 0 < self.n_electron <= 2 * self.n_orbital:
             raise InputError(
                 f"charge {self.charge} leaves {self.n_electron} valence electrons, "
-                f"allowed are 2 to {2 * self.n_orbital}"
+                f"allowed are 1 to {2 * self.n_orbital}"
+            )
+        unpaired = self.multiplicity - 1
+        if unpaired > min(self.n_electron, 2 * self.n_orbital - self.n_electron):
+            raise InputError(
+                f"{self.n_electron} valence electrons have no {unpaired} unpaired ones"
             )
 
     @cached_property
@@ -146,18 +158,29 @@ class Structure:
         return int(self.core_charges.sum()) - self.charge
 
     @property
+    def of_odd_parent(self) -> bool:
+        """Whether the neutral molecule would have an odd number of electrons."""
+        return bool(self.core_charges.sum() % 2)
+
+    @property
     def symbols(self) -> list[str]:
         """Chemical symbols of the atoms."""
         return [symbol(z) for z in self.numbers]
 
     @classmethod
-    def from_ase(cls, atoms: Atoms, charge: int = 0) -> Structure:
+    def from_ase(cls, atoms: Atoms, charge: int = 0, multiplicity: int = 1) -> Structure:
         """Structure of an ``ase.Atoms`` object (angstrom); cell and periodicity are ignored."""
-        return cls(atoms.numbers, atoms.get_positions() / BOHR_ANGSTROM, charge)
+        return cls(atoms.numbers, atoms.get_positions() / BOHR_ANGSTROM, charge, multiplicity)
 
     def to_ase(self) -> Atoms:
         """``ase.Atoms`` object with the same atoms (angstrom)."""
         return Atoms(self.numbers, self.positions * BOHR_ANGSTROM)
+
+
+def lowest_multiplicity(numbers: np.ndarray, charge: int) -> int:
+    """1 for an even number of electrons, 2 for an odd one."""
+    known = (VALENCE[z].electrons for z in numbers.tolist() if z in VALENCE)
+    return 1 + (sum(known) - charge) % 2
 
 
 def whole(number: float, quantity: str = "charge") -> int:

@@ -15,7 +15,6 @@ from scipy.spatial.transform import Rotation
 from mlsemi.adjoint import Cotangent, reverse
 from mlsemi.basis import Basis
 from mlsemi.dispersion import dispersion_of
-from mlsemi.domain import check_neutral
 from mlsemi.errors import InputError
 from mlsemi.excitations import (
     build_interaction,
@@ -200,11 +199,15 @@ def excited_surface(
     Raises
     ------
     InputError
-        If the molecule is charged, or has fewer excited states or an element without parameters.
+        If the molecule is no neutral closed shell, or has fewer excited states, or an element
+        without parameters.
     ConvergenceError
         If the excitations do not converge.
     """
-    check_neutral(structure, "energy and forces of an excited state")
+    if structure.charge or structure.multiplicity > 1:
+        raise InputError(
+            "energy and forces of excited states are there for neutral closed shells only"
+        )
     parameters.check(structure)
     model, basis = parameters.model, Basis.of(structure)
     with limited(threads):

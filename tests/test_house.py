@@ -33,11 +33,13 @@ FLOORS = """
     learning.operators learning.block_features learning.invariant_products
     learning.hamiltonian
     repulsion blocks heads energy forms model response_constants monopoles domain committee
-    header parameters
+    header response.constants parameters
     memory threads dispersion occupation eigen observables davidson paired_davidson
     response_orbitals tamm_dancoff full_response selection response_method
     excited_states excitations intensities transitions spectrum
     uncertainty excited_record ensemble
+    response.moments response.susceptibility response.coulomb response.solvents response.cavity
+    response.surroundings response.difference_density response.solvated_excitations
     ground result singlepoint adjoint potential surface calculator
     plots report molden volumes exports
     training.projection training.dataset training.geometries training.workers

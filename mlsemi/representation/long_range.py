@@ -34,7 +34,10 @@ def _softened(pairs: PairList) -> list[np.ndarray]:
 
 
 def conserved_charges(pairs: PairList, scalars: np.ndarray, weights: Weights) -> np.ndarray:
-    """(n_atom,) charges q_i = w[species] . scalars_i, shifted equally to sum to the molecule's.
+    """(n_atom,) charges q_i = w[species] . scalars_i, shifted equally to sum to zero.
+
+    They are those of the neutral molecule, whatever its charge is: H_o depends on the geometry
+    alone, and a charge acts through :mod:`mlsemi.response`.
 
     Parameters
     ----------
@@ -46,7 +49,7 @@ def conserved_charges(pairs: PairList, scalars: np.ndarray, weights: Weights) ->
     charges = np.einsum("ik,ik->i", scalars, weights["charge"][pairs.species])
     for index, structure in enumerate(pairs.structures):
         rows = pairs.atoms_of(index)
-        charges[rows] += (structure.charge - charges[rows].sum()) / structure.n_atom
+        charges[rows] -= charges[rows].sum() / structure.n_atom
     return charges
 
 

@@ -1,0 +1,46 @@
+"""Coulomb interaction of Gaussian charges, as wide as the hardness of their atoms says."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial.distance import cdist
+from scipy.special import erf
+
+
+def coulomb(positions: np.ndarray, hardness: np.ndarray) -> np.ndarray:
+    """(n_atom, n_atom) interaction gamma_AB, hartree.
+
+    gamma_AB = erf(R / w) / R with w^2 = 2 (s_A^2 + s_B^2), s_A = 1 / (pi^1/2 U_A), so that
+    gamma_AA = U_A. It differs from 1 / R by an exponentially small amount.
+
+    Parameters
+    ----------
+    positions : (n_atom, 3) array
+        Bohr.
+    hardness : (n_atom,) array
+        U_A, hartree.
+    """
+    distance, width = _shape(positions, hardness)
+    with np.errstate(invalid="ignore"):
+        out = np.where(distance > 0.0, erf(distance / width) / distance, 0.0)
+    np.fill_diagonal(out, hardness)
+    return out
+
+
+def coulomb_adjoint(
+    positions: np.ndarray, hardness: np.ndarray, gamma_bar: np.ndarray
+) -> np.ndarray:
+    """Adjoint of :func:`coulomb` by the positions, (n_atom, 3)."""
+    distance, width = _shape(positions, hardness)
+    np.fill_diagonal(distance, 1.0)
+    slope = 2.0 / np.sqrt(np.pi) / width * np.exp(-((distance / width) ** 2)) / distance
+    slope -= erf(distance / width) / distance**2
+    pull = (gamma_bar + gamma_bar.T) * slope / distance
+    np.fill_diagonal(pull, 0.0)
+    return pull.sum(axis=1)[:, None] * positions - pull @ positions
+
+
+def _shape(positions: np.ndarray, hardness: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distances and widths of all pairs, bohr."""
+    squared = 1.0 / (np.pi * hardness**2)
+    return cdist(positions, positions), np.sqrt(2.0 * (squared[:, None] + squared[None, :]))

@@ -1,0 +1,114 @@
+"""Excited states in a polarisable continuum: what the solvent does during and after a transition.
+
+The orbitals are those in the full field of the ground state (slow and fast polarisation). With
+K = f K_1 at the static dielectric constant, K_fast = f_fast K_1 at the optical one, and
+K_slow = K - K_fast:
+
+- linear response: the transition charges polarise the solvent, gamma^K -> gamma^K + K_fast in
+  (ia|jb) of singlets (Cammi, Mennucci, J. Chem. Phys. 110, 9877 (1999));
+- state-specific, to first order: the fast polarisation follows the charges dq_k of the state,
+  w_k += 1/2 dq_k K_fast dq_k (Caricato et al., J. Chem. Phys. 124, 124520 (2006)); both terms are
+  added (Guido, Chrayteh, Scalmani, Mennucci, Jacquemin, J. Chem. Theory Comput. 17, 5155 (2021));
+- emission from a solvent in equilibrium with the state: w_k + dq_k K_slow dq_k.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mlsemi.eigen import ElectronicState
+from mlsemi.excited_states import ExcitedStates, SolventTerms
+from mlsemi.kernels.perturbation import transition_populations
+from mlsemi.monopoles import Interaction
+from mlsemi.observables import orbital_atom
+from mlsemi.response.cavity import Cavity
+from mlsemi.response.solvents import Solvent
+from mlsemi.response.surroundings import Embedding
+from mlsemi.structure import Structure
+from mlsemi.tamm_dancoff import DEGENERATE
+from mlsemi.uncertainty import excitation_populations, shells_of
+
+
+@dataclass(frozen=True, eq=False)
+class SolvatedExcitations:
+    """The solvent around one molecule as its excitations meet it.
+
+    Attributes
+    ----------
+    structure : Structure
+    cavity : Cavity
+    solvent : Solvent
+    """
+
+    structure: Structure
+    cavity: Cavity
+    solvent: Solvent
+
+    @classmethod
+    def of(cls, embedding: Embedding) -> SolvatedExcitations | None:
+        """The solvent of an embedding; None where there is none."""
+        solvent = embedding.surroundings.solvent
+        if embedding.cavity is None or solvent is None:
+            return None
+        return cls(embedding.structure, embedding.cavity, solvent)
+
+    @property
+    def fast(self) -> np.ndarray:
+        """(n_atom, n_atom) K_fast between atomic charges, hartree."""
+        return self.solvent.fast_factor * self.cavity.between_charges
+
+    @property
+    def slow(self) -> np.ndarray:
+        """(n_atom, n_atom) K_slow, hartree."""
+        return self.solvent.factor * self.cavity.between_charges - self.fast
+
+    def interaction(self, between: Interaction) -> Interaction:
+        """Interaction with the linear response of the solvent in gamma^K."""
+        return replace(between, gamma_k=between.gamma_k + self.fast)
+
+    def complete(self, states: ExcitedStates, ground: ElectronicState) -> ExcitedStates:
+        """States with their state-specific terms, by energy again.
+
+        Degenerate states share their mean change of the charges, which symmetry leaves as it is.
+
+        Parameters
+        ----------
+        states : ExcitedStates
+            Computed with :meth:`interaction`.
+        ground : ElectronicState
+        """
+        changed = self._charge_changes(states, ground)
+        level = np.cumsum(np.diff(states.energies, prepend=-np.inf) > DEGENERATE) - 1
+        size = np.bincount(level) if level.size else np.ones(0)
+        shared = np.zeros((size.size, self.structure.n_atom))
+        np.add.at(shared, level, changed)
+        changed = (shared / size[:, None])[level]
+        specific = 0.5 * np.einsum("ka,ab,kb->k", changed, self.fast, changed)
+        energies = states.energies + specific
+        terms = SolventTerms(
+            self._linear_response(states, ground),
+            specific,
+            energies + np.einsum("ka,ab,kb->k", changed, self.slow, changed),
+        )
+        return replace(states, energies=energies, solvent=terms).reordered()
+
+    def _charge_changes(self, states: ExcitedStates, ground: ElectronicState) -> np.ndarray:
+        """(n_state, n_atom) charges of the excited less those of the ground state, e."""
+        shells = excitation_populations(self.structure, ground, states)
+        first = np.flatnonzero(np.diff(shells_of(self.structure)[0], prepend=-1))
+        return -np.add.reduceat(shells, first, axis=1)
+
+    def _linear_response(self, states: ExcitedStates, ground: ElectronicState) -> np.ndarray:
+        """(n_state,) 2 q_k K_fast q_k of the transition charges q_k; zero for triplets."""
+        if states.multiplicity == "triplet":
+            return np.zeros(states.n_state)
+        occ, X, vir = states.between(ground.orbitals)
+        if states.deexcitations is not None:
+            X = X + states.deexcitations
+        atoms = orbital_atom(self.structure)
+        both = np.ascontiguousarray(np.hstack([occ, vir]))
+        populations = transition_populations(both, occ.shape[1], atoms, self.structure.n_atom)
+        q = np.einsum("kia,Aia->kA", X, populations, optimize=True)
+        return 2.0 * np.einsum("ka,ab,kb->k", q, self.fast, q)

@@ -1,0 +1,269 @@
+"""Charge, spin and surroundings: adjoints, limits, symmetry, and the energy's derivatives."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from harness import assert_adjoint, assert_equivariant
+from molecules import SMALL, distorted, gapped_model, moved, parameters_of, symmetric
+
+from mlsemi import eigen
+from mlsemi.errors import InputError
+from mlsemi.ground import ground_state
+from mlsemi.pairs import PairList
+from mlsemi.parameters import Parameters
+from mlsemi.response.constants import ResponseConstants
+from mlsemi.response.difference_density import Neutral, respond
+from mlsemi.response.moments import AtomicMoments
+from mlsemi.response.solvents import solvent_of
+from mlsemi.response.surroundings import Surroundings
+from mlsemi.singlepoint import singlepoint
+from mlsemi.structure import Structure
+
+CONSTANTS = ResponseConstants()
+MOLECULE = distorted("CH3NO2")
+ORGANIC = Parameters.load("organic-1")
+RNG = np.random.default_rng(0)
+FIELD = RNG.normal(size=3) * 0.01
+CHARGES, PLACES = np.array([0.5, -0.7]), RNG.normal(size=(2, 3)) + 9.0
+EVERYTHING = Surroundings(FIELD, CHARGES, PLACES, solvent_of("water"))
+CASES = [
+    (0, 1, 0.0),
+    (1, 2, 0.0),
+    (-1, 2, 0.0),
+    (0, 3, 0.0),
+    (2, 1, 0.0),
+    (1, 2, 0.01),
+    (0, 1, 0.03),
+]
+
+
+def prediction_of(structure, model=ORGANIC.model):
+    pairs = PairList.of([structure], model.form.elements, model.form.cutoff)
+    return model.predict(pairs)[0]
+
+
+def neutral_of(structure):
+    ground = ground_state(ORGANIC.model, prediction_of(structure), 0)
+    rng = np.random.default_rng(1)
+    return Neutral(
+        structure,
+        ground.hamiltonian,
+        ground.state,
+        rng.normal(size=(structure.n_atom, 3)) * 0.1,
+        AtomicMoments.of_structure(structure, rng.uniform(0.5, 1.5, structure.n_atom)),
+    )
+
+
+NEUTRAL = neutral_of(MOLECULE)
+
+
+@pytest.mark.parametrize(("charge", "multiplicity", "kt"), CASES)
+def test_energy_adjoint(charge, multiplicity, kt):
+    def response(matrix, dipoles, positions, places):
+        structure = moved(MOLECULE, positions)
+        state = eigen.solve(0.5 * (matrix + matrix.T), 24)
+        neutral = Neutral(structure, matrix, state, dipoles, NEUTRAL.moments)
+        around = replace(EVERYTHING, charge_positions=places).around(structure)
+        return respond(neutral, around, charge, multiplicity, CONSTANTS, kt)
+
+    start = [NEUTRAL.hamiltonian, NEUTRAL.atom_dipoles, MOLECULE.positions, PLACES]
+
+    def adjoint(bar):
+        found = response(*start).cotangent
+        four = (found.hamiltonian, found.atom_dipoles, found.positions, found.charge_positions)
+        return tuple(bar * cotangent for cotangent in four)
+
+    def energy(*arrays):
+        return response(*arrays).energy
+
+    assert_adjoint(energy, adjoint, start, step=2e-3, rtol=1e-7, n_element=1)
+
+
+@pytest.mark.parametrize(("charge", "multiplicity", "kt"), CASES)
+def test_levels_are_derivatives_of_the_energy(charge, multiplicity, kt):
+    """H_s - H_o = dE/dP_s at fixed H_o: moving a little of an orbital costs its level."""
+    own = respond(NEUTRAL, EVERYTHING.around(MOLECULE), charge, multiplicity, CONSTANTS, kt)
+    p = NEUTRAL.state.orbitals[:, 3]
+    h = 1e-4
+
+    def energy(step):
+        changes = own.changes.copy()
+        changes[0] += step * np.outer(p, p)
+        from mlsemi.response.difference_density import _polarise
+
+        by_electrons = NEUTRAL.moments.of(changes.sum(axis=0))
+        x, u = _polarise(NEUTRAL, own.embedding, own.gamma, by_electrons, CONSTANTS.screening)
+        return replace(own, changes=changes, moment_change=x, potential=u).energy
+
+    slope = (energy(h) - energy(-h)) / (2.0 * h)
+    assert slope == pytest.approx(p @ (NEUTRAL.hamiltonian + own.corrections[0]) @ p, abs=1e-9)
+
+
+def test_nothing_changes_a_neutral_closed_shell():
+    own = respond(NEUTRAL, Surroundings().around(MOLECULE), 0, 1, CONSTANTS)
+    assert own.energy == 0.0
+    assert not own.corrections.any()
+    assert not own.spin_populations.any()
+    plain = singlepoint(MOLECULE, forces=True, singlets=2)
+    again = singlepoint(MOLECULE, forces=True, singlets=2, field=None, multiplicity=1)
+    assert plain.response is None
+    assert again.response is None
+    assert plain.energy == again.energy
+    nothing = singlepoint(MOLECULE, forces=True, singlets=2, solvent=1.0)
+    assert nothing.response is not None
+    assert nothing.response.polar_energy == 0.0
+    np.testing.assert_array_equal(nothing.state.energies, plain.state.energies)
+    np.testing.assert_allclose(nothing.singlets.energies, plain.singlets.energies, atol=1e-12)
+    np.testing.assert_allclose(nothing.dipole, plain.dipole, atol=1e-12)
+
+
+@pytest.mark.parametrize(("charge", "multiplicity"), [(1, 2), (-1, 2), (0, 3), (2, 3), (0, 5)])
+def test_electrons_are_counted(charge, multiplicity):
+    own = respond(NEUTRAL, Surroundings().around(MOLECULE), charge, multiplicity, CONSTANTS)
+    assert own.charges.sum() == pytest.approx(charge, abs=1e-11)
+    assert own.spin_populations.sum() == pytest.approx(multiplicity - 1, abs=1e-11)
+    spin = 0.5 * (multiplicity - 1)
+    assert own.s_squared == pytest.approx(spin * (spin + 1.0), abs=0.1)
+    assert own.s_squared >= spin * (spin + 1.0) - 1e-9
+
+
+def test_field_derivatives():
+    """-dE/dF is the dipole and d dipole/dF the polarisability, for an ion in a solvent too."""
+    for changed in ({}, {"charge": 1, "multiplicity": 2, "solvent": "acetone"}):
+        h = 1e-3
+
+        def at(field, changed=changed):
+            return singlepoint(MOLECULE, field=field, **changed)
+
+        own = at(FIELD)
+        alpha = own.response.polarizability
+        np.testing.assert_allclose(alpha, alpha.T, atol=1e-9)
+        assert np.linalg.eigvalsh(alpha)[0] > 1.0
+        for axis in range(3):
+            step = h * np.eye(3)[axis]
+            up, down = at(FIELD + step), at(FIELD - step)
+            assert (down.energy - up.energy) / (2 * h) == pytest.approx(own.dipole[axis], abs=1e-7)
+            slope = (up.dipole - down.dipole) / (2 * h)
+            np.testing.assert_allclose(slope, alpha[:, axis], atol=1e-7)
+
+
+def test_far_molecules_do_not_feel_a_charge():
+    """A molecule far from an ion's charge has its own levels but for the potential q / R."""
+    far = 4000.0
+    water = distorted("H2O", seed=4)
+    both = Structure(
+        np.concatenate([MOLECULE.numbers, water.numbers]),
+        np.vstack([MOLECULE.positions, water.positions + np.array([far, 0.0, 0.0])]),
+        1,
+        2,
+    )
+    alone = singlepoint(replace(MOLECULE, charge=1, multiplicity=2), dispersion=False)
+    pair = singlepoint(both, dispersion=False)
+    neutral = singlepoint(replace(both, charge=0, multiplicity=1), dispersion=False)
+    itself = singlepoint(MOLECULE, dispersion=False)
+    shared = pair.energy - neutral.energy
+    assert shared == pytest.approx(alone.energy - itself.energy, abs=2e-2)
+    assert pair.response.spin_populations[: MOLECULE.n_atom].sum() == pytest.approx(1.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("case", [(1, 2, None), (0, 3, None), (1, 2, FIELD)])
+def test_equivariance(case):
+    charge, multiplicity, field = case
+
+    def observe(structure):
+        # the field is a vector of the laboratory: it is turned with the molecule below
+        result = singlepoint(
+            replace(structure, charge=charge, multiplicity=multiplicity), dispersion=False
+        )
+        return {
+            "energy": ("number", np.array(result.energy)),
+            "alpha": ("number", result.state.energies),
+            "beta": ("number", result.beta.energies),
+            "charges": ("atom", result.charges),
+            "spin": ("atom", result.response.spin_populations),
+            "polarizability": ("number", np.trace(result.response.polarizability)),
+        }
+
+    if field is None:
+        assert_equivariant(observe, MOLECULE, atol=1e-8)
+    else:
+        turn = np.linalg.qr(np.random.default_rng(5).normal(size=(3, 3)))[0]
+        ion = replace(MOLECULE, charge=charge, multiplicity=multiplicity)
+        turned = replace(ion, positions=MOLECULE.positions @ turn.T)
+        one = singlepoint(ion, field=field)
+        other = singlepoint(turned, field=turn @ field)
+        assert other.energy == pytest.approx(one.energy, abs=1e-9)
+        np.testing.assert_allclose(other.charges, one.charges, atol=1e-9)
+
+
+def test_degenerate_levels_share_their_electrons():
+    """The benzene cation keeps the symmetry of benzene: its hole is in both e1g orbitals."""
+    benzene, _ = symmetric("C6H6")
+    result = singlepoint(replace(benzene, charge=1, multiplicity=2))
+    spin = result.response.spin_populations
+    np.testing.assert_allclose(spin[:6], 1.0 / 6.0, atol=1e-9)
+    np.testing.assert_allclose(result.charges[:6], result.charges[0], atol=1e-9)
+    np.testing.assert_allclose(result.charges[6:], result.charges[6], atol=1e-9)
+
+
+def test_one_electron_and_none():
+    proton_like = singlepoint(Structure([1], np.zeros((1, 3)), 0, 2))
+    assert proton_like.response.spin_populations[0] == pytest.approx(1.0)
+    assert proton_like.response.s_squared == pytest.approx(0.75)
+    cation = singlepoint(Structure([1, 1], np.array([[0.0, 0, 0], [0, 0, 1.5]]), 1, 2))
+    np.testing.assert_allclose(cation.charges, 0.5, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    "forms", [{"energy": "band"}, {"energy": "band+readout"}, {"long_range": False}]
+)
+def test_forces_of_every_form(forms):
+    """The energy of an ion in a solvent has its gradient whatever the form of the model."""
+    structure = replace(distorted("HCOOH", seed=3), charge=1, multiplicity=2)
+    model = gapped_model([replace(structure, charge=0, multiplicity=1)])
+    other = replace(SMALL, **forms)
+    names = other.shapes()
+    weights = {n: w for n, w in model.weights.items() if n in names}
+    if set(weights) != set(names):
+        pytest.skip("the form has weights of its own")
+    parameters = parameters_of(replace(model, form=other, weights=weights))
+    x, direction = structure.positions, np.random.default_rng(6).normal(size=(5, 3))
+
+    def energy(t):
+        moved_one = replace(structure, positions=x + t * direction)
+        return singlepoint(moved_one, parameters=parameters, solvent=20.0, dispersion=False).energy
+
+    found = singlepoint(
+        structure, parameters=parameters, solvent=20.0, dispersion=False, forces=True
+    )
+    h = 1e-3
+    slope = (8 * (energy(h) - energy(-h)) - energy(2 * h) + energy(-2 * h)) / (12 * h)
+    assert slope == pytest.approx(-np.sum(found.forces * direction), abs=1e-7)
+
+
+def test_surroundings_that_make_no_sense():
+    with pytest.raises(InputError, match="point charges need their positions"):
+        Surroundings(charges=np.ones(2))
+    with pytest.raises(InputError, match="field: need finite numbers"):
+        Surroundings(field=np.ones(2))
+    with pytest.raises(InputError, match="charge positions: need finite numbers"):
+        Surroundings(charges=np.ones(2), charge_positions=np.ones((3, 3)))
+    with pytest.raises(InputError, match="point charge 0 lies on atom 0"):
+        singlepoint(MOLECULE, point_charges=(np.ones(1), MOLECULE.positions[:1]))
+
+
+@pytest.mark.parametrize(
+    ("charge", "multiplicity", "message"),
+    [(0, 2, "do not have multiplicity 2: it must be odd"), (1, 1, "it must be even"),
+     (0, 0, "do not have multiplicity 0"), (0, 1.5, "multiplicity 1.5 is not an integer"),
+     (0, 27, "unpaired")],
+)  # fmt: skip
+def test_multiplicities_that_do_not_fit(charge, multiplicity, message):
+    with pytest.raises(InputError, match=message):
+        Structure(MOLECULE.numbers, MOLECULE.positions, charge, multiplicity)
+
+
+def test_excited_states_of_open_shells_are_refused():
+    with pytest.raises(InputError, match="open shells"):
+        singlepoint(MOLECULE, charge=1, multiplicity=2, singlets=2)
