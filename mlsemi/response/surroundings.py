@@ -9,7 +9,7 @@ import numpy as np
 
 from mlsemi.errors import InputError
 from mlsemi.response.cavity import Cavity
-from mlsemi.response.solvents import Solvent, tensions_of
+from mlsemi.response.solvents import Solvent
 from mlsemi.structure import Structure
 
 CLOSEST = 0.5
@@ -115,13 +115,10 @@ class Embedding:
 
     @cached_property
     def nonpolar_energy(self) -> float:
-        """Energy of the cavity itself, its area times a tension for each element, hartree."""
-        return 0.0 if self.cavity is None else float(self._tensions @ self.cavity.atom_areas)
-
-    @property
-    def _tensions(self) -> np.ndarray:
-        """(n_atom,) hartree / bohr^2."""
-        return tensions_of(self.structure.numbers)
+        """Energy of the cavity itself, its area times a tension, hartree."""
+        if self.cavity is None or self.surroundings.solvent is None:
+            return 0.0
+        return self.surroundings.solvent.tension * float(self.cavity.atom_areas.sum())
 
     def gradient(self, moments: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Gradient of q.phi + 1/2 q K q at fixed moments q (n_atom, 4), and of the cavity.
@@ -146,5 +143,6 @@ class Embedding:
             by_charges = -pairs.sum(axis=0)
         if self.cavity is not None and given.solvent is not None:
             out += given.solvent.factor * self.cavity.reaction_adjoint(moments)
-            out += self.cavity.areas_adjoint(self._tensions)
+            tension = np.full(self.structure.n_atom, given.solvent.tension)
+            out += self.cavity.areas_adjoint(tension)
         return out, by_charges

@@ -1,0 +1,168 @@
+"""Ions, radicals and triplets by the difference-density response, beside unrestricted B3LYP.
+
+    python validation/response.py          errors on molecules that took no part in the fit
+    python validation/response.py --fit    the constants of mlsemi/response/constants.py anew
+
+Levels of closed-shell ions (``ions*.h5``) and vertical ionisation energies and singlet-triplet gaps
+(``vertical.json``), all B3LYP/def2-TZVP. The training side fits four constants, the test side is
+what the tables show. The parameter set has seen neither ions nor open shells.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import astuple, replace
+from functools import cache
+
+import numpy as np
+import report
+from scipy.optimize import minimize
+
+from mlsemi.ground import GroundState, ground_state
+from mlsemi.pairs import PairList
+from mlsemi.parameters import Parameters
+from mlsemi.response.constants import ResponseConstants
+from mlsemi.structure import Structure, lowest_multiplicity
+from mlsemi.training.dataset import Reference, ReferenceDataset
+from mlsemi.units import HARTREE_EV
+
+REFERENCE = report.HERE.parent / "parameters" / "reference"
+UNBOUND = 0.0
+"""Anions whose highest level lies above have no bound electron in a finite basis."""
+
+
+@cache
+def parameters() -> Parameters:
+    """The set that everything is computed with."""
+    return Parameters.load("organic-1")
+
+
+@cache
+def predicted(numbers: bytes, positions: bytes) -> tuple[PairList, object]:
+    """Hamiltonian of a geometry; it knows nothing of charge and spin."""
+    atoms, x = np.frombuffer(numbers, dtype=np.int64), np.frombuffer(positions).reshape(-1, 3)
+    structure = Structure(atoms, x, 0, lowest_multiplicity(atoms, 0))
+    form = parameters().model.form
+    pairs = PairList.of([structure], form.elements, form.cutoff)
+    return pairs, parameters().model.predict(pairs)[0]
+
+
+def ground_of(structure: Structure, constants: ResponseConstants) -> GroundState:
+    """Ground state of a structure with its charge and multiplicity."""
+    pairs, prediction = predicted(structure.numbers.tobytes(), structure.positions.tobytes())
+    changed = replace(pairs, structures=(structure,))
+    operator = replace(prediction.hamiltonian, pairs=changed)  # type: ignore[attr-defined]
+    new = prediction._replace(hamiltonian=operator)  # type: ignore[attr-defined]
+    return ground_state(parameters().model, new, 0, constants=constants)
+
+
+def ions(split: str) -> Iterator[Reference]:
+    """Bound ions of the elements of the set, of more than one atom."""
+    known = set(parameters().elements)
+    for record in ReferenceDataset.load(*sorted(REFERENCE.glob("ions*.h5"))).split(split):
+        structure = record.structure
+        bound = record.energies[record.n_occupied - 1] < UNBOUND
+        if structure.charge and structure.n_atom > 1 and bound and set(structure.symbols) <= known:
+            yield record
+
+
+def ion_errors(record: Reference, constants: ResponseConstants) -> dict[str, float]:
+    """Errors of levels (eV) and charges (e) of one ion."""
+    ground = ground_of(record.structure, constants)
+    n, levels = record.n_occupied, ground.state.energies
+    out = {
+        "occupied": HARTREE_EV * np.abs(levels[:n] - record.energies[:n]).mean(),
+        "HOMO": HARTREE_EV * abs(levels[n - 1] - record.energies[n - 1]),
+        "charges": np.abs(ground.charges - record.charges).mean(),
+    }
+    weight = float(np.sum(record.valence_amplitudes[:, n] ** 2))
+    if record.structure.charge > 0 and weight > 0.7:
+        out["LUMO"] = HARTREE_EV * abs(levels[n] - record.energies[n])
+    return out
+
+
+def vertical(split: str) -> list[dict[str, object]]:
+    """Entries of one side, of the elements of the set."""
+    entries = json.loads((REFERENCE / "vertical.json").read_text()).values()
+    known = set(parameters().model.form.elements)
+    return [e for e in entries if e["split"] == split and set(e["numbers"]) <= known]
+
+
+def vertical_errors(entry: dict, constants: ResponseConstants) -> dict[str, float]:
+    """Signed errors of energy differences, and mean errors of levels (eV) and spin populations."""
+    numbers, positions = np.array(entry["numbers"]), np.array(entry["positions_bohr"])
+    energy = ground_of(Structure(numbers, positions), constants).energy
+    out = {}
+    for name, charge, multiplicity in (("cation", 1, 2), ("triplet", 0, 3)):
+        ground = ground_of(Structure(numbers, positions, charge, multiplicity), constants)
+        reference = entry[name]
+        change = reference["energy"] - entry["neutral"]["energy"]
+        out[name] = HARTREE_EV * (ground.energy - energy - change)
+        assert ground.response is not None
+        spins = []
+        for spin, state in zip(("alpha", "beta"), ground.response.states, strict=True):
+            n = len(reference[spin])
+            spins.append(np.abs(state.energies[:n] - reference[spin]))
+        out[f"{name} levels"] = HARTREE_EV * np.concatenate(spins).mean()
+        out[f"{name} SOMO"] = HARTREE_EV * spins[0][-1]
+        out[f"{name} spin"] = np.abs(
+            ground.response.spin_populations - reference["spin_populations"]
+        ).mean()
+    return out
+
+
+def fitted() -> tuple[ResponseConstants, float]:
+    """Constants that make the mean errors of training levels and energy differences smallest."""
+    records, entries = list(ions("train")), vertical("train")
+
+    def loss(x: np.ndarray) -> float:
+        constants = ResponseConstants(*x)
+        found = [ion_errors(record, constants) for record in records]
+        levels = np.mean([e["occupied"] + 0.5 * e["HOMO"] + 0.5 * e.get("LUMO", 0) for e in found])
+        changes = [vertical_errors(entry, constants) for entry in entries]
+        return float(levels + np.mean([abs(c["cation"]) + abs(c["triplet"]) for c in changes]))
+
+    start = np.array(astuple(ResponseConstants()))
+    result = minimize(
+        loss, start, method="Nelder-Mead", options={"maxfev": 150, "xatol": 2e-3, "fatol": 5e-4}
+    )
+    return ResponseConstants(*(round(float(x), 3) for x in result.x)), result.fun
+
+
+def main() -> None:
+    """Fit, or write validation/response.md."""
+    if "--fit" in sys.argv:
+        print(*fitted())
+        return
+    constants = ResponseConstants()
+    of_ions = [ion_errors(record, constants) for record in ions("test")]
+    rows = [
+        (name, len(values), f"{np.mean(values):.3f}", f"{np.max(values):.3f}")
+        for name in ("occupied", "HOMO", "LUMO", "charges")
+        if (values := [e[name] for e in of_ions if name in e])
+    ]
+    changes = [vertical_errors(entry, constants) for entry in vertical("test")]
+    more = [
+        (name, len(values), f"{np.mean(values):+.3f}", f"{np.abs(values).mean():.3f}",
+         f"{np.abs(values).max():.3f}")
+        for name in changes[0]
+        if (values := np.array([c[name] for c in changes])).size
+    ]  # fmt: skip
+    report.write(
+        "response",
+        "Ions, radicals and triplets that no fit has seen",
+        [
+            f"Constants {constants}.",
+            "## Closed-shell ions, eV and e\n\n"
+            + report.table(("quantity", "ions", "mean error", "largest"), rows),
+            "## Cations and triplets at the geometry of the molecule, eV and electrons\n\n"
+            + report.table(("quantity", "molecules", "mean", "mean absolute", "largest"), more),
+        ],
+        {"ions": of_ions, "vertical": changes},
+    )
+
+
+if __name__ == "__main__":
+    main()
