@@ -49,6 +49,8 @@ def checked_header(header: object) -> ModelForm:
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise ParameterError(f"header is not of format {FORMAT}")
     check_keys(header, (*FACTS, "seal"), MORE, "header")
+    names = [f.name for f in fields(ModelForm) if f.name != "elements"]
+    check_keys(header["form"], names, (), "form")
     if header["seal"] != sealed(header)["seal"]:
         raise ParameterError("header does not match its seal: it was changed or is corrupted")
     if not isinstance(header["name"], str) or not header["name"]:
@@ -58,8 +60,6 @@ def checked_header(header: object) -> ModelForm:
     if not isinstance(header["elements"], list):
         raise ParameterError(f"elements = {header['elements']!r}, need a list of symbols")
     elements = tuple(number_of(str(text)) for text in header["elements"])
-    names = [f.name for f in fields(ModelForm) if f.name != "elements"]
-    check_keys(header["form"], names, (), "form")
     return ModelForm(elements, **header["form"])
 
 

@@ -30,6 +30,25 @@ def test_a_header_that_cannot_be_read_again_is_not_sealed():
         sealed(header)
 
 
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda h: h.update(cutoff=11.3), "header has an unknown entry 'cutoff'"),
+        (lambda h: h.pop("elements"), "header has no entry 'elements'"),
+        (lambda h: h.pop("seal"), "header has no entry 'seal'"),
+        (lambda h: h["form"].update(cutof=h["form"].pop("cutoff")), "form has no entry 'cutoff'"),
+        (lambda h: h["form"].update(cutof=11.3), "form has an unknown entry 'cutof'"),
+        (lambda h: h["form"].update(cutoff=11.7), "seal"),
+        (lambda h: h["reference"]["level"].update(method="b1lyp"), "seal"),
+    ],
+)
+def test_what_is_wrong_is_named(change, text):
+    header = json.loads(released())
+    change(header)
+    with pytest.raises(ParameterError, match=text):
+        checked_header(header)
+
+
 def paths_of(table, path=()):
     """The way to every entry of nested tables and lists."""
     for key, value in table.items() if isinstance(table, dict) else enumerate(table):
