@@ -7,6 +7,7 @@ Jacobian element by element with an imaginary step, exact to machine precision.
 from itertools import pairwise
 
 import numpy as np
+from scipy.sparse.csgraph import shortest_path
 
 from mlsemi.so3 import clebsch_gordan, components
 
@@ -210,3 +211,31 @@ def transition_populations(orbitals, n_occupied, group, n_group):
     for mu, g in enumerate(group):
         out[g] += np.outer(occupied[mu], virtual[mu])
     return out
+
+
+def bonds(positions, radius, limit, partner):
+    """(n, n) whether two atoms are bonded."""
+    near = np.linalg.norm(positions[:, None] - positions, axis=2) < limit * np.add.outer(
+        radius, radius
+    )
+    index = np.arange(len(radius))
+    may = (partner[:, None] == -1) | (partner[:, None] == index)
+    return near & may & may.T & ~np.eye(len(radius), dtype=bool)
+
+
+def contacts(positions, bonded, radius, heavy, closest, touching, least_bonds):
+    """Molecules, the nearest pair in units of ``closest`` with its ratio, number that touch."""
+    n = len(radius)
+    hops = shortest_path(bonded, unweighted=True)
+    molecule = np.full(n, -1)
+    for i in range(n):
+        if molecule[i] < 0:
+            molecule[np.isfinite(hops[i])] = molecule.max() + 1
+    distance = np.linalg.norm(positions[:, None] - positions, axis=2) / np.add.outer(radius, radius)
+    n_heavy = np.add.outer(heavy, heavy)
+    pairs = [(j, i) for i in range(n) for j in range(i) if np.isfinite(hops[j, i])]
+    ratios = {p: distance[p] / closest[n_heavy[p]] for p in pairs if hops[p] >= least_bonds[0]}
+    first, second = min(ratios, key=ratios.get, default=(-1, -1))
+    far = [p for p in pairs if hops[p] >= least_bonds[1 if n_heavy[p] == 2 else 2]]
+    n_touching = sum(distance[p] < touching for p in far)
+    return molecule, first, second, ratios.get((first, second), np.inf), n_touching

@@ -62,6 +62,31 @@ def test_nearest_neighbours():
     assert (alone[0][0], alone[1][0]) == (np.inf, -1)
 
 
+@pytest.mark.parametrize("n_atom", [1, 2, 12, 40])
+def test_molecules_and_contacts(n_atom):
+    """Random atoms from one molecule to many, every third of them with one bond at most."""
+    rng = np.random.default_rng(n_atom)
+    least = np.array([2, 3, 4])
+    seen = set()
+    for size in (1.0, 1.5, 2.0, 4.0):
+        x = size * rng.normal(size=(n_atom, 3))
+        radius, heavy = rng.uniform(0.3, 0.6, n_atom), rng.integers(0, 2, n_atom)
+        partner = np.where(np.arange(n_atom) % 3, -1, geometry.nearest(x, radius)[1])
+        start, neighbour = geometry.bonds(x, radius, 1.4, partner)
+        bonded = naive.bonds(x, radius, 1.4, partner)
+        np.testing.assert_array_equal(np.diff(start), bonded.sum(axis=1))
+        np.testing.assert_array_equal(neighbour, np.nonzero(bonded)[1])
+        rest = (radius, heavy, np.array([1.6, 1.8, 2.0]), 2.5, least)
+        found = geometry.contacts(x, start, neighbour, *rest)
+        expected = naive.contacts(x, bonded, *rest)
+        np.testing.assert_array_equal(found[0], expected[0])
+        assert found[1:3] == expected[1:3]
+        assert found[3] == pytest.approx(expected[3], rel=1e-12)
+        assert found[4] == expected[4]
+        seen.add((found[0].max() > 0, np.isfinite(found[3]), found[4] > 0))
+    assert n_atom < 40 or {(True, True, True)} <= seen
+
+
 def test_pair_vectors(positions, pairs, rng):
     first, second = pairs
     r, unit = geometry.pair_vectors(positions, first, second)
