@@ -10,6 +10,7 @@ import typer
 
 DEFAULT_PARAMETERS = "organic-1"
 MOST_THREADS = 1024
+MOST_CHARGE = 10_000
 
 
 class Split(str, Enum):

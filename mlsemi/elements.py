@@ -6,6 +6,8 @@ the code knows which elements exist.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
@@ -97,3 +99,11 @@ def number_of(symbol_text: str) -> int:
 def covalent_radius(numbers: np.ndarray) -> np.ndarray:
     """Covalent radii in bohr (Cordero et al., Dalton Trans. 2832 (2008), through ASE)."""
     return covalent_radii[np.asarray(numbers, dtype=int)] / BOHR_ANGSTROM
+
+
+def formula(symbols: Iterable[str]) -> str:
+    """Hill formula: C, H, then alphabetical; alphabetical throughout without carbon."""
+    count = Counter(symbols)
+    first = ["C", "H"] if "C" in count else []
+    order = [s for s in first if s in count] + sorted(set(count) - set(first))
+    return "".join(f"{s}{count[s] if count[s] > 1 else ''}" for s in order)

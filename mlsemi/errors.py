@@ -9,6 +9,10 @@ class InputError(MlsemiError):
     """The structure, file or option given cannot be used."""
 
 
+class OutputError(InputError):
+    """A file cannot be written; nothing that is computed next could be."""
+
+
 class ParameterError(MlsemiError):
     """A parameter set or dataset is missing, corrupted or does not cover what was asked."""
 

@@ -7,13 +7,14 @@ from typing import Literal
 
 import numpy as np
 
+from mlsemi.brief import Brief
 from mlsemi.eigen import ElectronicState
 
 Multiplicity = Literal["singlet", "triplet"]
 
 
-@dataclass(frozen=True, eq=False)
-class ExcitedStates:
+@dataclass(frozen=True, eq=False, repr=False)
+class ExcitedStates(Brief):
     """Excited states of one multiplicity, lowest first.
 
     Attributes

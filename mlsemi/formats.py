@@ -42,12 +42,15 @@ class Frame:
         Number of the frame in the file, from 0.
     warnings : tuple of str
         What was ignored or looks odd; none of it stops a calculation.
+    name : str
+        Title of the record; empty without one.
     """
 
     structure: Structure
     file: str
     index: int
     warnings: tuple[str, ...] = ()
+    name: str = ""
 
     @property
     def label(self) -> str:
@@ -70,7 +73,23 @@ def read_structures(path: str | os.PathLike[str], charge: int | None = None) -> 
     return [frame.structure for frame in iter_frames(path, charge)]
 
 
-def iter_frames(path: str | os.PathLike[str], charge: int | None = None) -> Iterator[Frame]:
+@contextmanager
+def collected(bad: list[MlsemiError] | None) -> Iterator[None]:
+    """Append an InputError of the block to ``bad``; without a list it goes its way."""
+    try:
+        yield
+    except InputError as error:
+        if bad is None:
+            raise
+        bad.append(error)
+
+
+def iter_frames(
+    path: str | os.PathLike[str],
+    charge: int | None = None,
+    *,
+    bad: list[MlsemiError] | None = None,
+) -> Iterator[Frame]:
     """Iterate over the checked frames of a file.
 
     Parameters
@@ -80,6 +99,8 @@ def iter_frames(path: str | os.PathLike[str], charge: int | None = None) -> Iter
     charge : int, optional
         Total charge of every frame. Without it the charge comes from the file (``charge=N`` in
         the comment line of an xyz frame, ``M  CHG`` lines of a molfile) and is 0 otherwise.
+    bad : list of MlsemiError, optional
+        Takes the errors of single frames, which are then left out; by default the first is raised.
 
     Raises
     ------
@@ -87,20 +108,26 @@ def iter_frames(path: str | os.PathLike[str], charge: int | None = None) -> Iter
         In one line, with file, frame and atom wherever they are known.
     """
     file = STDIN if str(path) == "-" else str(path)
-    index = -1
-    for index, (atoms, notes) in enumerate(_iter_atoms(path, file)):
-        with located(f"{file}, frame {index}"):
+    index, n_bad = -1, len(bad or ())
+    for index, atoms, notes in _iter_atoms(path, file, bad):
+        structure = None
+        with collected(bad), located(f"{file}, frame {index}"):
             total = charge_of(atoms, notes) if charge is None else charge
             structure = Structure.from_ase(atoms, total)
+        if structure is None:
+            continue
         if atoms.pbc.any() or atoms.cell.rank:
             notes.append("the periodic cell is ignored")
-        yield Frame(structure, file, index, tuple(notes))
-    if index < 0:
+        name = " ".join(str(atoms.info.get("name", "")).split())
+        yield Frame(structure, file, index, tuple(notes), name)
+    if index < 0 and n_bad == len(bad or ()):
         raise InputError(f"{file}: holds no structure")
 
 
-def _iter_atoms(path: str | os.PathLike[str], file: str) -> Iterator[tuple[Atoms, list[str]]]:
-    """Atoms of every frame, with the warnings of the parser."""
+def _iter_atoms(
+    path: str | os.PathLike[str], file: str, bad: list[MlsemiError] | None
+) -> Iterator[tuple[int, Atoms, list[str]]]:
+    """Number and atoms of every frame, with the warnings of the parser."""
     with located(file):
         kind = "extxyz" if file == STDIN else _format_of(Path(path))
         if kind not in _RECORDS:
@@ -108,14 +135,37 @@ def _iter_atoms(path: str | os.PathLike[str], file: str) -> Iterator[tuple[Atoms
                 frames = list(
                     ase.io.iread(str(path), ":", format=kind, do_not_split_by_at_sign=True)
                 )
-            yield from ((atoms, list(notes)) for atoms in frames)
+            yield from ((k, atoms, list(notes)) for k, atoms in enumerate(frames))
             return
         text = _text_of(path, file)
     split, read = _RECORDS[kind]
+    atoms: Atoms | None = None
     for index, record in enumerate(split(text)):
-        with located(f"{file}, frame {index}"), _parsing() as notes:
+        if index and atoms is None and bad and kind in ("xyz", "extxyz") and not _counts(record):
+            bad[-1] = InputError(f"{bad[-1]}; no frame can be found after it")
+            return
+        atoms = None
+        with collected(bad), located(f"{file}, frame {index}"), _parsing() as notes:
             atoms = read(record)
-        yield atoms, list(notes)
+        if atoms is not None:
+            atoms.info.setdefault("name", _title(kind, record))
+            yield index, atoms, list(notes)
+
+
+def _counts(record: str) -> bool:
+    """Whether a record of an xyz file announces its number of atoms."""
+    return record.partition("\n")[0].strip().isdecimal()
+
+
+def _title(kind: str, record: str) -> str:
+    """Name of a record: first line of a molfile, free comment of an xyz frame, title of a PDB."""
+    if kind == "proteindatabank":
+        found = re.search(r"^(?:TITLE|COMPND)\s+(.*)", record, flags=re.MULTILINE)
+        return found[1] if found else ""
+    lines = record.split("\n", 2)
+    if kind in ("sdf", "mol"):
+        return lines[0]
+    return lines[1] if len(lines) > 1 and "=" not in lines[1] else ""
 
 
 def _format_of(path: Path) -> str:
@@ -189,7 +239,7 @@ def _ase_read(text: str, kind: str) -> Atoms:
 
 
 def _split_xyz(text: str) -> Iterator[str]:
-    """Records of an xyz file: each announces its number of atoms."""
+    """Records of an xyz file: each announces its number of atoms; one that does not is the last."""
     lines = text.splitlines()
     start = 0
     while start < len(lines):
@@ -197,7 +247,7 @@ def _split_xyz(text: str) -> Iterator[str]:
         if not head:
             start += 1
             continue
-        end = start + 2 + (int(head) if head.isdecimal() else 0)
+        end = start + 2 + int(head) if head.isdecimal() else len(lines)
         yield "\n".join(lines[start:end])
         start = end
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mlsemi import eigen, observables
+from mlsemi.brief import one_line
 from mlsemi.eigen import ElectronicState
 from mlsemi.model import Model, Prediction
 from mlsemi.observables import XYZ
@@ -39,6 +40,10 @@ class GroundState(NamedTuple):
     dipole: np.ndarray
     energy: float
     energy_slope: np.ndarray | None
+
+    def __repr__(self) -> str:
+        """One line."""
+        return one_line(self)
 
 
 def ground_state(model: Model, prediction: Prediction, index: int, kt: float = 0.0) -> GroundState:

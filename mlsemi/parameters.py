@@ -92,6 +92,10 @@ class Parameters:
     checksum: str
     committee: Committee | None = None
 
+    def __repr__(self) -> str:
+        """One line."""
+        return f"Parameters({self.name}, {' '.join(self.elements)}, checksum {self.checksum[:8]})"
+
     @cached_property
     def elements(self) -> tuple[str, ...]:
         """Chemical symbols the set was trained for."""

@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 from ase import Atoms
 
-from mlsemi.elements import covalent_radius, n_orbital_of, symbol, valence
+from mlsemi.elements import covalent_radius, formula, n_orbital_of, symbol, valence
 from mlsemi.errors import InputError
 from mlsemi.kernels.geometry import nearest
 from mlsemi.units import BOHR_ANGSTROM
@@ -104,6 +104,15 @@ class Structure:
         """
         ratio, partner = nearest(self.positions, covalent_radius(self.numbers))
         return read_only(ratio), read_only(partner, np.int64)
+
+    def __repr__(self) -> str:
+        """One line."""
+        return f"Structure({self.formula}, {self.n_atom} atoms, charge {self.charge})"
+
+    @property
+    def formula(self) -> str:
+        """Hill formula."""
+        return formula(self.symbols)
 
     @property
     def n_atom(self) -> int:
