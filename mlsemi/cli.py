@@ -355,6 +355,7 @@ def info(
         inventory.print_available(console)
     elif datasets:
         inventory.print_datasets(console, datasets, plot)
+        terminal.say_written(False, plot)
     else:
         inventory.print_parameters(console, names[0])
 

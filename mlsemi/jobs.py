@@ -244,6 +244,8 @@ def plot_spectrum(
 
 def explain_end(curves: Spectrum) -> None:
     """Say on standard error why the curves of a spectrum end where they do."""
+    if curves.energies_ev[-1] <= curves.complete_ev:
+        return
     if curves.has_complete_part:
         terminal.note(
             f"the curve ends at {curves.complete_ev:.2f} eV, a width below the highest energy "

@@ -32,6 +32,8 @@ CYCLE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 LEVELS_BELOW, LEVELS_ABOVE = 12, 6
 """Orbitals of a level diagram on either side of the gap."""
 LONGEST_TITLE = 60
+NOISE, NOISE_CD = 1e-6, 1e-2
+"""Largest strength or absorption, and their circular differences, that are drawn as zero."""
 STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.spines.right": False,
@@ -146,7 +148,7 @@ def spectrum_figure(
             else:
                 end = max(complete_ev, float(np.max(stick_energies_ev)) + 0.01 * end)
                 grid_ev, curve = grid_ev[:known], curve[:known]
-            beyond = to_axis([max(complete_ev, float(grid_ev[0])), end])
+            beyond = to_axis([float(grid_ev[max(0, known - 1)]), end])
             axes.axvspan(*beyond, color="0.93", lw=0, label="higher states not computed")
             axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), fontsize=7)
         axes.plot(to_axis(grid_ev[:known]), curve[:known], color=CURVE, lw=1.4, zorder=3)
@@ -318,7 +320,8 @@ def _sticks(axes: Axes, x: np.ndarray, strengths: np.ndarray, cd: bool) -> None:
     lower = -1.08 if cd else 0.0
     curves = np.concatenate([np.asarray(line.get_ydata()) for line in axes.lines])
     for one, values in ((axes, curves), (right, strengths)):
-        top = float(np.max(np.abs(np.asarray(values, dtype=np.float64)), initial=0.0)) or 1.0
+        top = float(np.max(np.abs(np.asarray(values, dtype=np.float64)), initial=0.0))
+        top = top if top > (NOISE_CD if cd else NOISE) else 1.0
         one.set_ylim(lower * top, 1.08 * top)
     if cd:
         axes.axhline(0.0, color=INK, lw=0.6)
