@@ -13,6 +13,7 @@ from math import gamma, isfinite
 
 import numpy as np
 
+from mlsemi.brief import Brief
 from mlsemi.elements import symbol, valence
 from mlsemi.errors import InputError
 from mlsemi.structure import Structure, read_only
@@ -54,8 +55,8 @@ SLATER_EXPONENT = {1: 1.24, 6: 1.72, 7: 1.95, 8: 2.25, 9: 2.55, 15: 1.90, 16: 2.
 P, S, Cl: Hehre, Ditchfield, Stewart and Pople, J. Chem. Phys. 52, 2769 (1970)."""
 
 
-@dataclass(frozen=True, eq=False)
-class Basis:
+@dataclass(frozen=True, eq=False, repr=False)
+class Basis(Brief):
     """Contracted Gaussians on the atoms of a structure: s, or s and p with shared exponents.
 
     Orbitals are ordered by atom, shell (s, then p) and m = -l..l, so p is y, z, x. With Racah's

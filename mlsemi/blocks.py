@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from mlsemi.brief import Brief
 from mlsemi.elements import n_orbital_of
 from mlsemi.kernels.blocks import add_atoms, add_atoms_adjoint, add_pairs, add_pairs_adjoint
 from mlsemi.pairs import PairList
@@ -21,8 +22,8 @@ P_LEVEL = float(1.0 / _T0[0, 0])
 """The pp0 irrep of a p shell at energy e is P_LEVEL * e."""
 
 
-@dataclass(frozen=True, eq=False)
-class BlockedOperator:
+@dataclass(frozen=True, eq=False, repr=False)
+class BlockedOperator(Brief):
     """Irreps of all blocks of H_o for every structure of a pair list.
 
     Attributes

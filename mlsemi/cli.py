@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from mlsemi import __version__, cli_export, cli_training, terminal
-from mlsemi.cli_training import DEFAULT_PARAMETERS, MOST_THREADS, Quiet
+from mlsemi.cli_training import DEFAULT_PARAMETERS, MOST_CHARGE, MOST_THREADS, Quiet
 from mlsemi.errors import InputError
 
 DEFAULT_SINGLETS = 20
@@ -48,7 +48,11 @@ Files = Annotated[
 ]
 Charge = Annotated[
     int | None,
-    typer.Option(help="Total charge. Default: what the file says (charge=N), else 0."),
+    typer.Option(
+        min=-MOST_CHARGE,
+        max=MOST_CHARGE,
+        help="Total charge. Default: what the file says (charge=N), else 0.",
+    ),
 ]
 Multiplicity = Annotated[
     int | None,
@@ -76,6 +80,13 @@ Threads = Annotated[
     int, typer.Option(min=1, max=MOST_THREADS, help="Threads; one is best for small molecules.")
 ]
 Triplets = Annotated[int, typer.Option(min=0, help="Lowest triplet excitations.")]
+SkipErrors = Annotated[
+    bool,
+    typer.Option(
+        "--skip-errors",
+        help="Leave out what cannot be computed; name it at the end, with exit status 1.",
+    ),
+]
 JsonOutput = Annotated[
     str | None,
     typer.Option("--json", metavar="PATH|-", help="JSON, one line per structure; - is stdout."),
@@ -106,7 +117,8 @@ def root(
     mlsemi info                                    installed parameter sets
 
     Tables go to standard output, warnings and progress to standard error. Exit status: 0 done,
-    1 the input or the calculation failed (one line on standard error says why), 2 wrong usage.
+    1 the input or the calculation failed (one line on standard error says why), 2 wrong usage,
+    130 interrupted (Ctrl-C), 143 ended (SIGTERM), 141 nobody reads the output any more.
     """  # noqa: D301 (click reads the backspace: do not rewrap)
 
 
@@ -135,6 +147,7 @@ def run(
     molden: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Orbitals of a single structure.")
     ] = None,
+    skip_errors: SkipErrors = False,
     quiet: Quiet = False,
 ) -> None:
     """Orbitals, gap, charges, dipole, bond orders, energy, spectra.
@@ -147,42 +160,47 @@ def run(
     mlsemi run formaldehyde.xyz --molden formaldehyde.molden
     obabel -:"c1ccccc1" --gen3d -oxyz | mlsemi run - --json -
 
-    All structures are read and checked before the first is computed. Atoms, frames and
-    orbitals are counted from 0.
+    All structures are read and checked before the first is computed; if some cannot be used,
+    all of them are named and nothing is computed, unless --skip-errors is given. Records are
+    written as they come: what a run that fails or is killed has finished stays in PATH.partial.
+    Atoms, frames and orbitals are counted from 0.
     """  # noqa: D301 (click reads the backspace: do not rewrap)
     from mlsemi import jobs
     from mlsemi.molden import write_molden
     from mlsemi.outputs import check_distinct
-    from mlsemi.report import print_result
+    from mlsemi.report import result_text
 
     if str(molden) == "-":
         raise typer.BadParameter("--molden writes a file, not standard output")
     check_distinct(files, (json_output, molden))
     method, fragments = jobs.method_from(full_tddft, select_ev), jobs.fragments_from(fragment)
-    frames = jobs.read(files, charge, parameters, multiplicity)
-    if molden is not None and len(frames) > 1:
-        raise InputError(f"--molden takes a single structure, {len(frames)} were given")
-    tables = None if quiet or json_output == "-" else terminal.console()
-    with terminal.json_sink(json_output) as emit:
+    batch = jobs.read(files, charge, parameters, multiplicity, skip_errors)
+    if molden is not None and len(batch.frames) > 1:
+        raise InputError(f"--molden takes a single structure, {len(batch.frames)} were given")
+    tables, width = not quiet and json_output != "-", terminal.width()
+    with terminal.json_sink(json_output, quiet) as emit:
         jobs.reserve(molden)
-        for frame in terminal.progress(frames, "structures", quiet):
-            result = jobs.calculate(
-                frame,
-                parameters,
-                threads,
-                singlets=singlets,
-                triplets=triplets,
-                method=method,
-                forces=forces,
-                dispersion=dispersion,
-                electronic_temperature=electronic_temperature,
-            )
-            record = jobs.record_of(frame, result, quiet, fragments)
-            emit(record)
-            if tables is not None:
-                print_result(tables, record, frame.label)
-            if molden is not None:
-                write_molden(result, molden)
+        for frame in terminal.progress(batch.frames, "structures", quiet):
+            with batch.attempt():
+                result = jobs.calculate(
+                    frame,
+                    parameters,
+                    threads,
+                    singlets=singlets,
+                    triplets=triplets,
+                    method=method,
+                    forces=forces,
+                    dispersion=dispersion,
+                    electronic_temperature=electronic_temperature,
+                )
+                record = jobs.record_of(frame, result, quiet, fragments)
+                if molden is not None:
+                    write_molden(result, molden)
+                emit(record)
+                if tables:
+                    terminal.print_tables(result_text(record, frame.label, width))
+    terminal.say_written(quiet, molden)
+    batch.finish()
 
 
 @app.command()
@@ -201,12 +219,18 @@ def spectrum(
     select_ev: SelectEv = None,
     fragment: Fragment = None,
     width_ev: Annotated[
-        float, typer.Option(min=0.001, metavar="W", help="Full width at half maximum, eV.")
+        float,
+        typer.Option(min=0.001, max=10.0, metavar="W", help="Full width at half maximum, eV."),
     ] = 0.4,
     shape: Annotated[Shape, typer.Option(help="Line shape.")] = Shape.gaussian,
     lorentz_ev: Annotated[
         float | None,
-        typer.Option(min=0.001, metavar="W", help="Lorentzian width of voigt.  [default: width/4]"),
+        typer.Option(
+            min=0.001,
+            max=10.0,
+            metavar="W",
+            help="Lorentzian width of voigt.  [default: width/4]",
+        ),
     ] = None,
     plot: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Figure: .png, .svg or .pdf.")
@@ -221,6 +245,7 @@ def spectrum(
     ] = False,
     parameters: ParameterSet = DEFAULT_PARAMETERS,
     threads: Threads = 1,
+    skip_errors: SkipErrors = False,
     quiet: Quiet = False,
 ) -> None:
     """UV/Vis (and CD) spectrum: table of states, plot, CSV.
@@ -232,17 +257,21 @@ def spectrum(
     mlsemi spectrum snapshots.xyz --plot ensemble.png
 
     Several frames (snapshots of a molecular dynamics run) give one table each and the average
-    of their spectra in the plot and the CSV file.
+    of their spectra in the plot and the CSV file. Both end a width below the highest energy to
+    which states were computed (--max-ev, or the last of --singlets): above, some are missing.
+    The table leaves out rotatory strengths that are noise; --cd shows them all.
     """  # noqa: D301 (click reads the backspace: do not rewrap)
     if singlets is not None and max_ev is not None:
         raise typer.BadParameter("give --singlets or --max-ev, not both")
     if lorentz_ev is not None and shape is not Shape.voigt:
         raise typer.BadParameter("--lorentz-ev belongs to --shape voigt")
     from mlsemi import jobs
+    from mlsemi.ensemble import average_spectrum
     from mlsemi.formats import located
     from mlsemi.outputs import check_distinct
     from mlsemi.plots import check_format
-    from mlsemi.report import print_states
+    from mlsemi.report import states_text
+    from mlsemi.spectrum import Lines
     from mlsemi.units import HARTREE_EV
 
     if plot is not None:
@@ -253,29 +282,38 @@ def spectrum(
     else:
         wanted = {"singlets": singlets or DEFAULT_SINGLETS}
     method, fragments = jobs.method_from(full_tddft, select_ev), jobs.fragments_from(fragment)
-    frames = jobs.read([file], charge, parameters, multiplicity)
-    if plot is not None or csv is not None:
-        jobs.check_same_molecule(frames)
-    tables = None if quiet or json_output == "-" else terminal.console()
-    results = []
-    with terminal.json_sink(json_output) as emit:
+    batch = jobs.read([file], charge, parameters, multiplicity, skip_errors)
+    drawn = plot is not None or csv is not None
+    if drawn:
+        jobs.check_same_molecule(batch.frames)
+    tables, width = not quiet and json_output != "-", terminal.width()
+    lines = []
+    with terminal.json_sink(json_output, quiet) as emit:
         jobs.reserve(plot, csv)
-        for frame in terminal.progress(frames, "structures", quiet):
-            result = jobs.calculate(
-                frame, parameters, threads, triplets=triplets, method=method, **wanted
-            )
-            record = jobs.record_of(frame, result, quiet, fragments)
-            emit(record)
-            if tables is not None:
-                print_states(tables, record, frame.label)
-            results.append(result)
-        if plot is not None or csv is not None:
-            with located(frames[0].file):
-                curves = jobs.spectrum_of(results, width_ev, shape.value, lorentz_ev)
+        for frame in terminal.progress(batch.frames, "structures", quiet):
+            with batch.attempt():
+                result = jobs.calculate(
+                    frame, parameters, threads, triplets=triplets, method=method, **wanted
+                )
+                record = jobs.record_of(frame, result, quiet, fragments)
+                if result.singlets is not None:
+                    lines.append(Lines.of(result.singlets))
+                emit(record)
+                if tables:
+                    terminal.print_tables(states_text(record, frame.label, width, cd))
+        if drawn:
+            place = batch.frames[0].file
+            with located(place):
+                curves = average_spectrum(lines, width_ev, shape.value, lorentz_ev, max_ev)
             if plot is not None:
-                jobs.plot_spectrum(curves, plot, axis.value, cd, title=Path(frames[0].file).stem)
+                jobs.plot_spectrum(curves, plot, axis.value, cd, title=Path(place).stem)
             if csv is not None:
                 jobs.write_csv(curves, csv, cd)
+    if drawn and not quiet:
+        jobs.explain_end(curves)
+    terminal.say_written(quiet, plot)
+    terminal.say_written(quiet, csv)
+    batch.finish()
 
 
 app.command()(cli_export.export)
@@ -325,12 +363,15 @@ def info(
         inventory.print_available(console)
     elif datasets:
         inventory.print_datasets(console, datasets, plot)
+        terminal.say_written(False, plot)
     else:
         inventory.print_parameters(console, names[0])
 
 
 def main() -> None:
     """Entry point of the ``mlsemi`` command."""
+    terminal.end_in_order()
+    terminal.write_anything()
     app()
 
 

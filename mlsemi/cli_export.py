@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mlsemi.cli_training import DEFAULT_PARAMETERS, MOST_THREADS, Quiet
+from mlsemi.cli_training import DEFAULT_PARAMETERS, MOST_CHARGE, MOST_THREADS, Quiet
 from mlsemi.errors import InputError
 
 
@@ -17,7 +17,10 @@ def export(
         list[str], typer.Argument(metavar="WHAT...", help="homo, transition:S1, ntos:S1, ...")
     ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where the files go.")
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="FOLDER", help="Where the files go; made if absent."
+        ),
     ] = Path(),
     spacing: Annotated[
         float, typer.Option(metavar="A", help="Between grid points, angstrom.")
@@ -26,9 +29,11 @@ def export(
         float, typer.Option(metavar="A", help="Around the molecule, angstrom.")
     ] = 3.5,
     full_tddft: Annotated[bool, typer.Option("--full-tddft", help="De-excitations too.")] = False,
-    charge: Annotated[int | None, typer.Option(help="Total charge.")] = None,
+    charge: Annotated[
+        int | None, typer.Option(min=-MOST_CHARGE, max=MOST_CHARGE, help="Total charge.")
+    ] = None,
     multiplicity: Annotated[
-        int | None, typer.Option(metavar="M", help="Default: what the file says, else 1.")
+        int | None, typer.Option(metavar="M", help="Default: what the file says, else the lowest.")
     ] = None,
     parameters: Annotated[
         str, typer.Option("--parameters", metavar="NAME|PATH", help="See 'mlsemi info'.")
@@ -49,31 +54,34 @@ def export(
     """  # noqa: D301 (click reads the backspace: do not rewrap)
     from mlsemi import exports, jobs, terminal
     from mlsemi.formats import located
-    from mlsemi.outputs import check_distinct
+    from mlsemi.outputs import check_distinct, folder, stem_of
     from mlsemi.units import BOHR_ANGSTROM
     from mlsemi.volumes import Grid
 
-    wanted = [exports.Quantity.named(text) for text in quantities]
-    frames = jobs.read([file], charge, parameters, multiplicity)
+    wanted = list(dict.fromkeys(exports.Quantity.named(text) for text in quantities))
+    frames = jobs.read([file], charge, parameters, multiplicity).frames
     if len(frames) > 1:
         raise InputError(f"{file}: export takes a single structure, there are {len(frames)}")
     frame = frames[0]
     grid = Grid.around(frame.structure, spacing / BOHR_ANGSTROM, margin / BOHR_ANGSTROM)
-    stem = "structure" if file == "-" else Path(file).name.split(".")[0]
+    stem = "structure" if file == "-" else stem_of(file)
     paths = [output / f"{stem}.{quantity.file_name}" for quantity in wanted]
     check_distinct([file], paths)
-    jobs.reserve(*paths)
     for quantity in wanted:
         with located(frame.label):
             quantity.check(frame.structure)
-    result = jobs.calculate(
-        frame,
-        parameters,
-        threads,
-        method=jobs.method_from(full_tddft, None),
-        **exports.needed(wanted),
-    )
-    jobs.record_of(frame, result, quiet)
-    for quantity, path in terminal.progress(list(zip(wanted, paths, strict=True)), "files", quiet):
-        with located(frame.label):
-            exports.export(result, quantity, grid, path)
+    with folder(output):
+        jobs.reserve(*paths)
+        result = jobs.calculate(
+            frame,
+            parameters,
+            threads,
+            method=jobs.method_from(full_tddft, None),
+            **exports.needed(wanted),
+        )
+        jobs.record_of(frame, result, quiet)
+        files = list(zip(wanted, paths, strict=True))
+        for quantity, path in terminal.progress(files, "files", quiet):
+            with located(frame.label):
+                exports.export(result, quantity, grid, path)
+            terminal.say_written(quiet, path)

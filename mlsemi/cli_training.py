@@ -10,6 +10,7 @@ import typer
 
 DEFAULT_PARAMETERS = "organic-1"
 MOST_THREADS = 1024
+MOST_CHARGE = 10_000
 
 
 class Split(str, Enum):
@@ -300,7 +301,7 @@ def validate(
     mlsemi validate organic-1 molecules.h5
     mlsemi validate runs/mine dataset.h5 --split all --plot parity.pdf --json errors.json
     """  # noqa: D301 (click reads the backspace: do not rewrap)
-    from mlsemi import jobs
+    from mlsemi import jobs, terminal
     from mlsemi.outputs import check_distinct
     from mlsemi.training.validate import validate as errors
 
@@ -311,6 +312,8 @@ def validate(
     check_distinct(datasets, [plot, json_output])
     jobs.reserve(plot, json_output)
     errors(parameters, datasets, split.value, plot, json_output)
+    for path in (plot, json_output):
+        terminal.say_written(False, path)
 
 
 def committee(

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mlsemi.brief import Brief
 from mlsemi.domain import standardised
 from mlsemi.layers import Weights
 from mlsemi.pairs import PairList
@@ -57,8 +58,8 @@ class Calibration(NamedTuple):
         return np.hypot(self.factor * spread, self.floor)
 
 
-@dataclass(frozen=True, eq=False)
-class Committee:
+@dataclass(frozen=True, eq=False, repr=False)
+class Committee(Brief):
     """Shifts of all members, and the calibration of their spread.
 
     Attributes

@@ -14,11 +14,12 @@ import numpy as np
 import scipy.linalg
 
 from mlsemi import occupation
+from mlsemi.brief import Brief
 from mlsemi.errors import ConvergenceError
 
 
-@dataclass(frozen=True, eq=False)
-class ElectronicState:
+@dataclass(frozen=True, eq=False, repr=False)
+class ElectronicState(Brief):
     """Closed-shell ground state of the learned Hamiltonian.
 
     Attributes

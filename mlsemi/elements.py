@@ -6,6 +6,8 @@ the code knows which elements exist.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
@@ -99,3 +101,11 @@ def covalent_radius(numbers: np.ndarray) -> np.ndarray:
 def van_der_waals_radius(numbers: np.ndarray) -> np.ndarray:
     """Van der Waals radii in bohr (Bondi, J. Phys. Chem. 68, 441 (1964), through ASE)."""
     return vdw_radii[np.asarray(numbers, dtype=int)] / BOHR_ANGSTROM
+
+
+def formula(symbols: Iterable[str]) -> str:
+    """Hill formula: C, H, then alphabetical; alphabetical throughout without carbon."""
+    count = Counter(symbols)
+    first = ["C", "H"] if "C" in count else []
+    order = [s for s in first if s in count] + sorted(set(count) - set(first))
+    return "".join(f"{s}{count[s] if count[s] > 1 else ''}" for s in order)

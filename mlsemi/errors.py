@@ -18,6 +18,10 @@ class ElementError(InputError):
     """An element that no parameter set can know; which one does know is for it to say."""
 
 
+class OutputError(InputError):
+    """A file cannot be written; nothing that is computed next could be."""
+
+
 class ParameterError(MlsemiError):
     """A parameter set or dataset is missing, corrupted or does not cover what was asked."""
 

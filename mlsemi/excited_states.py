@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from mlsemi.brief import Brief
 from mlsemi.eigen import ElectronicState
 
 Multiplicity = Literal["singlet", "triplet"]
@@ -29,8 +30,8 @@ class SolventTerms(NamedTuple):
     emission: np.ndarray
 
 
-@dataclass(frozen=True, eq=False)
-class ExcitedStates:
+@dataclass(frozen=True, eq=False, repr=False)
+class ExcitedStates(Brief):
     """Excited states of one multiplicity, lowest first.
 
     Attributes

@@ -8,6 +8,7 @@ line between xyz frames, and takes the first record of an SDF. Frames and atoms 
 from __future__ import annotations
 
 import os
+import re
 import sys
 import warnings as python_warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -44,12 +45,15 @@ class Frame:
         Number of the frame in the file, from 0.
     warnings : tuple of str
         What was ignored or looks odd; none of it stops a calculation.
+    name : str
+        Title of the record; empty without one.
     """
 
     structure: Structure
     file: str
     index: int
     warnings: tuple[str, ...] = ()
+    name: str = ""
 
     @property
     def label(self) -> str:
@@ -95,8 +99,23 @@ def structure_of(
     return structure, [*notes, *([PERIODIC] if atoms.pbc.any() else [])]
 
 
+@contextmanager
+def collected(bad: list[MlsemiError] | None) -> Iterator[None]:
+    """Append an InputError of the block to ``bad``; without a list it goes its way."""
+    try:
+        yield
+    except InputError as error:
+        if bad is None:
+            raise
+        bad.append(error)
+
+
 def iter_frames(
-    path: str | os.PathLike[str], charge: int | None = None, multiplicity: int | None = None
+    path: str | os.PathLike[str],
+    charge: int | None = None,
+    multiplicity: int | None = None,
+    *,
+    bad: list[MlsemiError] | None = None,
 ) -> Iterator[Frame]:
     """Iterate over the checked frames of a file.
 
@@ -108,6 +127,8 @@ def iter_frames(
         Of every frame. Without them they come from the file (comment line of an xyz frame, formal
         charges of a molfile or PDB file, charge line of a Gaussian input, ...: see
         :mod:`mlsemi.electrons`) and are 0 and 1 otherwise.
+    bad : list of MlsemiError, optional
+        Takes the errors of single frames, which are then left out; by default the first is raised.
 
     Raises
     ------
@@ -115,33 +136,60 @@ def iter_frames(
         In one line, with file, frame and atom wherever they are known.
     """
     file = STDIN if str(path) == "-" else str(path)
-    index = -1
-    for index, (atoms, said, notes) in enumerate(_iter_atoms(path, file)):
-        with located(f"{file}, frame {index}"):
+    index, n_bad = -1, len(bad or ())
+    for index, atoms, said, notes in _iter_atoms(path, file, bad):
+        structure = None
+        with collected(bad), located(f"{file}, frame {index}"):
             structure, more = structure_of(atoms, charge, multiplicity, said)
-        yield Frame(structure, file, index, (*notes, *more))
-    if index < 0:
+        if structure is None:
+            continue
+        name = " ".join(str(atoms.info.get("name", "")).split())
+        yield Frame(structure, file, index, (*notes, *more), name)
+    if index < 0 and n_bad == len(bad or ()):
         raise InputError(f"{file}: holds no structure")
 
 
 def _iter_atoms(
-    path: str | os.PathLike[str], file: str
-) -> Iterator[tuple[Atoms, list[Statement], list[str]]]:
-    """Atoms of every frame, what is said beside them, and the warnings of the parser."""
+    path: str | os.PathLike[str], file: str, bad: list[MlsemiError] | None
+) -> Iterator[tuple[int, Atoms, list[Statement], list[str]]]:
+    """Number and atoms of every frame, what is said beside them, the warnings of the parser."""
     with located(file):
         kind = "extxyz" if file == STDIN else _format_of(Path(path))
         if kind not in _RECORDS:
             with _parsing() as notes:
                 text = None if kind in BINARY else _text_of(path, file, strict=False)
                 frames = list(read_program(path, kind, text))
-            yield from ((atoms, said, list(notes)) for atoms, said in frames)
+            yield from ((k, atoms, said, list(notes)) for k, (atoms, said) in enumerate(frames))
             return
         text = _text_of(path, file)
     split, read = _RECORDS[kind]
+    atoms: Atoms | None = None
     for index, record in enumerate(split(text)):
-        with located(f"{file}, frame {index}"), _parsing() as notes:
+        if index and atoms is None and bad and kind in ("xyz", "extxyz") and not _counts(record):
+            bad[-1] = InputError(f"{bad[-1]}; no frame can be found after it")
+            return
+        atoms = None
+        with collected(bad), located(f"{file}, frame {index}"), _parsing() as notes:
             atoms, said = read(record)
-        yield atoms, said, list(notes)
+        if atoms is not None:
+            atoms.info.setdefault("name", _title(kind, record))
+            yield index, atoms, said, list(notes)
+
+
+def _counts(record: str) -> bool:
+    """Whether a record of an xyz file announces its number of atoms."""
+    return record.partition("\n")[0].strip().isdecimal()
+
+
+def _title(kind: str, record: str) -> str:
+    """Name of a record: first line of a molfile, free comment of an xyz frame, title of a PDB."""
+    if kind == "proteindatabank":
+        found = re.search(r"^(?:TITLE|COMPND)\s+(.*)", record, flags=re.MULTILINE)
+        return found[1] if found else ""
+    lines = record.split("\n", 2)
+    if kind in ("sdf", "mol"):
+        return lines[0]
+    return lines[1] if len(lines) > 1 and "=" not in lines[1] else ""
 
 
 def _format_of(path: Path) -> str:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mlsemi import eigen, observables
+from mlsemi.brief import one_line
 from mlsemi.eigen import ElectronicState
 from mlsemi.model import Model, Prediction
 from mlsemi.observables import XYZ
@@ -64,6 +65,10 @@ class GroundState(NamedTuple):
         if self.response is None or self.response.states[1] is self.state:
             return None
         return self.response.states[1]
+
+    def __repr__(self) -> str:
+        """One line."""
+        return one_line(self)
 
 
 def ground_state(

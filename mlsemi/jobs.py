@@ -3,28 +3,90 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from mlsemi import terminal
-from mlsemi.ensemble import average_spectrum
-from mlsemi.errors import InputError
-from mlsemi.formats import Frame, iter_frames, located
+from mlsemi.errors import InputError, MlsemiError, OutputError
+from mlsemi.formats import Frame, collected, iter_frames, located
 from mlsemi.outputs import check_writable, complete_or_absent
 from mlsemi.parameters import Parameters
 from mlsemi.response_method import Method
 from mlsemi.result import Result
 from mlsemi.singlepoint import singlepoint
-from mlsemi.spectrum import Shape, Spectrum
+from mlsemi.spectrum import Spectrum
 from mlsemi.units import HARTREE_EV
 
 
+@dataclass
+class Batch:
+    """Frames to compute, and the errors of those that cannot be.
+
+    Attributes
+    ----------
+    frames : list of Frame
+    errors : list of MlsemiError
+        Of frames that were left out, in the order they were found.
+    skip : bool
+        Leave out what cannot be computed instead of stopping.
+    """
+
+    frames: list[Frame]
+    errors: list[MlsemiError]
+    skip: bool
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """The work on one frame; its failure ends the batch or, with ``skip``, only the block."""
+        try:
+            yield
+        except OutputError:
+            raise
+        except MlsemiError as error:
+            if not self.skip:
+                raise
+            self.errors.append(error)
+            if len(self.errors) == self.n_frame:
+                self.finish()
+
+    def __post_init__(self) -> None:
+        self.n_frame = len(self.frames) + len(self.errors)
+
+    def finish(self) -> None:
+        """Name every frame that was left out.
+
+        Raises
+        ------
+        InputError
+            Saying how many, if there are any.
+        """
+        if not self.errors:
+            return
+        number = len(self.errors)
+        if number == self.n_frame:
+            end = "nothing is left to compute"
+        elif self.skip:
+            end = "left out, all others computed"
+        else:
+            end = "--skip-errors computes the others"
+        if number == 1:
+            only = self.errors[0]
+            raise only if self.n_frame == 1 else type(only)(f"{only} ({end})")
+        for error in self.errors:
+            terminal.complain(str(error))
+        raise InputError(f"{number} of {self.n_frame} structures cannot be used: {end}")
+
+
 def read(
-    files: Sequence[str], charge: int | None, parameters: str, multiplicity: int | None = None
-) -> list[Frame]:
+    files: Sequence[str],
+    charge: int | None,
+    parameters: str,
+    multiplicity: int | None = None,
+    skip_errors: bool = False,
+) -> Batch:
     """Every frame of every file, checked against the parameter set before any work begins.
 
     Parameters
@@ -37,21 +99,31 @@ def read(
         Name or path of the parameter set.
     multiplicity : int or None
         None takes it from the file.
+    skip_errors : bool
+        Leave out what cannot be used, as long as something can.
 
     Raises
     ------
     InputError, ParameterError
-        Naming file, frame and atom.
+        Naming file, frame and atom; all other frames that cannot be used have been named before.
     """
     if list(files).count("-") > 1:
         raise InputError("standard input (-) can be read only once")
     loaded = Parameters.load(parameters)
-    with loaded.naming_elements():
-        frames = [frame for file in files for frame in iter_frames(file, charge, multiplicity)]
-    for frame in frames:
-        with located(frame.label):
-            loaded.check(frame.structure)
-    return frames
+    frames: list[Frame] = []
+    errors: list[MlsemiError] = []
+    for file in files:
+        try:
+            for frame in iter_frames(file, charge, multiplicity, bad=errors):
+                with collected(errors), located(frame.label):
+                    loaded.check(frame.structure)
+                    frames.append(frame)
+        except InputError as error:
+            errors.append(error)
+    batch = Batch(frames, [loaded.explained(error) for error in errors], skip_errors)
+    if errors and not (skip_errors and frames):
+        batch.finish()
+    return batch
 
 
 def calculate(frame: Frame, parameters: str, threads: int, **requests: Any) -> Result:
@@ -81,6 +153,8 @@ def record_of(
     with located(frame.label):
         record = result.to_dict(fragments=fragments)
     record["source"] = {"file": frame.file, "frame": frame.index}
+    if frame.name:
+        record["name"] = frame.name
     record["warnings"] = [*frame.warnings, *record.get("warnings", [])]
     if not quiet:
         for text in record["warnings"]:
@@ -129,33 +203,25 @@ def reserve(*paths: Path | None) -> None:
             check_writable(path)
 
 
-def spectrum_of(
-    results: Sequence[Result], width_ev: float, shape: Shape, lorentz_ev: float | None = None
-) -> Spectrum:
-    """Spectrum of one result, or the average over several frames of one molecule.
-
-    Raises
-    ------
-    InputError
-        If there is no state to draw.
-    """
-    states = [result.singlets for result in results if result.singlets is not None]
-    return average_spectrum(states, width_ev, shape, lorentz_ev)
-
-
 def check_same_molecule(frames: Sequence[Frame]) -> None:
-    """Refuse to average over different molecules.
+    """Refuse to average over different molecules, or charges of one.
 
     Raises
     ------
     InputError
         If the frames hold some.
     """
-    symbols = [frame.structure.symbols for frame in frames]
-    other = next((k for k, found in enumerate(symbols) if found != symbols[0]), None)
-    if other is not None:
+    first = frames[0].structure
+    for frame in frames:
+        found = frame.structure
+        if found.symbols != first.symbols:
+            what = "are different molecules"
+        elif found.charge != first.charge:
+            what = f"have charges {first.charge} and {found.charge}"
+        else:
+            continue
         raise InputError(
-            f"{frames[0].file}: frames 0 and {other} are different molecules: a spectrum is the "
+            f"{frame.file}: frames {frames[0].index} and {frame.index} {what}: a spectrum is the "
             "average over frames of one; give the others files of their own, or neither --plot "
             "nor --csv"
         )
@@ -176,29 +242,31 @@ def plot_spectrum(
         Circular dichroism instead of absorption.
     title : str
     """
-    from mlsemi.plots import save, spectrum_figure
+    from mlsemi.pictures import spectrum_picture
+    from mlsemi.plots import save
 
-    values = curves.delta_extinction if cd else curves.extinction
-    # far tails would fill a wavelength axis with nothing
-    large = np.abs(values) > 2e-3 * np.abs(values).max()
-    near = np.searchsorted(curves.energies_ev, curves.stick_energies_ev.min())
-    first = min(int(large.argmax()), int(near)) if large.any() else 0
-    shown = slice(first, None)
-    figure = spectrum_figure(
-        curves.energies_ev[shown],
-        values[shown],
-        curves.stick_energies_ev,
-        curves.rotatory_strengths_1e40_cgs if cd else curves.oscillator_strengths,
-        axis=axis,
-        cd=cd,
-        title=title,
-    )
-    save(figure, path)
+    save(spectrum_picture(curves, axis, cd, title), path)
+
+
+def explain_end(curves: Spectrum) -> None:
+    """Say on standard error why the curves of a spectrum end where they do."""
+    if curves.energies_ev[-1] <= curves.complete_ev:
+        return
+    if curves.has_complete_part:
+        terminal.note(
+            f"the curve ends at {curves.complete_ev:.2f} eV, a width below the highest energy "
+            "asked for: states above were not computed"
+        )
+    else:
+        terminal.note(
+            "the curve is that of the computed states alone: others, which were not computed, "
+            "overlap with them"
+        )
 
 
 def write_csv(curves: Spectrum, path: Path, cd: bool) -> None:
-    """Write the curves of a spectrum, one row per energy."""
-    header, rows = curves.table(cd)
+    """Write the curves of a spectrum, one row per energy, as far as they are complete."""
+    header, rows = curves.complete_part().table(cd)
     with complete_or_absent(path) as temporary, open(temporary, "w", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(header)

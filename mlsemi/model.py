@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mlsemi.blocks import BlockedOperator
+from mlsemi.brief import Brief
 from mlsemi.energy import atom_energies, atom_energies_adjoint
 from mlsemi.forms import ModelForm
 from mlsemi.heads import (
@@ -97,8 +98,8 @@ class Prediction(NamedTuple):
     atom_dipoles: np.ndarray
 
 
-@dataclass(frozen=True, eq=False)
-class Model:
+@dataclass(frozen=True, eq=False, repr=False)
+class Model(Brief):
     """Learned Hamiltonian: a form and its weights.
 
     Attributes

@@ -19,7 +19,8 @@ def write_molden(result: Result, path: str | os.PathLike[str]) -> None:
     """Write the orbitals to a Molden file.
 
     Coefficients of the contraction refer to normalised primitives, p orbitals are ordered x, y,
-    z; atomic units. Core electrons, which the valence basis leaves out, stand in ``[Core]``.
+    z; atomic units. The valence basis leaves core electrons out: ``[Core]`` holds their number
+    (Molden, PySCF), ``[Pseudo]`` the charge of the nucleus that is left (Multiwfn, Molden2AIM).
 
     Parameters
     ----------
@@ -31,8 +32,7 @@ def write_molden(result: Result, path: str | os.PathLike[str]) -> None:
     InputError
         If the file cannot be written.
     """
-    with complete_or_absent(path) as temporary:
-        temporary.write_text(molden(result), encoding="ascii")
+    _write(path, molden(result))
 
 
 def molden(result: Result) -> str:
@@ -67,9 +67,12 @@ def write_orbitals(
     InputError
         If the file cannot be written.
     """
+    _write(path, _molden(result, orbitals, energies, occupations, labels))
+
+
+def _write(path: str | os.PathLike[str], text: str) -> None:
     with complete_or_absent(path) as temporary:
-        text = _molden(result, orbitals, energies, occupations, labels)
-        temporary.write_text(text, encoding="ascii")
+        temporary.write_bytes(text.encode("ascii", "backslashreplace"))
 
 
 def _molden(
@@ -91,6 +94,12 @@ def _molden(
         for i, z in enumerate(structure.numbers.tolist(), start=1)
         if valence(z).core_orbitals
     ]
+    pseudo = [
+        f"{symbol} {i} {charge}"
+        for i, (symbol, charge) in enumerate(
+            zip(structure.symbols, structure.core_charges.astype(int).tolist(), strict=True), 1
+        )
+    ]
     columns = orbitals[_molden_order(result.basis)].T
     blocks = []
     for label, energy, occupation, column in zip(
@@ -98,9 +107,10 @@ def _molden(
     ):
         blocks += [f"Sym= {label}", f"Ene= {energy:.10f}", "Spin= Alpha", f"Occup= {occupation:g}"]
         blocks += [f"{mu} {value:.10f}" for mu, value in enumerate(column, start=1)]
-    title = f"mlsemi, parameters {result.parameters.name}"
-    lines = ["[Molden Format]", "[Title]", title, "[Atoms] AU", *atoms, "[GTO]"]
-    lines += [*_molden_basis(result.basis, structure.n_atom), "[5D]", "[Core]", *core]
+    title = " ".join(f"mlsemi, parameters {result.parameters.name}".split())
+    lines = ["[Molden Format]", "[Title]", title, "[Atoms] AU", *atoms]
+    lines += ["[Core]", *core, "[Pseudo]", *pseudo, "[GTO]"]
+    lines += [*_molden_basis(result.basis, structure.n_atom), "[5D]"]
     return "\n".join([*lines, "[MO]", *blocks, ""])
 
 

@@ -1,13 +1,20 @@
-"""Output files that appear complete or not at all."""
+"""Output files that appear complete or not at all; streams of which finished lines survive."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 
-from mlsemi.errors import InputError
+from mlsemi.errors import InputError, OutputError
+
+LONGEST_NAME = 255
+"""Bytes that file systems allow for the name of a file."""
+
+COMPRESSED = (".gz", ".bz2", ".xz")
 
 
 @contextmanager
@@ -15,32 +22,184 @@ def complete_or_absent(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Temporary path to write; it takes the name ``path`` only when the block succeeds.
 
     The temporary file is created on entry, so that an output that cannot be written is found
-    before the work is done. Devices and pipes are written directly, symbolic links followed.
+    before the work is done; what killed processes have left of the same output is removed.
+    Devices and pipes are written directly, symbolic links followed.
 
     Raises
     ------
-    InputError
+    OutputError
         If the file cannot be written.
     """
     target = Path(os.path.realpath(path))
-    direct = target.exists() and not target.is_file()
-    temporary = target if direct else target.with_name(f".{target.name}.{os.getpid()}.writing")
+    direct = is_direct(target)
+    temporary = target if direct else _beside(target, f".{os.getpid()}.writing", hidden=True)
+    with _said_of(path):
+        try:
+            _check_access(target)
+            with open(temporary, "ab"):
+                pass
+            if not direct:
+                _remove_leftovers(target)
+            yield temporary
+            if not direct:
+                os.replace(temporary, target)
+        finally:
+            if not direct:
+                with suppress(OSError):
+                    temporary.unlink()
+
+
+@contextmanager
+def lines_that_survive(
+    path: str | os.PathLike[str], tell: Callable[[str], None]
+) -> Iterator[Callable[[str], None]]:
+    """Function that writes one line of a file, which gets its name when the block succeeds.
+
+    Until then the lines stand in ``PATH.partial``, each complete as soon as it is written. If the
+    block fails, or the process is killed, they stay there. Devices are written directly.
+
+    Parameters
+    ----------
+    path : path
+    tell : function of a text
+        Called with what is left of a block that fails.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    target = Path(os.path.realpath(path))
+    direct = is_direct(target)
+    partial = target if direct else _beside(target, ".partial", hidden=False)
+    count = size = 0
+
+    def write(line: str) -> None:
+        nonlocal count, size
+        data = line.encode() + b"\n"
+        with _said_of(path):
+            written = 0
+            while written < len(data):
+                written += stream.write(data[written:])
+        count, size = count + 1, size + len(data)
+
+    with _said_of(path):
+        _check_access(target)
+        stream = open(partial, "wb", buffering=0)  # noqa: SIM115 (closed below, on either way)
+    if not direct:
+        _remove_leftovers(target)
     try:
-        if target.exists() and not os.access(target, os.W_OK):
-            raise PermissionError(None, "it is read-only")
-        with open(temporary, "ab"):
-            pass
-        yield temporary
+        with stream:
+            yield write
         if not direct:
-            os.replace(temporary, target)
+            with _said_of(path):
+                os.replace(partial, target)
+    except BaseException:
+        if not direct:
+            if count:
+                os.truncate(partial, size)  # a line may have been cut
+                beside = Path(path).with_name(partial.name)
+                tell(f"{beside} holds the {counted(count, 'record')} finished before")
+            else:
+                with suppress(OSError):
+                    partial.unlink()
+        raise
+
+
+@contextmanager
+def folder(path: Path) -> Iterator[None]:
+    """A folder for outputs: made if there is none, gone again if the block fails without any.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be made.
+    """
+    made = [part for part in (path, *path.parents) if not part.exists()]
+    with _said_of(path):
+        path.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            for part in made:
+                part.rmdir()
+        raise
+
+
+def stem_of(file: str | os.PathLike[str]) -> str:
+    """Name of a file less its compression and its last extension: of ``a.1.xyz.gz``, ``a.1``.
+
+    It leaves room for an ending.
+    """
+    path = Path(file)
+    stem = Path(path.stem if path.suffix in COMPRESSED else path.name).stem
+    return os.fsdecode(os.fsencode(stem)[: LONGEST_NAME - 40])
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 record``, ``2 records``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def is_direct(path: Path) -> bool:
+    """Whether a path is a device or a pipe, which can only be written to as it stands."""
+    return path.exists() and not path.is_file()
+
+
+@contextmanager
+def _said_of(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn what the system says of an output into one line."""
+    try:
+        yield
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
-    finally:
-        if not direct:
+        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from None
+
+
+def _check_access(target: Path) -> None:
+    if len(os.fsencode(target.name)) > LONGEST_NAME:
+        raise OSError(None, "its name is too long")
+    if target.exists() and not os.access(target, os.W_OK):
+        raise PermissionError(None, "it is read-only")
+    if target.is_dir():
+        raise IsADirectoryError(None, "it is a folder")
+
+
+def _beside(target: Path, ending: str, hidden: bool) -> Path:
+    """Neighbour of a file; a name that would become too long is cut and told apart by its hash."""
+    name = ("." if hidden else "") + target.name
+    room = LONGEST_NAME - len(ending) - 16  # a process number has at most 7 digits more
+    if len(os.fsencode(name)) > room:
+        digest = sha256(os.fsencode(name)).hexdigest()[:8]
+        name = os.fsencode(name)[: room - 9].decode(errors="ignore") + "-" + digest
+    return target.with_name(name + ending)
+
+
+def _remove_leftovers(target: Path) -> None:
+    """Remove temporary files of one output whose processes are dead."""
+    mine = _beside(target, f".{os.getpid()}.writing", hidden=True)
+    stem = mine.name.removesuffix(f".{os.getpid()}.writing")
+    pattern = re.compile(re.escape(stem) + r"\.(\d+)\.writing")
+    for name in os.listdir(target.parent):
+        match = pattern.fullmatch(name)
+        if match and not _alive(int(match[1])):
             with suppress(OSError):
-                temporary.unlink()
+                target.with_name(name).unlink()
+
+
+def _alive(process: int) -> bool:
+    """Whether a process of this machine is running; where that cannot be known, it is."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def check_distinct(
@@ -66,7 +225,7 @@ def check_distinct(
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
-    """Raise the InputError of :func:`complete_or_absent` now; leaves nothing behind."""
+    """Raise the OutputError of :func:`complete_or_absent` now; leaves nothing behind."""
     with suppress(_Untouched), complete_or_absent(path):
         raise _Untouched
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from mlsemi.brief import Brief
 from mlsemi.elements import n_orbital_of
 from mlsemi.kernels.geometry import (
     count_pairs,
@@ -20,8 +21,8 @@ from mlsemi.kernels.geometry import (
 from mlsemi.structure import Structure
 
 
-@dataclass(frozen=True, eq=False)
-class PairList:
+@dataclass(frozen=True, eq=False, repr=False)
+class PairList(Brief):
     """Directed pairs (i, j) of atoms closer than a cutoff, i and j of the same structure.
 
     Several structures form one list, so that a training batch costs one pass. Atoms are sorted

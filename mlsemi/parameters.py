@@ -99,6 +99,10 @@ class Parameters:
     checksum: str
     committee: Committee | None = None
 
+    def __repr__(self) -> str:
+        """One line."""
+        return f"Parameters({self.name}, {' '.join(self.elements)}, checksum {self.checksum[:8]})"
+
     @cached_property
     def elements(self) -> tuple[str, ...]:
         """Chemical symbols the set was trained for."""
@@ -130,9 +134,14 @@ class Parameters:
         try:
             yield
         except ElementError as error:
-            raise InputError(
-                f"{error}; parameter set {self.name} is trained for {' '.join(self.elements)}"
-            ) from None
+            raise self.explained(error) from None
+
+    def explained(self, error: MlsemiError) -> MlsemiError:
+        """An error, with the elements of this set where it is about one without a valence basis."""
+        if not isinstance(error, ElementError):
+            return error
+        known = " ".join(self.elements)
+        return InputError(f"{error}; parameter set {self.name} is trained for {known}")
 
     @property
     def functional(self) -> str | None:

@@ -7,7 +7,10 @@ display is needed and no global state is touched. Data enters in the units on th
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from io import StringIO
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,6 +29,11 @@ FORMATS = ("png", "svg", "pdf")
 INK, CURVE, STICKS = "#222222", "#0072B2", "#D55E00"
 CYCLE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Colours of Okabe and Ito, told apart by colour-blind readers and in grey."""
+LEVELS_BELOW, LEVELS_ABOVE = 12, 6
+"""Orbitals of a level diagram on either side of the gap."""
+LONGEST_TITLE = 60
+NOISE, NOISE_CD = 1e-6, 1e-2
+"""Largest strength or absorption, and their circular differences, that are drawn as zero."""
 STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.spines.right": False,
@@ -74,8 +82,24 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
     check_format(path)
     kind = Path(path).suffix.lower().lstrip(".")
     undated = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}[kind]
-    with complete_or_absent(path) as temporary, mpl.rc_context(STYLE):
+    with complete_or_absent(path) as temporary, _drawing():
         figure.savefig(temporary, format=kind, dpi=300, metadata=undated)
+
+
+@contextmanager
+def _drawing() -> Iterator[None]:
+    """The style; characters of a title that the font lacks become boxes, without a word."""
+    with mpl.rc_context(STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
+        yield
+
+
+def svg(figure: Figure) -> str:
+    """A figure as the text of an ``<svg>`` element, for a page."""
+    with StringIO() as stream, _drawing():
+        figure.savefig(stream, format="svg", metadata={"Date": None})
+        text = stream.getvalue()
+    return text[text.index("<svg") :]
 
 
 def spectrum_figure(
@@ -87,6 +111,7 @@ def spectrum_figure(
     axis: Literal["ev", "nm"] = "nm",
     cd: bool = False,
     title: str = "",
+    complete_ev: float | None = None,
 ) -> Figure:
     """Broadened spectrum over its sticks.
 
@@ -106,14 +131,29 @@ def spectrum_figure(
         Circular dichroism instead of absorption.
     title : str
         Text above the figure.
+    complete_ev : float, optional
+        Above, the curve lacks states that were not computed: the figure says so, and the curve
+        ends there, or is dashed if no state lies below.
     """
     to_axis = np.array if axis == "ev" else _reciprocal
     unit, other = ("eV", "nm") if axis == "ev" else ("nm", "eV")
     with mpl.rc_context(STYLE):
         figure, axes = _figure(5.0, 3.2)
-        x = to_axis(grid_ev)
-        axes.plot(x, curve, color=CURVE, lw=1.4, zorder=3)
-        axes.fill_between(x, 0.0, curve, color=CURVE, alpha=0.12, lw=0)
+        known = grid_ev.size
+        end = float(grid_ev[-1])
+        if complete_ev is not None and complete_ev < end:
+            known = int(np.searchsorted(grid_ev, complete_ev, side="right"))
+            if (stick_energies_ev > complete_ev).all():
+                axes.plot(to_axis(grid_ev), curve, color=CURVE, lw=1.4, ls="--", zorder=3)
+            else:
+                end = max(complete_ev, float(np.max(stick_energies_ev)) + 0.01 * end)
+                grid_ev, curve = grid_ev[:known], curve[:known]
+            beyond = to_axis([float(grid_ev[max(0, known - 1)]), end])
+            axes.axvspan(*beyond, color="0.93", lw=0, label="higher states not computed")
+            axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), fontsize=7)
+        axes.plot(to_axis(grid_ev[:known]), curve[:known], color=CURVE, lw=1.4, zorder=3)
+        axes.fill_between(to_axis(grid_ev), 0.0, curve, color=CURVE, alpha=0.12, lw=0)
+        x = to_axis([float(grid_ev[0]), end])
         axes.set_xlim(float(x.min()), float(x.max()))
         axes.set_xlabel(f"{_quantity(unit)} / {unit}")
         delta = r"\Delta" if cd else ""
@@ -123,7 +163,39 @@ def spectrum_figure(
         ticks = _round_ticks(x)
         upper.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         _sticks(axes, to_axis(stick_energies_ev), stick_strengths, cd)
-        figure.suptitle(title, fontsize=9)
+        figure.suptitle(_title(title), fontsize=9, parse_math=False)
+    return figure
+
+
+def levels_figure(energies_ev: np.ndarray, n_occupied: int, title: str = "") -> Figure:
+    """Orbital energies as lines, occupied and empty, around the gap.
+
+    Parameters
+    ----------
+    energies_ev : (n_orbital,) array
+        Ascending, eV.
+    n_occupied : int
+        Doubly occupied orbitals.
+    title : str
+        Text above the figure.
+    """
+    with mpl.rc_context(STYLE):
+        figure, axes = _figure(2.4, 3.2)
+        for levels, color, label in (
+            (energies_ev[n_occupied:], STICKS, "empty"),
+            (energies_ev[:n_occupied], CURVE, "occupied"),
+        ):
+            axes.hlines(levels, 0.0, 1.0, color=color, lw=1.0, label=label)
+        gap = energies_ev[max(0, n_occupied - LEVELS_BELOW) : n_occupied + LEVELS_ABOVE]
+        margin = 0.05 * float(np.ptp(gap)) or 1.0
+        axes.set_ylim(float(gap[0]) - margin, float(gap[-1]) + margin)
+        axes.set_xlim(-0.2, 1.2)
+        axes.set_xticks([])
+        axes.set_ylabel("orbital energy / eV")
+        for side in ("top", "bottom"):
+            axes.spines[side].set_visible(False)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=2, fontsize=7)
+        figure.suptitle(_title(title), fontsize=9, parse_math=False)
     return figure
 
 
@@ -189,6 +261,12 @@ def parity_figure(panels: Mapping[str, tuple[np.ndarray, np.ndarray]], unit: str
     return figure
 
 
+def _title(text: str) -> str:
+    """One line that fits and can be drawn, of any text, the names of files included."""
+    line = " ".join(text.encode(errors="replace").decode().split())
+    return line if len(line) <= LONGEST_TITLE else line[: LONGEST_TITLE - 1] + "…"
+
+
 def _figure(width: float, height: float, n_column: int = 1) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots(1, n_column, squeeze=False)
@@ -240,8 +318,10 @@ def _sticks(axes: Axes, x: np.ndarray, strengths: np.ndarray, cd: bool) -> None:
     label = r"rotatory strength / 10$^{-40}$ cgs" if cd else "oscillator strength"
     right.set_ylabel(label, color=STICKS)
     lower = -1.08 if cd else 0.0
-    for one, values in ((axes, axes.lines[0].get_ydata()), (right, strengths)):
-        top = float(np.max(np.abs(np.asarray(values, dtype=np.float64)), initial=0.0)) or 1.0
+    curves = np.concatenate([np.asarray(line.get_ydata()) for line in axes.lines])
+    for one, values in ((axes, curves), (right, strengths)):
+        top = float(np.max(np.abs(np.asarray(values, dtype=np.float64)), initial=0.0))
+        top = top if top > (NOISE_CD if cd else NOISE) else 1.0
         one.set_ylim(lower * top, 1.08 * top)
     if cd:
         axes.axhline(0.0, color=INK, lw=0.6)

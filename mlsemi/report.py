@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
-from rich.columns import Columns
-from rich.console import Console
-from rich.table import Table
+import typer
 
+from mlsemi.elements import formula
 from mlsemi.units import AU_DEBYE, BOHR_ANGSTROM
 
 Record = Mapping[str, Any]
@@ -26,6 +25,9 @@ BOND_SHOWN = 0.3
 """Smallest bond order shown."""
 CONTRIBUTION_SHOWN = 0.1
 """Smallest weight of an orbital pair shown for an excitation."""
+ROTATORY_NOISE = 0.3
+"""Rotatory strengths of a molecule are not shown if all are smaller (1e-40 cgs): achiral molecules
+whose coordinates are rounded have up to 0.1, chiral ones 10 and more."""
 
 
 def json_line(record: Record) -> str:
@@ -47,86 +49,88 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def print_result(console: Console, record: Record, title: str) -> None:
-    """Print everything a record holds.
+def result_text(record: Record, title: str, width: int | None = None) -> str:
+    """Everything a record holds, as tables.
 
     Parameters
     ----------
-    console : rich.console.Console
     record : mapping
         ``Result.to_dict()``.
     title : str
         Where the structure came from.
+    width : int, optional
+        Columns of the screen; without one nothing is cut.
     """
-    _heading(console, record, title)
-    console.print(_levels(record))
-    console.print(_summary(record), highlight=False)
+    lines = [*_heading(record, title), "", *_levels(record), "", _summary(record), ""]
     if "charges_e" in record:
-        console.print(_atoms(record))
+        lines += _atoms(record)
     if record.get("bond_orders"):
-        console.print("\nBond orders", style="bold")
-        console.print(_bonds(record))
+        lines += ["", _bold("Bond orders"), *_bonds(record)]
     if "forces_ev_per_angstrom" in record:
-        console.print(_forces(record))
-    print_excitations(console, record)
+        lines += _forces(record)
+    return "\n".join([*lines, *_excitations(record, width)])
 
 
-def print_states(console: Console, record: Record, title: str) -> None:
-    """Print the heading and the excited states of a record.
+def states_text(
+    record: Record, title: str, width: int | None = None, rotatory: bool = False
+) -> str:
+    """The heading and the excited states of a record, as tables.
 
     Parameters
     ----------
-    console : rich.console.Console
     record : mapping
         ``Result.to_dict()``.
     title : str
         Where the structure came from.
+    width : int, optional
+        Columns of the screen; without one nothing is cut.
+    rotatory : bool
+        Rotatory strengths even if all are noise.
     """
-    _heading(console, record, title)
-    print_excitations(console, record)
+    return "\n".join([*_heading(record, title), *_excitations(record, width, rotatory)])
 
 
-def print_excitations(console: Console, record: Record) -> None:
-    """Print one table per multiplicity.
-
-    Parameters
-    ----------
-    console : rich.console.Console
-    record : mapping
-        ``Result.to_dict()``.
-    """
+def _excitations(record: Record, width: int | None, rotatory: bool = False) -> list[str]:
+    """One table per multiplicity."""
+    lines = []
     for name, states in record.get("excitations", {}).items():
         if states:
-            console.print(_states(name, states, int(record["n_occupied"])))
+            lines += _states(name, states, record, width, rotatory)
         else:
-            console.print(f"No {name} in the range asked for", style="yellow")
+            lines.append(f"No {name} in the range asked for")
+    return lines
 
 
-def formula(symbols: Iterable[str]) -> str:
-    """Hill formula: C, H, then alphabetical; alphabetical throughout without carbon."""
-    count = Counter(symbols)
-    first = ["C", "H"] if "C" in count else []
-    order = [s for s in first if s in count] + sorted(set(count) - set(first))
-    return "".join(f"{s}{count[s] if count[s] > 1 else ''}" for s in order)
+def _bold(text: str) -> str:
+    """Text that stands out on a screen; the marks are dropped where there is none."""
+    return typer.style(text, bold=True)
 
 
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, box=None, title_justify="left", title_style="bold", pad_edge=False)
-    for index, name in enumerate(columns):
-        table.add_column(name, justify="left" if index == 0 else "right", no_wrap=True)
-    return table
+def _table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], left: str
+) -> list[str]:
+    """Lines of a table whose columns named in ``left`` start, and all others end, in line."""
+    widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
+
+    def line(cells: Sequence[str]) -> str:
+        parts = (
+            cell.ljust(width) if name in left.split() else cell.rjust(width)
+            for cell, width, name in zip(cells, widths, columns, strict=True)
+        )
+        return "  ".join(parts).rstrip()
+
+    return [_bold(title), _bold(line(columns)), *map(line, rows)]
 
 
-def _heading(console: Console, record: Record, title: str) -> None:
+def _heading(record: Record, title: str) -> list[str]:
     structure, parameters = record["structure"], record["parameters"]
     symbols = structure["symbols"]
-    console.print(title, style="bold", markup=False, highlight=False)
-    console.print(
+    name = record.get("name")
+    return [
+        _bold(f"{title}: {name}" if name else title),
         f"{formula(symbols)}, {len(symbols)} atoms, charge {structure['charge']}; "
-        f"parameters {parameters['name']} ({parameters['checksum'][:8]})\n",
-        markup=False,
-        highlight=False,
-    )
+        f"parameters {parameters['name']} ({parameters['checksum'][:8]})",
+    ]
 
 
 def orbital_name(index: int, n_occupied: int) -> str:
@@ -137,19 +141,18 @@ def orbital_name(index: int, n_occupied: int) -> str:
     return "LUMO" if offset == 0 else f"LUMO+{offset}"
 
 
-def _levels(record: Record) -> Table:
+def _levels(record: Record) -> list[str]:
     energies, n_occupied = record["orbital_energies_ev"], int(record["n_occupied"])
     smeared = record.get("occupations")
     spread = _spread(record, "orbital_energies_ev")
-    table = _table(
-        "Orbitals", "level", "index", "energy / eV", *(["± / eV"] if spread else []), "occupation"
-    )
+    columns = ["level", "index", "energy / eV", *(["± / eV"] if spread else []), "occupation"]
+    rows = []
     top = min(len(energies), n_occupied + LEVELS_SHOWN)
     for p in range(top - 1, max(0, n_occupied - LEVELS_SHOWN) - 1, -1):
         occupation = f"{smeared[p]:.3f}" if smeared else "2" if p < n_occupied else "0"
         error = [f"{spread[p]:.2f}"] if spread else []
-        table.add_row(orbital_name(p, n_occupied), str(p), f"{energies[p]:.3f}", *error, occupation)
-    return table
+        rows.append([orbital_name(p, n_occupied), str(p), f"{energies[p]:.3f}", *error, occupation])
+    return _table("Orbitals", columns, rows, "level")
 
 
 def _spread(record: Record, key: str) -> Any:
@@ -177,81 +180,104 @@ def _summary(record: Record) -> str:
     parts.append(f"{name} -" if energy is None else f"{name} {energy:.5f} eV")
     if "dispersion_ev" in record:
         parts.append(f"of it dispersion {record['dispersion_ev']:.5f} eV")
-    return "\n" + "; ".join(parts) + "\n"
+    against = _spread(record, "against")
+    return "; ".join(parts) + (f"\n±: one standard deviation against {against}" if against else "")
 
 
-def _atoms(record: Record) -> Columns:
-    """Charge and total bond order of each atom, in as many columns as fit."""
+def _atoms(record: Record) -> list[str]:
+    """Charge and total bond order of each atom, in three columns if there are many."""
     symbols = record["structure"]["symbols"]
     valences = np.zeros(len(symbols))
     for i, j, order in record.get("bond_orders", []):
         valences[[i, j]] += order
-    n_column = 1 if len(symbols) < 9 else 3
-    rows = -(-len(symbols) // n_column)
     spread = _spread(record, "charges_e")
-    tables = []
-    for start in range(0, len(symbols), rows):
-        columns = ("atom", "charge / e", *(["±"] if spread else []), "bonds")
-        table = _table("Atoms" if start == 0 else " ", *columns)
-        for i in range(start, min(start + rows, len(symbols))):
-            error = [f"{spread[i]:.3f}"] if spread else []
-            charge = f"{record['charges_e'][i]:+.3f}"
-            table.add_row(f"{i} {symbols[i]}", charge, *error, f"{valences[i]:.2f}")
-        tables.append(table)
-    return Columns(tables, padding=(0, 4))
-
-
-def _bonds(record: Record) -> Columns:
-    symbols = record["structure"]["symbols"]
-    width = len(str(len(symbols) - 1))
-    return Columns(
+    columns = ["atom", "charge / e", *(["±"] if spread else []), "bonds"]
+    rows = [
         [
-            f"{symbols[i]}{i}-{symbols[j]}{j}".ljust(2 * width + 5) + f" {order:.2f}"
-            for i, j, order in record["bond_orders"]
-            if order >= BOND_SHOWN
-        ],
-        padding=(0, 3),
-    )
+            f"{i} {symbol}",
+            f"{record['charges_e'][i]:+.3f}",
+            *([f"{spread[i]:.3f}"] if spread else []),
+            f"{valences[i]:.2f}",
+        ]
+        for i, symbol in enumerate(symbols)
+    ]
+    n_column = 1 if len(symbols) < 9 else 3
+    height = -(-len(symbols) // n_column)
+    tables = [
+        [line.ljust(len(block[1])) for line in block]
+        for start in range(0, len(rows), height)
+        for block in [_table("", columns, rows[start : start + height], "atom")[1:]]
+    ]
+    lines = ["    ".join(parts).rstrip() for parts in zip_longest(*tables, fillvalue="")]
+    return [_bold("Atoms"), *lines]
 
 
-def _forces(record: Record) -> Table:
-    table = _table("Forces / (eV/angstrom)", "atom", "x", "y", "z")
-    rows = zip(record["structure"]["symbols"], record["forces_ev_per_angstrom"], strict=True)
-    for i, (name, force) in enumerate(rows):
-        table.add_row(f"{i} {name}", *(f"{component:.4f}" for component in force))
-    return table
+def _bonds(record: Record) -> list[str]:
+    symbols = record["structure"]["symbols"]
+    width = 2 * len(str(len(symbols) - 1)) + 5
+    bonds = [
+        f"{symbols[i]}{i}-{symbols[j]}{j}".ljust(width) + f" {order:.2f}"
+        for i, j, order in record["bond_orders"]
+        if order >= BOND_SHOWN
+    ]
+    per_line = max(1, 80 // (width + 8))
+    return ["   ".join(bonds[k : k + per_line]) for k in range(0, len(bonds), per_line)]
 
 
-def _states(name: str, states: Sequence[Record], n_occupied: int) -> Table:
-    singlet = name == "singlets"
-    numbers = ("f", "R / 1e-40 cgs") if singlet else ()
-    columns = ("state", "E / eV", "nm", *numbers, "character", "main contributions")
-    table = _table(f"\n{name.capitalize()}", *columns)
-    for column in table.columns[-2:]:
-        column.justify = "left"
+def _forces(record: Record) -> list[str]:
+    pairs = zip(record["structure"]["symbols"], record["forces_ev_per_angstrom"], strict=True)
+    rows = [
+        [f"{i} {name}", *(f"{component:.4f}" for component in force)]
+        for i, (name, force) in enumerate(pairs)
+    ]
+    return ["", *_table("Forces / (eV/angstrom)", ("atom", "x", "y", "z"), rows, "atom")]
+
+
+def _states(
+    name: str, states: Sequence[Record], record: Record, width: int | None, rotatory: bool
+) -> list[str]:
+    """Table of the states of one multiplicity; what is the same for all stands once below it."""
+    singlet, n_occupied = name == "singlets", int(record["n_occupied"])
+    spreads = {_plus_minus(state.get("uncertainty_ev"), 2) for state in states}
+    common = spreads.pop() if len(spreads) == 1 else ""
+    largest = max(abs(state.get("rotatory_strength_1e40_cgs", 0.0)) for state in states)
+    chiral = singlet and (rotatory or largest >= ROTATORY_NOISE)
+    columns = ["state", "E / eV", "nm", *(["f"] if singlet else [])]
+    columns += [*(["R / 1e-40 cgs"] if chiral else []), "character", "contributions"]
+    rows = []
     for index, state in enumerate(states, start=1):
-        energy = f"{state['energy_ev']:.3f}{_plus_minus(state.get('uncertainty_ev'), 2)}"
-        row = [f"{'S' if singlet else 'T'}{index}", energy]
+        spread = "" if common else _plus_minus(state.get("uncertainty_ev"), 2)
         wavelength = state["wavelength_nm"]
+        row = [f"{'S' if singlet else 'T'}{index}", f"{state['energy_ev']:.3f}{spread}"]
         row.append("" if wavelength is None else f"{wavelength:.1f}")
         if singlet:
             # adding zero turns a rounded -0 into 0
             row.append(f"{round(state['oscillator_strength'], 4) + 0.0:.4f}")
+        if chiral:
             row.append(f"{round(state['rotatory_strength_1e40_cgs'], 2) + 0.0:.2f}")
-        row.append(_character(state))
-        pairs = sorted(state.get("contributions", []), key=lambda c: -c["weight"])
-        shown = [c for c in pairs if c["weight"] >= CONTRIBUTION_SHOWN][:3] or pairs[:1]
-        row.append(
-            ", ".join(
-                f"{orbital_name(c['from'], n_occupied)} -> {orbital_name(c['to'], n_occupied)}"
-                f" {100 * c['weight']:.0f}%"
-                for c in shown
-            )
-        )
-        table.add_row(*row)
-    for column in table.columns[:-1]:  # only contributions may be cut
-        column.min_width = max(len(str(cell)) for cell in (column.header, *column.cells))
-    return table
+        rows.append([*row, _character(state), _contributions(state, n_occupied)])
+    lines = _table(name.capitalize(), columns, rows, "state character contributions")
+    if width is not None:  # contributions come last: only they are cut
+        shortest = max(len(line) - len(row[-1]) for line, row in zip(lines[2:], rows, strict=True))
+        lines = [*lines[:2], *(line[: max(width, shortest)] for line in lines[2:])]
+    against = _spread(record, "excitations_against")
+    target = f"one standard deviation against {against}" if against else "one standard deviation"
+    if common:
+        lines.append(f"All energies{common} eV: {target}, not against experiment")
+    elif spreads:
+        lines.append(f"±: {target}, not against experiment")
+    return ["", *lines]
+
+
+def _contributions(state: Record, n_occupied: int) -> str:
+    """Heaviest orbital pairs of a state."""
+    pairs = sorted(state.get("contributions", []), key=lambda c: -c["weight"])
+    shown = [c for c in pairs if c["weight"] >= CONTRIBUTION_SHOWN][:3] or pairs[:1]
+    return ", ".join(
+        f"{orbital_name(c['from'], n_occupied)} -> {orbital_name(c['to'], n_occupied)}"
+        f" {100 * c['weight']:.0f}%"
+        for c in shown
+    )
 
 
 def _character(state: Record) -> str:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
 import mlsemi
 from mlsemi import eigen, observables
 from mlsemi.basis import Basis
+from mlsemi.brief import Brief
 from mlsemi.eigen import ElectronicState
 from mlsemi.excited_record import excited_record
 from mlsemi.excited_states import ExcitedStates
 from mlsemi.integrals import overlap
+from mlsemi.outputs import counted
 from mlsemi.parameters import Parameters
 from mlsemi.response.difference_density import Response
 from mlsemi.structure import Structure
@@ -23,6 +25,9 @@ from mlsemi.threads import limited
 from mlsemi.transitions import Transitions, analyse
 from mlsemi.uncertainty import Uncertainty
 from mlsemi.units import BOHR_ANGSTROM, BOLTZMANN, FORCE_EV_ANGSTROM, HARTREE_EV
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -41,8 +46,16 @@ def _limited(
     return wrapped
 
 
-@dataclass(frozen=True, eq=False)
-class AtomicOrbitals:
+def _level(entry: object) -> str:
+    """``functional/basis`` of an entry of a header, empty without one."""
+    reference = entry.get("reference", entry) if isinstance(entry, Mapping) else {}
+    level = reference.get("level", {}) if isinstance(reference, Mapping) else {}
+    words = (level.get(key) for key in ("method", "basis")) if isinstance(level, Mapping) else ()
+    return "/".join(word for word in words if isinstance(word, str))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class AtomicOrbitals(Brief):
     """Atomic orbitals behind the Loewdin frame of a structure; evaluated when first asked for."""
 
     structure: Structure
@@ -63,7 +76,7 @@ class AtomicOrbitals:
         return eigen.inverse_root(self.overlap)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Result:
     """Everything computed for one structure, atomic units.
 
@@ -114,6 +127,33 @@ class Result:
     warnings: tuple[str, ...]
     timings: dict[str, float]
     threads: int
+
+    def __repr__(self) -> str:
+        """One line."""
+        gap = (self.state.lumo - self.state.homo) * HARTREE_EV
+        parts = [
+            self.structure.formula,
+            f"charge {self.structure.charge}",
+            self.parameters.name,
+            f"energy {self.energy * HARTREE_EV:.4f} eV",
+            f"gap {gap:.3f} eV",
+        ]
+        for name, states in (("singlet", self.singlets), ("triplet", self.triplets)):
+            if states is not None:
+                parts.append(counted(states.n_state, name))
+        return f"Result({', '.join([*parts, counted(len(self.warnings), 'warning')])})"
+
+    def _repr_html_(self) -> str:
+        """Card for notebooks."""
+        from mlsemi.pictures import card
+
+        return card(self)
+
+    def plot(self) -> Figure:
+        """Figure of the absorption spectrum, or of the orbital energies without singlets."""
+        from mlsemi.pictures import picture
+
+        return picture(self)
 
     @property
     def basis(self) -> Basis:
@@ -181,6 +221,13 @@ class Result:
         at = (self.structure, basis.orbital_l, basis.orbital_atom)
         return analyse(states, self.state, *at, fragments)
 
+    def _references(self) -> dict[str, str]:
+        """Levels of theory that the uncertainties are errors against."""
+        header = self.parameters.header
+        named = {"against": "reference", "excitations_against": "excitation_fit"}
+        levels = {key: _level(header.get(entry)) for key, entry in named.items()}
+        return {key: level for key, level in levels.items() if level}
+
     @_limited
     def to_dict(
         self,
@@ -232,7 +279,7 @@ class Result:
         if self.forces is not None:
             record["forces_ev_per_angstrom"] = (self.forces * FORCE_EV_ANGSTROM).tolist()
         if self.uncertainty is not None:
-            record["uncertainty"] = self.uncertainty.to_dict()
+            record["uncertainty"] = self.uncertainty.to_dict() | self._references()
         excited = {"singlets": self.singlets, "triplets": self.triplets}
         if any(excited.values()):
             record["excitations"] = found = {}

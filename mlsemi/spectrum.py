@@ -7,12 +7,13 @@ This is a door: energies are eV, absorption is L / (mol cm), rotatory strengths 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from scipy import constants, special
 
+from mlsemi.brief import Brief
 from mlsemi.errors import InputError
 from mlsemi.excited_states import ExcitedStates
 from mlsemi.structure import read_only
@@ -62,9 +63,38 @@ MARGIN = 2.0
 """Widths that the default grid goes beyond the states: lines have fallen off there, and farther on
 absorption would seem to be missing that nobody asked for."""
 
+POINTS_PER_WIDTH = 60
+"""Of the default grid: straight lines between the points look round."""
 
-@dataclass(frozen=True, eq=False)
-class Spectrum:
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Lines(Brief):
+    """What a spectrum needs of excited singlets, and no more, so that many frames can be kept.
+
+    Attributes
+    ----------
+    energies : (n_state,) array
+        Hartree, ascending.
+    oscillator_strengths, rotatory_strengths : (n_state,) arrays
+        Atomic units.
+    """
+
+    energies: np.ndarray
+    oscillator_strengths: np.ndarray
+    rotatory_strengths: np.ndarray
+
+    @classmethod
+    def of(cls, states: ExcitedStates) -> Lines:
+        """Lines of excited states with intensities."""
+        return cls(
+            read_only(states.energies),
+            read_only(states.oscillator_strengths),
+            read_only(states.rotatory_strengths),
+        )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Spectrum(Brief):
     """Sticks and the curves they broaden to.
 
     Attributes
@@ -81,6 +111,9 @@ class Spectrum:
         Molar decadic extinction coefficient epsilon, L / (mol cm).
     delta_extinction : (n_point,) array
         epsilon(left) - epsilon(right), L / (mol cm).
+    complete_ev : float
+        Above, states that were not computed would add to the curves: a width below the energy up
+        to which all states are known.
     """
 
     stick_energies_ev: np.ndarray
@@ -91,6 +124,24 @@ class Spectrum:
     energies_ev: np.ndarray
     extinction: np.ndarray
     delta_extinction: np.ndarray
+    complete_ev: float
+
+    @property
+    def has_complete_part(self) -> bool:
+        """Whether a state lies where the curves are complete."""
+        return bool((self.stick_energies_ev <= self.complete_ev).any())
+
+    def complete_part(self) -> Spectrum:
+        """The same with its curves up to ``complete_ev``; all of it if no state lies below."""
+        if not self.has_complete_part:
+            return self
+        end = int(np.searchsorted(self.energies_ev, self.complete_ev, side="right"))
+        return replace(
+            self,
+            energies_ev=self.energies_ev[:end],
+            extinction=self.extinction[:end],
+            delta_extinction=self.delta_extinction[:end],
+        )
 
     @property
     def wavelengths_nm(self) -> np.ndarray:
@@ -108,11 +159,12 @@ class Spectrum:
 
 
 def spectrum(
-    states: ExcitedStates,
+    states: ExcitedStates | Lines,
     width_ev: float = 0.3,
     shape: Shape = "gaussian",
     energies_ev: np.ndarray | None = None,
     lorentz_ev: float | None = None,
+    searched_ev: float | None = None,
 ) -> Spectrum:
     """Broaden excited states to a spectrum.
 
@@ -123,17 +175,19 @@ def spectrum(
 
     Parameters
     ----------
-    states : ExcitedStates
+    states : ExcitedStates or Lines
         With intensities.
     width_ev : float
         Full width at half maximum; of a Voigt line, of its Gaussian part.
     shape : "gaussian", "lorentzian" or "voigt"
     energies_ev : (n_point,) array, optional
         Ascending positive grid; by default the sticks and two widths around them in steps of a
-        twentieth of the width.
+        sixtieth of the width.
     lorentz_ev : float, optional
         Full width at half maximum of the Lorentzian part of a Voigt line (the lifetime, beside the
         inhomogeneous width); by default a quarter of ``width_ev``.
+    searched_ev : float, optional
+        All states up to this energy are among ``states``; by default up to the last of them.
 
     Raises
     ------
@@ -145,11 +199,17 @@ def spectrum(
         raise InputError("these excited states carry no intensities; call intensities() first")
     sticks = states.energies * HARTREE_EV
     line = _line(width_ev, shape, 0.25 * width_ev if lorentz_ev is None else lorentz_ev)
-    grid = _grid(sticks, width_ev) if energies_ev is None else read_only(energies_ev)
+    grid = grid_around(sticks, width_ev) if energies_ev is None else read_only(energies_ev)
     if grid.ndim != 1 or not grid.size or grid[0] <= 0.0 or not (np.diff(grid) > 0.0).all():
         raise InputError("the energy grid of a spectrum must be ascending and positive")
     rotatory = states.rotatory_strengths * ROTATORY_CGS
-    profile = line(grid[:, None] - sticks[None, :])
+    extinction, delta = np.zeros(grid.size), np.zeros(grid.size)
+    for energy, f, R in zip(sticks, states.oscillator_strengths, rotatory, strict=True):
+        profile = line(grid - energy)
+        extinction += (OSCILLATOR_AREA_EV * f) * profile
+        delta += (R * energy / ROTATORY_PER_DELTA_EPSILON) * profile
+    if searched_ev is None:
+        searched_ev = float(sticks[-1]) if sticks.size else np.inf
     return Spectrum(
         stick_energies_ev=sticks,
         oscillator_strengths=states.oscillator_strengths,
@@ -157,16 +217,16 @@ def spectrum(
         width_ev=width_ev,
         shape=shape,
         energies_ev=grid,
-        extinction=profile @ (OSCILLATOR_AREA_EV * states.oscillator_strengths),
-        delta_extinction=profile @ (rotatory * sticks / ROTATORY_PER_DELTA_EPSILON),
+        extinction=extinction,
+        delta_extinction=delta,
+        complete_ev=searched_ev - width_ev,
     )
 
 
 def _line(width_ev: float, shape: str, lorentz_ev: float) -> Callable[[np.ndarray], np.ndarray]:
     """Line shape of unit area and width ``width_ev``, 1/eV."""
-    for width in (width_ev, lorentz_ev):
-        if not (np.isfinite(width) and width > 0.0):
-            raise InputError(f"the width of a spectrum must be positive, not {width} eV")
+    _check_width(width_ev)
+    _check_width(lorentz_ev)
     half = 0.5 * width_ev
     if shape == "gaussian":
         norm = np.sqrt(np.log(2.0) / np.pi) / half
@@ -179,10 +239,25 @@ def _line(width_ev: float, shape: str, lorentz_ev: float) -> Callable[[np.ndarra
     raise InputError(f"line shape {shape!r} is not one of gaussian, lorentzian, voigt")
 
 
-def _grid(sticks: np.ndarray, width_ev: float) -> np.ndarray:
-    if not sticks.size or sticks[-1] <= 0.0:
+def _check_width(width_ev: float) -> None:
+    if not (np.isfinite(width_ev) and width_ev > 0.0):
+        raise InputError(f"the width of a spectrum must be positive, not {width_ev} eV")
+
+
+def grid_around(sticks: np.ndarray, width_ev: float) -> np.ndarray:
+    """Energies from ``MARGIN`` widths below the first state to as much above the last, eV.
+
+    All are multiples of one step, so that the grids of several frames have common points.
+
+    Raises
+    ------
+    InputError
+        If no state lies above zero, or the width is not positive.
+    """
+    _check_width(width_ev)
+    if not sticks.size or sticks.max() <= 0.0:
         raise InputError("no excited state lies above the ground state and in the range asked for")
-    step = width_ev / 20.0
-    first = max(1, int(np.floor((sticks[0] - MARGIN * width_ev) / step)))
-    last = int(np.ceil((sticks[-1] + MARGIN * width_ev) / step))
+    step = width_ev / POINTS_PER_WIDTH
+    first = max(1, int(np.floor((sticks.min() - MARGIN * width_ev) / step)))
+    last = int(np.ceil((sticks.max() + MARGIN * width_ev) / step))
     return read_only(np.arange(first, last + 1) * step)

@@ -12,7 +12,7 @@ from numbers import Real
 import numpy as np
 from ase import Atoms
 
-from mlsemi.elements import VALENCE, covalent_radius, n_orbital_of, symbol, valence
+from mlsemi.elements import VALENCE, covalent_radius, formula, n_orbital_of, symbol, valence
 from mlsemi.errors import ElementError, InputError
 from mlsemi.kernels.geometry import nearest
 from mlsemi.units import BOHR_ANGSTROM
@@ -131,6 +131,15 @@ class Structure:
                 times = f"all distances are about {factor:.2f} times the usual ones"
                 return (f"{times}: bohr or angstrom?",)
         return ()
+
+    def __repr__(self) -> str:
+        """One line."""
+        return f"Structure({self.formula}, {self.n_atom} atoms, charge {self.charge})"
+
+    @property
+    def formula(self) -> str:
+        """Hill formula."""
+        return formula(self.symbols)
 
     @property
     def n_atom(self) -> int:

@@ -14,6 +14,7 @@ from scipy.spatial.transform import Rotation
 
 from mlsemi.adjoint import Cotangent, reverse
 from mlsemi.basis import Basis
+from mlsemi.brief import Brief
 from mlsemi.dispersion import dispersion_of
 from mlsemi.errors import InputError
 from mlsemi.excitations import (
@@ -43,8 +44,8 @@ CARTESIAN = np.array([1, 2, 0])
 """Cartesian axis of the p functions m = -1, 0, 1."""
 
 
-@dataclass(frozen=True, eq=False)
-class Character:
+@dataclass(frozen=True, eq=False, repr=False)
+class Character(Brief):
     """What an excited state is, comparable between neighbouring geometries.
 
     Attributes
@@ -100,8 +101,8 @@ def _best_rotation(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return (u * np.array([1.0, 1.0, sign]) @ vt).T
 
 
-@dataclass(frozen=True, eq=False)
-class SurfacePoint:
+@dataclass(frozen=True, eq=False, repr=False)
+class SurfacePoint(Brief):
     """One excited singlet at one geometry.
 
     Attributes

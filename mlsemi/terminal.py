@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from io import TextIOWrapper
+from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import typer
@@ -32,11 +36,46 @@ EXTRAS = {
 }
 """Optional dependencies and the extra that installs them."""
 
+BY_SIGNAL = 128
+"""Exit status of a program that a signal ends, less the number of the signal."""
+
 ItemT = TypeVar("ItemT")
+
+
+class Ended(KeyboardInterrupt):
+    """The process was asked to end."""
+
+
+def end_in_order() -> None:
+    """From now on SIGTERM ends this process as Ctrl-C does: files are closed or removed."""
+    if hasattr(os, "register_at_fork"):  # workers are ended at once
+        os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
+
+    def end(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        raise Ended
+
+    signal.signal(signal.SIGTERM, end)
+
+
+def write_anything() -> None:
+    """From now on characters that standard output cannot hold are written as escapes."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 class OneLineErrors(TyperGroup):
     """Command group in which every expected failure is one line and exit status 1."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Parse the command line and invoke the command; help that nobody can take is an error."""
+        try:
+            return super().main(*args, **extra)
+        except OSError as error:
+            try:
+                self._output_failed(error)
+            except typer.Exit as ending:
+                sys.exit(ending.exit_code)
 
     def invoke(self, ctx: Any) -> Any:
         """Invoke the command."""
@@ -46,11 +85,12 @@ class OneLineErrors(TyperGroup):
             fail(str(error))
         except MemoryError:
             fail("not enough memory for this calculation")
+        except Ended:
+            fail("ended by SIGTERM", BY_SIGNAL + signal.SIGTERM)
+        except KeyboardInterrupt:
+            fail("interrupted", BY_SIGNAL + signal.SIGINT)
         except OSError as error:
-            if error.errno == errno.EPIPE:  # the reader of a pipe has gone: no error of ours
-                raise
-            drop_unwritten_output()
-            fail(f"{error.filename or 'output'}: {error.strerror or error}")
+            self._output_failed(error)
         except ModuleNotFoundError as error:
             package = (error.name or "").partition(".")[0]
             if package not in EXTRAS:
@@ -58,11 +98,31 @@ class OneLineErrors(TyperGroup):
             extra = EXTRAS[package]
             fail(f"this needs {package}, which is optional: pip install 'mlsemi[{extra}]'")
 
+    def _output_failed(self, error: OSError) -> NoReturn:
+        drop_unwritten_output()
+        if error.errno == errno.EPIPE:  # the reader has gone: end as other programs do, silently
+            raise typer.Exit(BY_SIGNAL + 13)
+        fail(f"{error.filename or 'output'}: {error.strerror or error}")
 
-def fail(reason: str) -> NoReturn:
-    """Say why on one line of standard error and exit with status 1."""
-    typer.echo(f"mlsemi: error: {' '.join(reason.split())}", err=True)
-    raise typer.Exit(1)
+
+def fail(reason: str, status: int = 1) -> NoReturn:
+    """Say why on one line of standard error and exit."""
+    complain(reason)
+    raise typer.Exit(status)
+
+
+def complain(reason: str) -> None:
+    """One error on standard error."""
+    _say("error: " + reason)
+
+
+def note(text: str) -> None:
+    """One line on standard error about what was done."""
+    _say(text)
+
+
+def _say(text: str) -> None:
+    typer.echo(f"mlsemi: {' '.join(text.split())}", err=True)
 
 
 def drop_unwritten_output() -> None:
@@ -75,7 +135,17 @@ def drop_unwritten_output() -> None:
 
 def warn(text: str) -> None:
     """One warning on standard error."""
-    typer.echo(f"mlsemi: warning: {' '.join(text.split())}", err=True)
+    _say("warning: " + text)
+
+
+def print_tables(text: str) -> None:
+    """Tables of one structure on standard output, followed by an empty line."""
+    typer.echo(text + "\n")
+
+
+def width() -> int | None:
+    """Columns of the screen; None if nobody watches."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def console() -> Console:
@@ -87,25 +157,42 @@ def console() -> Console:
 
 
 @contextmanager
-def json_sink(target: str | None) -> Iterator[Callable[[dict[str, Any]], None]]:
+def json_sink(target: str | None, quiet: bool) -> Iterator[Callable[[dict[str, Any]], None]]:
     """Function that writes one record as a line: nowhere, to standard output, or to a file.
 
     Parameters
     ----------
     target : str or None
         ``None`` for nowhere, ``-`` for standard output, else a path; the file appears when the
-        block ends without an error.
+        block ends without an error (:func:`mlsemi.outputs.lines_that_survive`).
+    quiet : bool
+        Do not say what was written.
     """
-    from mlsemi.outputs import complete_or_absent
+    from mlsemi.outputs import counted, lines_that_survive
     from mlsemi.report import json_line
+
+    count = 0
+
+    def emit(record: dict[str, Any]) -> None:
+        nonlocal count
+        write(json_line(record))
+        count += 1
 
     if target is None:
         yield lambda record: None
     elif target == "-":
-        yield lambda record: typer.echo(json_line(record))
+        write: Callable[[str], None] = typer.echo
+        yield emit
     else:
-        with complete_or_absent(target) as temporary, open(temporary, "w") as stream:
-            yield lambda record: typer.echo(json_line(record), file=stream)
+        with lines_that_survive(target, note) as write:
+            yield emit
+        say_written(quiet, target, counted(count, "record"))
+
+
+def say_written(quiet: bool, path: str | os.PathLike[str] | None, what: str = "") -> None:
+    """Say that a file was written, unless there is none or nobody wants to know."""
+    if path is not None and not quiet:
+        note(f"wrote {path}" + (f" ({what})" if what else ""))
 
 
 def progress(items: Sequence[ItemT], label: str, quiet: bool) -> Iterator[ItemT]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse.csgraph import connected_components
 
+from mlsemi.brief import Brief
 from mlsemi.eigen import ElectronicState
 from mlsemi.elements import symbol
 from mlsemi.errors import InputError
@@ -35,8 +36,8 @@ LONE_PAIRS = frozenset({"N", "O", "F", "P", "S", "Cl"})
 """Elements whose other valence orbitals count as n."""
 
 
-@dataclass(frozen=True, eq=False)
-class Transitions:
+@dataclass(frozen=True, eq=False, repr=False)
+class Transitions(Brief):
     """Analysis of the excited states of one multiplicity.
 
     Attributes

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from mlsemi.brief import Brief
 from mlsemi.committee import ENERGY, P_LEVEL, S_LEVEL, Calibration
 from mlsemi.eigen import ElectronicState
 from mlsemi.elements import n_orbital_of
@@ -70,8 +71,8 @@ def excitation_populations(
     return np.add.reduceat(particle - hole, shells_of(structure)[2], axis=1)
 
 
-@dataclass(frozen=True, eq=False)
-class Uncertainty:
+@dataclass(frozen=True, eq=False, repr=False)
+class Uncertainty(Brief):
     """Uncertainties of one single point, atomic units; each evaluated when first asked for.
 
     Attributes

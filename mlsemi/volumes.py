@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlsemi.basis import Basis
+from mlsemi.brief import Brief
 from mlsemi.errors import InputError
 from mlsemi.kernels.values import orbital_values
 from mlsemi.outputs import complete_or_absent
@@ -22,9 +23,12 @@ REACH = 40.0
 
 MOST_POINTS = 100_000_000
 
+COARSEST = 2.0
+"""Bohr between points; orbitals change sign over less than more would show."""
 
-@dataclass(frozen=True, eq=False)
-class Grid:
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Grid(Brief):
     """Points of a box with its edges along x, y, z.
 
     Attributes
@@ -54,16 +58,27 @@ class Grid:
         Raises
         ------
         InputError
-            For lengths that are not positive, or a grid that would not fit into memory.
+            For lengths that are not positive and finite, a spacing that shows nothing, or a grid
+            that would not fit into memory.
         """
-        if not (spacing > 0.0 and margin > 0.0):
-            raise InputError("spacing and margin of a grid must be positive")
+        if not (0.0 < spacing < np.inf and 0.0 < margin < np.inf):
+            raise InputError("spacing and margin of a grid must be positive and finite")
+        if spacing > COARSEST:
+            raise InputError(
+                f"a grid with {spacing * BOHR_ANGSTROM:.3g} angstrom between points shows nothing: "
+                f"{COARSEST * BOHR_ANGSTROM:.2f} at most"
+            )
         low = structure.positions.min(axis=0) - margin
         size = structure.positions.max(axis=0) + margin - low
-        shape = tuple(int(n) for n in np.ceil(size / spacing) + 1)
-        if np.prod(shape, dtype=float) > MOST_POINTS:
-            raise InputError(f"a grid of {' x '.join(map(str, shape))} points is too large")
-        return cls(read_only(low), spacing, (shape[0], shape[1], shape[2]))
+        with np.errstate(over="ignore"):
+            counts = np.ceil(size / spacing) + 1.0
+            total = float(np.prod(counts))
+        if total > MOST_POINTS:
+            raise InputError(
+                f"a grid of {total:.2g} points is too large: {MOST_POINTS:.0e} at most"
+            )
+        nx, ny, nz = counts.astype(int).tolist()
+        return cls(read_only(low), spacing, (nx, ny, nz))
 
     @property
     def points(self) -> np.ndarray:
@@ -138,7 +153,7 @@ def write_cube(
     grid : Grid
     values : array of the grid's shape
     title : str
-        First line.
+        First line; characters beyond ASCII, which not every program reads, are written as escapes.
 
     Raises
     ------
@@ -146,7 +161,8 @@ def write_cube(
         If the file cannot be written.
     """
     x, y, z = grid.origin
-    lines = [title, f"mlsemi; bohr; spacing {grid.spacing * BOHR_ANGSTROM:.4f} angstrom"]
+    lines = [" ".join(title.split())]
+    lines.append(f"mlsemi; bohr; spacing {grid.spacing * BOHR_ANGSTROM:.4f} angstrom")
     lines.append(f"{structure.n_atom:5d} {x:12.6f} {y:12.6f} {z:12.6f}")
     for axis, n in enumerate(grid.shape):
         step = np.zeros(3)
@@ -156,7 +172,10 @@ def write_cube(
         structure.numbers, structure.core_charges, structure.positions, strict=True
     ):
         lines.append(f"{number:5d} {charge:12.6f} " + " ".join(f"{value:12.6f}" for value in at))
-    with complete_or_absent(path) as temporary, open(temporary, "w", encoding="ascii") as stream:
+    with (
+        complete_or_absent(path) as temporary,
+        open(temporary, "w", encoding="ascii", errors="backslashreplace") as stream,
+    ):
         stream.write("\n".join(lines) + "\n")
         for row in values.reshape(-1, grid.shape[2]):
             for k in range(0, row.size, 6):

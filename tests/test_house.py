@@ -17,7 +17,7 @@ MODULES = {
 }
 
 FLOORS = """
-    units errors outputs archives elements kernels.jit kernels
+    units errors brief outputs archives elements kernels.jit kernels
     structure wording electrons xyz molfile pdb periodicity programs formats
     basis pairs so3 radial integrals
     layers representation.gates representation.density representation.messages
@@ -37,11 +37,11 @@ FLOORS = """
     memory threads dispersion occupation eigen observables davidson paired_davidson
     response_orbitals tamm_dancoff full_response selection response_method
     excited_states excitations intensities transitions spectrum
-    uncertainty excited_record ensemble
+    uncertainty excited_record ensemble plots pictures
     response.moments response.susceptibility response.coulomb response.solvents response.cavity
     response.surroundings response.difference_density response.solvated_excitations
     ground result singlepoint adjoint potential surface calculator
-    plots report molden volumes exports
+    report molden volumes exports
     training.projection training.dataset training.geometries training.workers
     training.kohn_sham training.stored_fit training.reference_excitations training.reference
     training.campaign training.progress training.contraction training.regression

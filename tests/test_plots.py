@@ -29,6 +29,32 @@ def test_spectrum_axes(axis, cd):
     assert zero[0] == pytest.approx(zero[1])
 
 
+def test_a_curve_ends_where_it_is_not_known():
+    figure = spectrum_figure(GRID, CURVE, *STICKS, axis="ev", complete_ev=5.2)
+    (line,) = figure.axes[0].lines
+    assert 5.15 < line.get_xdata().max() <= 5.2
+    assert figure.axes[0].get_xlim()[1] == pytest.approx(5.57)
+    assert figure.axes[0].get_legend() is not None
+    alone = spectrum_figure(GRID, CURVE, *STICKS, axis="ev", complete_ev=4.0)
+    dashed, known = alone.axes[0].lines
+    assert dashed.get_linestyle() == "--"
+    assert known.get_xdata().max() <= 4.0
+    whole = spectrum_figure(GRID, CURVE, *STICKS, axis="ev", complete_ev=np.inf)
+    assert whole.axes[0].get_legend() is None
+
+
+def test_noise_is_drawn_as_zero():
+    figure = spectrum_figure(GRID, 1e-14 * CURVE, STICKS[0], np.array([1e-15, 0.0]))
+    for axes in figure.axes:
+        assert axes.get_ylim() == pytest.approx((0.0, 1.08))
+
+
+@pytest.mark.parametrize("title", ["$\\frac$", "a\nb", "\udcff", "水", "n" * 300, "_^{"])
+def test_any_title(tmp_path, title):
+    save(spectrum_figure(GRID, CURVE, *STICKS, title=title), tmp_path / "a.svg")
+    save(spectrum_figure(GRID, CURVE, *STICKS, title=title), tmp_path / "a.png")
+
+
 def test_files_are_reproducible_and_other_formats_refused(tmp_path):
     for kind in ("png", "svg", "pdf"):
         data = []

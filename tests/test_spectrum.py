@@ -103,6 +103,30 @@ def test_default_grid_and_table(three):
     assert low.energies_ev[0] > 0.0
 
 
+def test_the_grid_follows_the_width():
+    """Straight lines between the points are off by less than 1e-3 of the height."""
+    for width in (0.05, 0.4):
+        curve = spectrum(states([5.0], [1.0], [0.0]), width)
+        fine = np.linspace(4.5, 5.5, 5001)
+        exact = spectrum(states([5.0], [1.0], [0.0]), width, energies_ev=fine).extinction
+        between = np.interp(fine, curve.energies_ev, curve.extinction)
+        assert np.abs(between - exact).max() < 1e-3 * exact.max()
+
+
+def test_complete_part(three):
+    curve = spectrum(three, 0.3)
+    assert curve.complete_ev == pytest.approx(5.7)
+    part = curve.complete_part()
+    assert part.energies_ev[-1] == pytest.approx(5.7, abs=0.005)
+    assert part.energies_ev[-1] <= 5.7
+    assert part.extinction.size == part.delta_extinction.size == part.energies_ev.size
+    assert part.stick_energies_ev.size == 3
+    assert spectrum(three, 0.3, searched_ev=8.0).complete_ev == pytest.approx(7.7)
+    single = spectrum(states([4.0], [0.1], [0.0]), 0.3)
+    assert not single.has_complete_part
+    assert single.complete_part() is single
+
+
 def test_what_cannot_be_drawn(three):
     with pytest.raises(InputError, match="width"):
         spectrum(three, 0.0)

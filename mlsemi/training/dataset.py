@@ -12,6 +12,7 @@ from functools import cached_property
 import h5py
 import numpy as np
 
+from mlsemi.brief import Brief
 from mlsemi.elements import valence
 from mlsemi.errors import MlsemiError, ParameterError
 from mlsemi.observables import lowdin_charges
@@ -23,8 +24,8 @@ FORMAT = "mlsemi-reference-2"
 SPLITS = ("train", "validation", "test")
 
 
-@dataclass(frozen=True, eq=False)
-class Reference:
+@dataclass(frozen=True, eq=False, repr=False)
+class Reference(Brief):
     """One large-basis calculation, reduced to what a minimal-basis model can learn from.
 
     Attributes
@@ -241,8 +242,8 @@ def content_hash(arrays: dict[str, np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-@dataclass(frozen=True, eq=False)
-class ReferenceDataset:
+@dataclass(frozen=True, eq=False, repr=False)
+class ReferenceDataset(Brief):
     """Many reference records with one provenance.
 
     Attributes

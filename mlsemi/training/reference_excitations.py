@@ -14,6 +14,7 @@ import numpy as np
 from pyscf import df, dft, gto, lib
 from pyscf.lib.parameters import BOHR
 
+from mlsemi.brief import Brief
 from mlsemi.davidson import lowest_eigenpairs
 from mlsemi.errors import InputError
 
@@ -44,8 +45,8 @@ ABSOLUTE_RADII = {
 """Angstrom; D. C. Ghosh and R. Biswas, Int. J. Mol. Sci. 3, 87 (2002)."""
 
 
-@dataclass(frozen=True, eq=False)
-class Excitations:
+@dataclass(frozen=True, eq=False, repr=False)
+class Excitations(Brief):
     """Tamm-Dancoff states of one multiplicity between valence and all virtual orbitals.
 
     Attributes
