@@ -122,7 +122,11 @@ def fitted() -> tuple[ResponseConstants, float]:
         found = [ion_errors(record, constants) for record in records]
         levels = np.mean([e["occupied"] + 0.5 * e["HOMO"] + 0.5 * e.get("LUMO", 0) for e in found])
         changes = [vertical_errors(entry, constants) for entry in entries]
-        return float(levels + np.mean([abs(c["cation"]) + abs(c["triplet"]) for c in changes]))
+        of_changes = [
+            abs(c["cation"]) + abs(c["triplet"]) + 0.5 * (c["cation levels"] + c["triplet levels"])
+            for c in changes
+        ]
+        return float(levels + np.mean(of_changes))
 
     start = np.array(astuple(ResponseConstants()))
     result = minimize(
