@@ -22,7 +22,8 @@ import pickle
 import stat
 import tempfile
 from collections.abc import Callable
-from functools import cache
+from contextlib import suppress
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +53,11 @@ def kernel(function: Callable[..., Any]) -> Any:
     """A compiled function, its machine code kept for the next process."""
     compiled = njit(**OPTIONS)(function)
     if not settings.DISABLE_JIT:
-        compiled._cache = _cache_of(function)
+        compiled._cache = KernelCache(function)
     return compiled
 
 
-class KernelCache(FunctionCache):
+class KernelCache(NullCache):
     """Compiled code of one kernel: a file for every signature.
 
     A file is named after all that the code depends on, and begins with the checksum of its name
@@ -64,40 +65,46 @@ class KernelCache(FunctionCache):
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        super().__init__(function)
-        self.made_from = made_from(function)
+        self.function, self.made_from = function, made_from(function)
 
-    def file(self, sig: object, codegen: Any) -> Path:
-        """Where the code for the arguments ``sig`` is, or will be."""
-        key = repr((numba.__version__, self.made_from, self._index_key(sig, codegen)))
-        name = hashlib.sha256(key.encode()).hexdigest()[:16]
-        return Path(self.cache_path, f"{self._impl.filename_base}.{name}.nbc")
+    @cached_property
+    def place(self) -> FunctionCache | None:
+        """Numba's cache, which knows where files may lie; looked for when a kernel is called."""
+        return _place_of(self.function)
 
     def load_overload(self, sig: object, target_context: Any) -> Any:
         """Code from an earlier process, None without."""
         target_context.refresh()
+        if self.place is None:
+            return None
         try:
-            file = self.file(sig, target_context.codegen())
+            file = self._file(sig, target_context.codegen())
             data = file.read_bytes()
             content = data[N_DIGEST:]
             if _checksum(file, content) != data[:N_DIGEST]:
                 return None
-            return self._impl.rebuild(target_context, pickle.loads(content))
+            return self.place._impl.rebuild(target_context, pickle.loads(content))
         except Exception:  # no file, or one that cannot be used, which can provoke almost any
             return None
 
     def save_overload(self, sig: object, data: Any) -> None:
         """Keep the code; a full or read-only disk is no reason to fail."""
-        if not self._impl.check_cachable(data):
+        if self.place is None or not self.place._impl.check_cachable(data):
             return
-        content = dumps(self._impl.reduce(data))
-        file = self.file(sig, data.codegen)
+        content = dumps(self.place._impl.reduce(data))
+        file = self._file(sig, data.codegen)
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             with complete_or_absent(file) as temporary:
                 temporary.write_bytes(_checksum(file, content) + content)
         except (InputError, OSError) as error:
             _say_once("compiled code cannot be kept, the next start will compile anew", str(error))
+
+    def _file(self, sig: object, codegen: Any) -> Path:
+        assert self.place is not None
+        key = repr((numba.__version__, self.made_from, self.place._index_key(sig, codegen)))
+        name = hashlib.sha256(key.encode()).hexdigest()[:16]
+        return Path(self.place.cache_path, f"{self.place._impl.filename_base}.{name}.nbc")
 
 
 def _checksum(file: Path, content: bytes) -> bytes:
@@ -120,26 +127,21 @@ def _digest_of(file: str) -> bytes:
     return hashlib.sha256(Path(file).read_bytes()).digest()
 
 
-def _cache_of(function: Callable[..., Any]) -> Any:
-    """The cache of a kernel, in a temporary folder if there is no other, or none at all."""
-    try:
-        return KernelCache(function)
-    except (RuntimeError, OSError):  # of Numba: no folder can be written
-        return _temporary_cache_of(function)
-
-
-def _temporary_cache_of(function: Callable[..., Any]) -> Any:
+def _place_of(function: Callable[..., Any]) -> FunctionCache | None:
+    """Where code may be kept: a temporary folder if there is no other, None if not even that."""
+    with suppress(RuntimeError, OSError):  # of Numba: no folder can be written
+        return FunctionCache(function)
     before = settings.CACHE_DIR
     try:
         settings.CACHE_DIR = folder = _temporary_folder()
-        kept = KernelCache(function)
+        place = FunctionCache(function)
     except (RuntimeError, OSError):
         _say_once("compiled code cannot be kept, every start compiles anew", HINT)
-        return NullCache()
+        return None
     finally:
         settings.CACHE_DIR = before
     _say_once(f"compiled code is kept in {folder}", HINT)
-    return kept
+    return place
 
 
 def _temporary_folder() -> str:
