@@ -14,7 +14,7 @@ from ase.calculators.calculator import Calculator, ReadError, all_changes
 from ase.io.jsonio import read_json, write_json
 
 from mlsemi.domain import outside_text, without_usual_bond
-from mlsemi.errors import DomainWarning, InputError, StateWarning
+from mlsemi.errors import DomainWarning, InputError, StateError, StateWarning
 from mlsemi.ground import GroundState
 from mlsemi.parameters import DEFAULT, Parameters
 from mlsemi.potential import needs_orbitals, potential_energy
@@ -26,6 +26,10 @@ from mlsemi.units import BOHR_ANGSTROM, FORCE_EV_ANGSTROM, HARTREE_EV
 
 SURFACE = frozenset({"energy", "free_energy", "forces"})
 """Properties of the energy surface alone."""
+
+CROSSED = 0.004
+"""Hartree (0.1 eV) below the ground state at which an excited state is not followed any more: a
+step may overshoot a crossing by less."""
 
 Evaluated = tuple[float, np.ndarray | None, Result | GroundState | None]
 """Energy, forces if asked for, and what holds the charges and the dipole if orbitals were needed.
@@ -73,7 +77,9 @@ class MLSemi(Calculator):
     An excited state is followed by its character: between two geometries it is the state with the
     largest overlap that counts, not the k-th by energy. ``crossings`` lists every change of
     its number, each also given as a :class:`mlsemi.errors.StateWarning`; ``surface`` is the last
-    point, with the number it has now.
+    point, with the number it has now. Once it lies below the ground state by more than 0.1 eV a
+    :class:`mlsemi.errors.StateError` is raised instead of an energy: the surfaces have crossed, and
+    behind a crossing the ground state, on which all rests, is not the lowest state any more.
 
     The first geometry with a bond broken or crushed is said in a
     :class:`mlsemi.errors.DomainWarning`; ``mlsemi.singlepoint`` looks closer.
@@ -350,6 +356,13 @@ class MLSemi(Calculator):
             previous=before,
             **self._settings(),
         )
+        if point.excitation_energy < -CROSSED:
+            raise StateError(
+                f"geometry {self.evaluations - 1}: excited singlet {point.index} lies "
+                f"{-point.excitation_energy * HARTREE_EV:.2f} eV below the ground state: the two "
+                "have crossed, and excited states mean nothing from there on; end the path at the "
+                "geometry before, or go on from it with state=0"
+            )
         if before is not None:
             self._report(before, point)
         self.surface = point
