@@ -14,7 +14,7 @@ from ase.io.jsonio import read_json, write_json
 
 from mlsemi.domain import check_energy, doubts
 from mlsemi.electrons import StoredCharge, said_by, settle
-from mlsemi.errors import DomainWarning, InputError, InputWarning, StateWarning
+from mlsemi.errors import DomainWarning, InputError, InputWarning, StateError, StateWarning
 from mlsemi.formats import structure_of
 from mlsemi.ground import GroundState
 from mlsemi.parameters import DEFAULT, Parameters
@@ -30,6 +30,10 @@ from mlsemi.wording import named
 
 SURFACE = frozenset({"energy", "free_energy", "forces"})
 """Properties of the energy surface alone."""
+
+CROSSED = 0.004
+"""Hartree (0.1 eV) below the ground state at which an excited state is not followed any more: a
+step may overshoot a crossing by less."""
 
 Evaluated = tuple[float | None, np.ndarray | None, Result | GroundState | None]
 """Energy (none of ions), forces if asked for, and what holds charges and dipole if orbitals were
@@ -67,7 +71,9 @@ class MLSemi(Calculator):
     An excited state is followed by its character: between two geometries it is the state with the
     largest overlap that counts, not the k-th by energy. ``crossings`` lists every change of
     its number, each also given as a :class:`mlsemi.errors.StateWarning`; ``surface`` is the last
-    point, with the number it has now.
+    point, with the number it has now. Once it lies below the ground state by more than 0.1 eV a
+    :class:`mlsemi.errors.StateError` is raised instead of an energy: the surfaces have crossed, and
+    behind a crossing the ground state, on which all rests, is not the lowest state any more.
 
     The first geometry that is charged, of several molecules, with a bond broken or crushed or with
     unusual contacts is said in a :class:`mlsemi.errors.DomainWarning`, each kind once;
@@ -441,6 +447,13 @@ class MLSemi(Calculator):
             previous=before,
             **self._settings(),
         )
+        if point.excitation_energy < -CROSSED:
+            raise StateError(
+                f"geometry {self.evaluations - 1}: excited singlet {point.index} lies "
+                f"{-point.excitation_energy * HARTREE_EV:.2f} eV below the ground state: the two "
+                "have crossed, and excited states mean nothing from there on; end the path at the "
+                "geometry before, or go on from it with state=0"
+            )
         if before is not None:
             self._report(before, point)
         self.surface = point

@@ -6,20 +6,66 @@ E. R. Davidson, J. Comput. Phys. 17, 87 (1975); block form B. Liu (1978).
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import scipy.linalg
 
+from mlsemi.completeness import missed
 from mlsemi.errors import ConvergenceError
 
 Apply = Callable[[np.ndarray], np.ndarray]
-Precondition = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
-WELL_OUTSIDE, WELL_APART = 0.05, 1e-3
-"""Share of a vector outside the basis, smallest eigenvalue of the overlap of new vectors."""
+DOUBLE, SINGLE = np.dtype(np.float64), np.dtype(np.float32)
+
+WELL_OUTSIDE, WELL_APART = {DOUBLE: 0.05, SINGLE: 0.3}, 1e-3
+"""Share of a vector outside the basis (errors of one pass grow by its inverse with each block that
+is added), smallest eigenvalue of the overlap of new vectors."""
 
 LOOSE = 1e-3
 """Residual (hartree) below which the extra roots of the block are left alone."""
+
+APART = 0.01
+"""Least distance (hartree) from a root to what is mixed into it but not among the block."""
+
+LEVEL = 2e-5
+"""Extra roots closer than this (hartree) to the last wanted one are converged with it."""
+
+ATTEMPTS = 12
+"""Times that missed roots are taken in."""
+
+
+class Precondition(Protocol):
+    """Approximate inverse of A - w."""
+
+    def __call__(self, residual: np.ndarray, energies: np.ndarray) -> np.ndarray:
+        """(k, n) residuals, (k,) Ritz values -> (k, n) corrections, about -(A - w)^-1 r."""
+
+    def definite(self, residual: np.ndarray, energy: float) -> np.ndarray:
+        """(k, n) rows -> (k, n) rows, about |A - energy|^-1 r; symmetric, positive definite."""
+
+
+class Block(NamedTuple):
+    """Ritz pairs of a subspace, lowest first.
+
+    Attributes
+    ----------
+    values, norms : (k,) arrays
+        Ritz values and norms of their residuals.
+    mixing : (m, k) array
+        Ritz vectors over the basis, columns.
+    basis : (m, n) array
+        Orthonormal rows.
+    """
+
+    values: np.ndarray
+    norms: np.ndarray
+    mixing: np.ndarray
+    basis: np.ndarray
+
+    def vectors(self, pairs: slice = slice(None)) -> np.ndarray:
+        """Ritz vectors, as rows."""
+        return np.asarray(self.mixing[:, pairs].T @ self.basis)
 
 
 def lowest_eigenpairs(
@@ -28,11 +74,88 @@ def lowest_eigenpairs(
     start: np.ndarray,
     n_root: int,
     tolerance: float,
-    max_iteration: int = 60,
     memory: int | None = None,
     with_extra: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Lowest eigenpairs by block Davidson with thick restarts.
+    """Lowest eigenpairs, none missing whatever symmetry the start has.
+
+    What :func:`converged_block` finds is checked (:func:`mlsemi.completeness.missed`); directions
+    of missed roots join the block until there are none.
+
+    Parameters
+    ----------
+    apply : callable
+        (k, n) vectors -> (k, n) images A x.
+    precondition : Precondition
+    start : (n_block, n) array
+        Guess, n_block >= n_root.
+    n_root : int
+    tolerance : float
+        Largest residual norm of a wanted pair.
+    memory : int, optional
+        Bytes for vectors and images.
+    with_extra : bool
+        Return the extra roots too, converged or not.
+
+    Returns
+    -------
+    (n_root,) ascending eigenvalues and (n_root, n) orthonormal eigenvectors.
+
+    Raises
+    ------
+    ConvergenceError
+        If the iteration does not converge, or roots are still missing in the end.
+    """
+    n_out = None if with_extra else n_root
+    for attempt in range(ATTEMPTS):
+        block = converged_block(apply, precondition, start, n_root, tolerance, memory=memory)
+        # apart, so that the number of extra ones does not touch a bit of the others
+        wanted, extra = block.vectors(slice(n_root)), block.vectors(slice(n_root, None))
+        vectors = np.concatenate([wanted, extra])
+        known = vectors[block.norms <= enough(block.values, n_root, tolerance)]
+        # a pair may be a mixture with one missing that lies its residual above
+        up_to = (block.values + block.norms)[:n_root].max()
+        lower = _lower(apply, precondition, known, float(up_to), attempt)
+        if not lower.size:
+            return block.values[:n_out], vectors[:n_out]
+        start = np.concatenate([vectors, lower])
+    raise ConvergenceError(
+        f"excited states below the last of {n_root} are still missing; ask for more states"
+    )
+
+
+def _lower(
+    apply: Apply, precondition: Precondition, known: np.ndarray, energy: float, attempt: int
+) -> np.ndarray:
+    """Directions orthogonal to the ``known`` vectors with a Rayleigh quotient below ``energy``."""
+    n, kind = known.shape[1], known.dtype
+    if len(known) == n:
+        return np.empty((0, n), kind)
+
+    def outside(x: np.ndarray) -> np.ndarray:
+        return x - (x @ known.T) @ known
+
+    return missed(
+        lambda x: apply(x) - kind.type(energy) * x,
+        lambda x: precondition.definite(x, energy).astype(kind, copy=False),
+        outside,
+        outside,
+        n,
+        kind,
+        attempt,
+    )
+
+
+def converged_block(
+    apply: Apply,
+    precondition: Precondition,
+    start: np.ndarray,
+    n_root: int,
+    tolerance: float,
+    max_iteration: int = 150,
+    memory: int | None = None,
+) -> Block:
+    """Low eigenpairs by block Davidson with thick restarts; symmetry may keep some of them out.
 
     As many roots are followed as ``start`` has independent rows, ``n_root`` of them to convergence:
     the extra ones keep a root that rises late from being missed and the last wanted root apart
@@ -54,12 +177,11 @@ def lowest_eigenpairs(
     max_iteration : int
     memory : int, optional
         Bytes for vectors and images; the iteration restarts when they are full.
-    with_extra : bool
-        Return the extra roots too, converged or not.
 
     Returns
     -------
-    (n_root,) ascending eigenvalues and (n_root, n) orthonormal eigenvectors.
+    Block
+        All pairs that were followed, the extra ones converged or not.
 
     Raises
     ------
@@ -75,9 +197,7 @@ def lowest_eigenpairs(
     limit = _subspace(n, n_block, memory)
     basis, image = np.empty((limit, n), kind), np.empty((limit, n), kind)
     projected = np.empty((limit, limit), kind)
-    n_out = n_block if with_extra else n_root
     every = np.arange(n_block)
-    allowed = np.where(every < n_root, tolerance, max(LOOSE, tolerance))
     size, watched = 0, every
     worst = np.inf
     for _ in range(max_iteration):
@@ -87,13 +207,15 @@ def lowest_eigenpairs(
         size = grown
         values, small = _lowest(projected[:size, :size], n_block)
         residual, norms = _residuals(basis[:size], image[:size], values, small, watched)
-        if watched.size < n_block and (norms < allowed[watched])[watched < n_root].all():
+        n_close = close(values, n_root, tolerance)
+        allowed = np.where(every < n_close, tolerance, max(LOOSE, tolerance))
+        if watched.size < n_block and (norms < allowed[watched])[watched < n_close].all():
             # roots left alone since they converged may have moved: look at all of them again
             watched = every
             residual, norms = _residuals(basis[:size], image[:size], values, small, watched)
-        worst = float(norms[watched < n_root].max())
+        worst = float(norms[watched < n_close].max())
         if watched.size == n_block and (worst < tolerance or size == n):
-            return values[:n_out], small[:, :n_out].T @ basis[:size]
+            return Block(values, norms, small, basis[:size])
         opened = norms > allowed[watched]
         watched = watched[opened]
         step = precondition(residual[opened], values[watched]).astype(kind, copy=False)
@@ -107,6 +229,20 @@ def lowest_eigenpairs(
         f"excited states did not converge: residual {worst:.1e} hartree (allowed "
         f"{tolerance:.1e}) with {n_root} roots; ask for a few more or fewer states"
     )
+
+
+def close(values: np.ndarray, n_root: int, tolerance: float) -> int:
+    """Number of the wanted roots and of those that form a level with the last one."""
+    return int(np.searchsorted(values, values[n_root - 1] + min(tolerance, LEVEL)))
+
+
+def enough(values: np.ndarray, n_root: int, tolerance: float) -> np.ndarray:
+    """Residual norms with which no extra root can fall below the wanted ones any more.
+
+    One of norm r falls by r^2 / distance to what it mixes with.
+    """
+    above = np.maximum(values - values[n_root - 1], 0.0)
+    return np.maximum(tolerance, np.sqrt(APART * above))
 
 
 def _subspace(n: int, n_block: int, memory: int | None) -> int:
@@ -142,6 +278,7 @@ def orthonormal(vectors: np.ndarray, basis: np.ndarray) -> np.ndarray:
     Once is enough for vectors that lie mostly outside the basis and are well apart; otherwise
     rounding errors are projected out a second time.
     """
+    kind = vectors.dtype
     for _ in range(2):
         before = np.linalg.norm(vectors, axis=1)
         vectors = vectors - (vectors @ basis.T) @ basis
@@ -150,8 +287,9 @@ def orthonormal(vectors: np.ndarray, basis: np.ndarray) -> np.ndarray:
         kept = norms > 1e-14
         vectors = vectors[kept] / norms[kept, None]
         values, mixing = np.linalg.eigh(vectors @ vectors.T)
-        apart = values > (1e-8 if vectors.dtype == np.float64 else 1e-4)
+        apart = values > (1e-8 if kind == DOUBLE else 1e-4)
         vectors = (mixing[:, apart] / np.sqrt(values[apart])).T @ vectors
-        if outside.min(initial=1.0) > WELL_OUTSIDE and values.min(initial=1.0) > WELL_APART:
+        well_outside = outside.min(initial=1.0) > WELL_OUTSIDE[kind]
+        if well_outside and values.min(initial=1.0) > WELL_APART:
             break
     return vectors

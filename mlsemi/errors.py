@@ -30,6 +30,10 @@ class ConvergenceError(MlsemiError):
     """An iterative step did not reach its tolerance."""
 
 
+class StateError(MlsemiError):
+    """The excited state that a calculator follows lies far below the ground state."""
+
+
 class StateWarning(UserWarning):
     """The excited state that a calculator follows changed its number or was lost."""
 

@@ -77,3 +77,9 @@ class _PairedInverse:
         of_x = self.inverse(0.5 * (plus + minus), energies)
         of_y = -0.5 * (plus - minus) / (self.inverse.diagonal[None, :] + energies[:, None])
         return of_x, of_y
+
+    def definite(self, residual: np.ndarray, energy: float) -> np.ndarray:
+        """The same, positive definite, of rows (X, Y)."""
+        of_x, of_y = np.split(residual, 2, axis=1)
+        of_x = self.inverse.definite(of_x, energy)
+        return np.concatenate([of_x, of_y / (self.inverse.diagonal + energy)], axis=1)

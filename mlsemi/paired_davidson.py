@@ -7,15 +7,28 @@ basis holds the vectors of both kinds.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 import scipy.linalg
 
-from mlsemi.davidson import orthonormal
+from mlsemi.completeness import missed
+from mlsemi.davidson import ATTEMPTS, close, enough, orthonormal
 from mlsemi.errors import ConvergenceError
 
 ApplyBoth = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-PreconditionBoth = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+
+class PreconditionBoth(Protocol):
+    """Approximate inverses of A - w and A + w."""
+
+    def __call__(
+        self, plus: np.ndarray, minus: np.ndarray, energies: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Residuals of both equations, energies -> corrections of X and of Y."""
+
+    def definite(self, residual: np.ndarray, energy: float) -> np.ndarray:
+        """Rows (X, Y) -> about (|A - energy|^-1 X, (A + energy)^-1 Y), positive definite."""
 
 
 def reduced_pairs(
@@ -58,22 +71,22 @@ def lowest_pairs(
     start: np.ndarray,
     n_root: int,
     tolerance: float,
-    max_iteration: int = 60,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Lowest pairs with thick restarts; the rows of ``start`` beyond ``n_root`` make room.
+    """Lowest pairs, none missing whatever symmetry the start has.
+
+    (A - s, B; B, A + s) has as many negative eigenvalues as there are energies below s: on what is
+    left beside the pairs found it must have none (:func:`mlsemi.completeness.missed`).
 
     Parameters
     ----------
     apply : callable
         (k, n) vectors -> (k, n) images by A + B and by A - B.
-    precondition : callable
-        Residuals of both equations, energies -> corrections of X and of Y.
+    precondition : PreconditionBoth
     start : (n_block, n) array
-        Guess of X, n_block >= n_root.
+        Guess of X, n_block >= n_root; the rows beyond ``n_root`` make room.
     n_root : int
     tolerance : float
         Largest residual norm of either equation.
-    max_iteration : int
 
     Returns
     -------
@@ -82,9 +95,67 @@ def lowest_pairs(
     Raises
     ------
     ConvergenceError
-        If the ground state is unstable, or a residual is too large after ``max_iteration``.
+        If the ground state is unstable, the iteration does not converge, or roots are still
+        missing in the end.
     """
-    n_block, n = start.shape
+    n_block = len(start)
+    for attempt in range(ATTEMPTS):
+        energies, Z, W, norms = _converged(apply, precondition, start, n_root, n_block, tolerance)
+        settled = norms <= enough(energies, n_root, tolerance)
+        known = 0.5 * np.stack([Z + W, Z - W])[:, settled]
+        # a pair may be a mixture with one missing that lies its residual above
+        up_to = float((energies + norms)[:n_root].max())
+        lower = _lower(apply, precondition, known, up_to, attempt)
+        if not len(lower):
+            return energies[:n_root], Z[:n_root], W[:n_root]
+        start, n_block = np.concatenate([Z, W, *lower.transpose(1, 0, 2)]), n_block + len(lower)
+    raise ConvergenceError(
+        f"excited states below the last of {n_root} are still missing; ask for more states"
+    )
+
+
+def _lower(
+    apply: ApplyBoth,
+    precondition: PreconditionBoth,
+    known: np.ndarray,
+    energy: float,
+    attempt: int,
+) -> np.ndarray:
+    """(m, 2, n) directions (X, Y) beside the ``known`` (2, k, n) pairs, below ``energy``."""
+    n = known.shape[2]
+    pairs = np.concatenate(known, axis=1)
+    conjugate = np.concatenate([known[0], -known[1]], axis=1)
+
+    def shifted(vectors: np.ndarray) -> np.ndarray:
+        x, y = vectors[:, :n], vectors[:, n:]
+        plus, minus = apply(np.concatenate([x + y, x - y]))
+        plus, minus = plus[: len(x)], minus[len(x) :]
+        image = 0.5 * np.concatenate([plus + minus, plus - minus], axis=1)
+        return image - energy * np.concatenate([x, -y], axis=1)
+
+    found = missed(
+        shifted,
+        lambda x: precondition.definite(x, energy),
+        lambda x: x - (x @ conjugate.T) @ pairs,
+        lambda x: x - (x @ pairs.T) @ conjugate,
+        2 * n,
+        known.dtype,
+        attempt,
+    )
+    return found.reshape(-1, 2, n)
+
+
+def _converged(
+    apply: ApplyBoth,
+    precondition: PreconditionBoth,
+    start: np.ndarray,
+    n_root: int,
+    n_block: int,
+    tolerance: float,
+    max_iteration: int = 150,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Low pairs with thick restarts: (n_block,) energies, (n_block, n) Z and W, residual norms."""
+    n = start.shape[1]
     limit = min(n, 10 * n_block + 40)
     basis, fresh = np.empty((0, n)), orthonormal(start, np.empty((0, n)))
     images = np.empty((2, 0, n))
@@ -99,11 +170,14 @@ def lowest_pairs(
             w.T @ images[1] - energies[:, None] * (z.T @ basis),
         )
         norms = np.maximum(*(np.linalg.norm(r, axis=1) for r in residuals))
-        worst = float(norms[:n_root].max())
+        n_close = close(energies, n_root, tolerance)
+        worst = float(norms[:n_close].max())
         if worst < tolerance or len(basis) == n:
-            return energies[:n_root], z.T[:n_root] @ basis, w.T[:n_root] @ basis
+            parts = slice(n_root), slice(n_root, None)
+            Z, W = (np.concatenate([v.T[p] @ basis for p in parts]) for v in (z, w))
+            return energies, Z, W, norms
         opened = np.flatnonzero(norms > tolerance)
-        opened = opened[opened < n_root + (n_block - n_root) // 2]
+        opened = opened[opened < max(n_close, n_root + (n_block - n_root) // 2)]
         steps = np.concatenate(
             precondition(residuals[0][opened], residuals[1][opened], energies[opened])
         )

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from mlsemi.completeness import missed
 from mlsemi.davidson import lowest_eigenpairs
 from mlsemi.monopoles import Interaction, diagonal, respond
 from mlsemi.tamm_dancoff import MEMORY, ModelInverse, Solution, TammDancoff
@@ -64,16 +65,23 @@ class Selected:
             return self.problem.solve(0, tolerance)
         importance = -self.diagonal
         chosen = self.problem.families_first(importance, max(FIRST * n_root, FIRST_MINIMUM))
+        n_block, attempt = n_root + max(MORE, n_root // MORE), 0
         while True:
             active = _Active(self, chosen)
-            energies, vectors = self._among(active, n_root, max(tolerance, RESIDUAL))
+            energies, vectors = self._among(active, n_root, n_block, max(tolerance, RESIDUAL))
             coupling, each = self._left_out(active, energies, vectors)
             # roots that are close mix through what is left out
             corrected, mixing = np.linalg.eigh(np.diag(energies) - coupling)
             mixing = mixing[:, :n_root]
             errors = np.einsum("lk,lm,mk->k", mixing, coupling, mixing)
-            if errors.max() <= self.threshold or chosen.size == n:
+            if chosen.size == n:
                 break
+            if errors.max() <= self.threshold:
+                lower = self._lower(active, vectors, corrected[n_root - 1] - errors.max(), attempt)
+                if not lower.size:
+                    break
+                attempt, n_block = attempt + 1, n_block + len(lower)
+                each = np.einsum("ku,ku->u", lower, lower)
             each[chosen] = np.inf
             chosen = self.problem.families_first(each, 2 * chosen.size)
         X = active.square(mixing.T @ vectors).reshape(n_root, -1)
@@ -100,25 +108,61 @@ class Selected:
         return 0.5 * (coupling + coupling.T), np.einsum("ku,ku->u", images, weighted)
 
     def _among(
-        self, active: _Active, n_root: int, tolerance: float
+        self, active: _Active, n_root: int, n_block: int, tolerance: float
     ) -> tuple[np.ndarray, np.ndarray]:
         """Lowest roots among the chosen configurations: energies, vectors as rows.
 
-        A few more than ``n_root``, since the last ones may change places through the others.
+        ``n_block`` or more, since the last of ``n_root`` may change places through the others.
         """
-        problem, chosen = self.problem, active.chosen
-        n_block = min(chosen.size, n_root + max(MORE, n_root // MORE))
+        chosen = active.chosen
+        n_block = min(chosen.size, n_block)
         if chosen.size <= STORED:
-            values, vectors = problem.model(chosen, n_block)
+            values, vectors = self.problem.model(chosen, n_block)
             return values, vectors.T
-        lowest = np.argsort(self.diagonal[chosen], kind="stable")[: 8 * n_block]
-        place = np.sort(lowest)
-        values, vectors = problem.model(chosen[place], place.size)
+        inverse = self._inverse(chosen, 8 * n_block)
         start = np.zeros((n_block, chosen.size), np.float32)
-        start[:, place] = vectors[:, :n_block].T
-        inverse = ModelInverse(self.diagonal[chosen], place, values, vectors)
+        start[:, inverse.chosen] = inverse.vectors[:, :n_block].T
         return lowest_eigenpairs(
             active.apply, inverse, start, n_root, tolerance, memory=MEMORY, with_extra=True
+        )
+
+    def _inverse(self, configurations: np.ndarray, n_model: int) -> ModelInverse:
+        """Preconditioner, exact among the lowest of some configurations."""
+        diagonal = self.diagonal[configurations]
+        place = np.sort(np.argsort(diagonal, kind="stable")[:n_model])
+        values, vectors = self.problem.model(configurations[place], place.size)
+        return ModelInverse(diagonal, place, values, vectors)
+
+    def _lower(
+        self, active: _Active, vectors: np.ndarray, energy: float, attempt: int
+    ) -> np.ndarray:
+        """Directions (m, n_configuration) of roots below ``energy`` that were missed.
+
+        Among all configurations: symmetry may keep the chosen ones apart from all that such a
+        root consists of.
+        """
+        problem, chosen, kind = self.problem, active.chosen, np.dtype(np.float32)
+        n = problem.n_configuration
+        inverse = self._inverse(np.arange(n), 8 * len(vectors))
+        vectors, above = vectors.astype(kind), (problem.gaps - energy).astype(kind)
+
+        def shifted(x: np.ndarray) -> np.ndarray:
+            X = x.reshape(-1, problem.n_occ, problem.n_vir)
+            image = respond(problem.between, self.occupied, self.virtual, X, problem.factor)
+            return image.reshape(x.shape) + above * x
+
+        def outside(x: np.ndarray) -> np.ndarray:
+            x[:, chosen] -= (x[:, chosen] @ vectors.T) @ vectors
+            return x
+
+        return missed(
+            shifted,
+            lambda x: inverse.definite(x, energy).astype(kind),
+            outside,
+            outside,
+            n,
+            kind,
+            attempt,
         )
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import scipy.linalg
 from scipy.sparse.linalg import LinearOperator, cg
 
-from mlsemi.davidson import lowest_eigenpairs
+from mlsemi.davidson import converged_block, lowest_eigenpairs
 from mlsemi.eigen import ElectronicState
 from mlsemi.errors import ConvergenceError
 from mlsemi.monopoles import Interaction, diagonal, interaction_matrix, respond
@@ -142,11 +142,11 @@ class TammDancoff:
         if self.n_configuration > SINGLE_ABOVE:
             # most of the way in single precision: half the time for products and vectors
             half = SinglePrecision(self)
-            _, start = lowest_eigenpairs(
+            block = converged_block(
                 half.apply, precondition, start.astype(np.float32), n_root,
-                max(SINGLE_RESIDUAL, tolerance), memory=MEMORY, with_extra=True,
+                max(SINGLE_RESIDUAL, tolerance), memory=MEMORY,
             )  # fmt: skip
-            start = start.astype(np.float64)
+            start = block.vectors().astype(np.float64)
         return Solution(
             *lowest_eigenpairs(self.apply, precondition, start, n_root, tolerance, memory=MEMORY)
         )
@@ -300,6 +300,14 @@ class ModelInverse:
         inside = residual[:, self.chosen] @ self.vectors
         inside /= _away_from_zero(self.values[None, :] - energies[:, None])
         step[:, self.chosen] = -inside @ self.vectors.T
+        return step
+
+    def definite(self, residual: np.ndarray, energy: float) -> np.ndarray:
+        """|A_model - w|^-1, which is positive definite, times the rows of ``residual``."""
+        step = residual / np.abs(_away_from_zero(self.diagonal - energy))
+        inside = residual[:, self.chosen] @ self.vectors
+        inside /= np.abs(_away_from_zero(self.values - energy))
+        step[:, self.chosen] = inside @ self.vectors.T
         return step
 
 

@@ -6,7 +6,6 @@ from huckel import distorted, huckel, named
 from scipy.spatial.transform import Rotation
 
 from mlsemi import monopoles, tamm_dancoff
-from mlsemi.davidson import lowest_eigenpairs
 from mlsemi.eigen import ElectronicState, solve
 from mlsemi.errors import ConvergenceError, InputError, ParameterError
 from mlsemi.excitations import build_interaction, excite, excite_with
@@ -137,19 +136,6 @@ def test_davidson_finds_the_dense_roots(pyridine, monkeypatch, multiplicity):
     np.testing.assert_allclose(overlap, 1.0, atol=1e-6)
     tight = excite_with(pyridine.state, between, 15, multiplicity, tolerance=1e-9)
     np.testing.assert_allclose(tight.energies, dense.energies[:15], atol=1e-13)
-
-
-def test_davidson_drops_dependent_guesses():
-    rng = np.random.default_rng(4)
-    half, start = rng.normal(size=(30, 30)), rng.normal(size=(6, 30))
-    matrix = half + half.T + np.diag(np.arange(30.0))
-    start[3] = 2.0 * start[1] - start[0]
-    options = (lambda x: x @ matrix, lambda r, w: r, start)
-    values, vectors = lowest_eigenpairs(*options, 5, 1e-9)
-    np.testing.assert_allclose(values, np.linalg.eigvalsh(matrix)[:5], atol=1e-12)
-    np.testing.assert_allclose(vectors @ matrix, values[:, None] * vectors, atol=1e-8)
-    with pytest.raises(ConvergenceError, match="only 5 independent guesses for 6"):
-        lowest_eigenpairs(*options, 6, 1e-9)
 
 
 @pytest.mark.parametrize("factor", [0.0, 2.0])

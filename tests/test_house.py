@@ -34,7 +34,7 @@ FLOORS = """
     learning.hamiltonian
     repulsion blocks heads energy forms model response_constants monopoles domain committee
     header response.constants parameters
-    memory threads dispersion occupation eigen observables davidson paired_davidson
+    memory threads dispersion occupation eigen observables completeness davidson paired_davidson
     response_orbitals tamm_dancoff full_response selection response_method
     excited_states excitations intensities transitions spectrum
     uncertainty excited_record ensemble plots pictures

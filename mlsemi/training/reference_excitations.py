@@ -24,6 +24,9 @@ RESIDUAL = 1e-4
 EXTRA_ROOTS = 6
 """Roots followed beside the wanted ones, so that none is missed."""
 
+NEAREST = 0.05
+"""Least distance (hartree) of a diagonal element from a root in the preconditioner."""
+
 STORED = np.float32
 """Precision of integrals and orbitals on the grid; Davidson and energies are double."""
 
@@ -189,19 +192,28 @@ class ReferenceResponse:
         # noise reaches every symmetry species; less of it where the diagonal is high
         start = 0.02 * np.random.default_rng(0).normal(size=(n_block, lowest.size)) / lowest**2
         start[np.arange(n_block), np.argsort(lowest, kind="stable")[:n_block]] += 1.0
-
-        def precondition(residual: np.ndarray, energies: np.ndarray) -> np.ndarray:
-            distance = lowest[None, :] - energies[:, None]
-            return -residual / np.where(np.abs(distance) < 0.05, 0.05, distance)
-
         energies, vectors = lowest_eigenpairs(
             lambda x: self.apply(x, triplet),
-            precondition,
+            _Diagonal(lowest),
             start,
             min(n_state, lowest.size),
             RESIDUAL,
         )
         return Excitations(energies, vectors.reshape(-1, *self.gaps.shape))
+
+
+@dataclass(frozen=True, eq=False)
+class _Diagonal:
+    """Preconditioner from the diagonal of the matrix."""
+
+    diagonal: np.ndarray
+
+    def __call__(self, residual: np.ndarray, energies: np.ndarray) -> np.ndarray:
+        distance = self.diagonal[None, :] - energies[:, None]
+        return -residual / np.where(np.abs(distance) < NEAREST, NEAREST, distance)
+
+    def definite(self, residual: np.ndarray, energy: float) -> np.ndarray:
+        return residual / np.maximum(np.abs(self.diagonal - energy), NEAREST)
 
 
 def _exchange_correlation(
