@@ -45,7 +45,7 @@ BAD = {
     ),
     "iron.xyz": (
         xyz("O 0 0 0", "Fe 0 0 1.6"),
-        "frame 0, atom 1: element Fe has no valence basis .available: H C N O",
+        "frame 0, atom 1: element Fe has no valence basis .available: H B C N O",
     ),
     "word.xyz": (xyz("H 0 0 0", "H 0 0 one"), "frame 0, atom 1: coordinate 'one' is not a number"),
     "columns.xyz": (xyz("H 0 0 0", "H 0 0"), "frame 0, atom 1: expected 'symbol x y z'"),

@@ -234,6 +234,14 @@ def test_elements_are_checked(original):
         original.check(Structure([1, 16, 1], 2.6 * np.eye(3)))
 
 
+@pytest.mark.parametrize(("number", "symbol"), [(5, "B"), (14, "Si"), (34, "Se"), (53, "I")])
+def test_the_released_set_refuses_elements_it_has_not_seen(number, symbol):
+    released = Parameters.load("organic-1")
+    bent = Structure([1, number, 8, 1], 2.8 * np.eye(4)[:, :3], number % 2)
+    with pytest.raises(InputError, match=f"^atom 1: element {symbol} is not in .*organic-1 "):
+        released.check(bent)
+
+
 def test_released_sets_are_complete():
     """Every released set loads, says where it comes from, and is licensed."""
     assert DEFAULT in available()

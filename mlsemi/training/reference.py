@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import warnings
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -128,15 +129,39 @@ def mean_field(structure: Structure, level: Level) -> tuple[dft.rks.RKS, np.ndar
 
 
 def large_basis(structure: Structure, level: Level) -> gto.Mole:
-    """A structure in the basis of the level, for one thread of PySCF."""
+    """A structure in the basis of the level, for one thread of PySCF.
+
+    Raises
+    ------
+    InputError
+        If the basis set keeps other core electrons than the valence table says.
+    """
     lib.num_threads(1)
-    return gto.M(
+    mol = gto.M(
         atom=list(zip(structure.symbols, structure.positions.tolist(), strict=True)),
         unit="Bohr",
         basis=level.basis,
         charge=structure.charge,
+        ecp=core_potentials(level.basis, structure.symbols),
         verbose=0,
     )
+    electrons = structure.n_electron + 2 * core_orbitals(structure.numbers)
+    if mol.nelectron != electrons:
+        raise InputError(
+            f"basis {level.basis!r} describes {mol.nelectron} electrons, need {electrons}: choose "
+            "one with the core potential of the def2 sets, or without any before iodine"
+        )
+    return mol
+
+
+def core_potentials(basis: str, symbols: Iterable[str]) -> dict[str, str]:
+    """Elements with an effective core potential in a basis set, and its name."""
+    return {symbol: basis for symbol in set(symbols) if gto.basis.load_ecp(basis, symbol)}
+
+
+def core_orbitals(numbers: np.ndarray) -> int:
+    """Doubly occupied orbitals below the valence."""
+    return sum(valence(z).core_orbitals for z in numbers.tolist())
 
 
 def density_fitted(solver: dft.rks.KohnShamDFT) -> dft.rks.KohnShamDFT:
@@ -162,16 +187,12 @@ def valence_minimal(molecule: gto.Mole) -> tuple[gto.Mole, np.ndarray]:
     minimal.build(dump_input=False, parse_arg=False)
     pick: list[int] = []
     offset = minimal.ao_loc_nr()
-    seen: dict[tuple[int, int], int] = {}
     for shell in range(minimal.nbas):
         atom, l = minimal.bas_atom(shell), minimal.bas_angular(shell)
-        core_shells = {n for n, _ in valence(minimal.atom_charge(atom)).shells}
-        for contraction in range(minimal.bas_nctr(shell)):
-            n = seen.get((atom, l), l) + 1
-            seen[atom, l] = n
-            if n in core_shells:
-                start = offset[shell] + contraction * (2 * l + 1)
-                pick.extend(start + np.array([[0], [1, 2, 0]][l]))
+        if l in {l for _, l in valence(gto.charge(minimal.atom_symbol(atom))).shells}:
+            # cores come first, whether or not a core potential stands for some of them
+            start = offset[shell + 1] - (2 * l + 1)
+            pick.extend(start + np.array([[0], [1, 2, 0]][l]))
     return minimal, np.array(pick)
 
 
@@ -201,7 +222,7 @@ def reference_record(
         origin += f"; integrals in single precision, SCF to {solver.conv_tol:.0e} hartree"
     mol = solver.mol
     minimal, pick = valence_minimal(mol)
-    n_core = sum(valence(z).core_orbitals for z in structure.numbers.tolist())
+    n_core = core_orbitals(structure.numbers)
     n_occupied = structure.n_electron // 2
     overlap = solver.get_ovlp()
     orbitals = solver.mo_coeff
