@@ -39,7 +39,7 @@ FLOORS = """
     uncertainty excited_record ensemble
     ground result singlepoint adjoint potential surface calculator
     plots report molden volumes exports
-    training.projection training.dataset training.geometries training.workers
+    training.projection training.dataset training.geometries training.contacts training.workers
     training.kohn_sham training.stored_fit training.reference_excitations training.reference
     training.campaign training.progress training.contraction training.regression
     training.force_matching training.loss training.ridge training.config training.optimizer
