@@ -14,6 +14,7 @@ from functools import partial
 
 import numpy as np
 from ase import Atoms
+from ase.calculators.calculator import CalculationFailed
 from ase.data import vdw_radii
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial.distance import cdist
@@ -33,6 +34,15 @@ FAR = 35.0
 
 TOGETHER = 1.0 / 3.0
 """Part of the geometries that start from the complex relaxed as a whole."""
+
+WAYS = {
+    "random": 1.0,
+    "hydrogen bond": 2.0,
+    "hydrogen to pi": 1.0,
+    "halogen bond": 3.0,
+    "stack": 3.0,
+}
+"""How often each way of approach is drawn, compared with others that two molecules have."""
 
 LONE_PAIRS = (7, 8, 9, 15, 16, 17, 34, 35, 53)
 DONORS = (7, 8, 9, 15, 16, 17, 34, 35, 53)
@@ -125,7 +135,8 @@ def contact_frames(
     for _ in range(number):
         factor = NEAREST + (FARTHEST - NEAREST) * float(rng.random()) ** 2
         ways = _ways(alone[0], alone[1], rng) if len(molecules) == 2 else {}
-        name = str(rng.choice(list(ways))) if ways else ""
+        weights = np.array([WAYS[way] for way in ways])
+        name = str(rng.choice(list(ways), p=weights / weights.sum())) if ways else ""
         if together is not None and (not ways or rng.random() < TOGETHER):
             name, atoms = "relaxed together", _spread(together, molecules, factor)
         else:
@@ -135,10 +146,12 @@ def contact_frames(
 
 
 def _together(start: Atoms, smiles: str, molecules: Molecules) -> Atoms | None:
-    """The complex relaxed as a whole; None where two molecules, as ions do, become others."""
+    """The complex relaxed as a whole; None where two molecules, as ions do, become others, or
+    where GFN2-xTB gives up.
+    """
     try:
         return relax(start, sum(molecules.charges), fmax=0.01, bonds=bonds_of(smiles))
-    except InputError:
+    except (InputError, CalculationFailed):
         if len(molecules) > 2:
             raise
         return None
@@ -199,8 +212,12 @@ def _joined(
 
 
 def _energy(atoms: Atoms, charge: int) -> float:
+    """GFN2-xTB energy, eV; infinite where its SCF does not converge, as of ions far apart."""
     atoms.calc = gfn2_calculator(charge)
-    return float(atoms.get_potential_energy())
+    try:
+        return float(atoms.get_potential_energy())
+    except CalculationFailed:
+        return np.inf
 
 
 def _ways(

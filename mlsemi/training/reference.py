@@ -126,7 +126,7 @@ def _converged(
 ) -> tuple[dft.rks.RKS, np.ndarray | None]:
     solver = density_fitted(dft.RKS(mol, xc=level.method))
     if level.backend == "pyscf":
-        if not with_forces and stored_fit.needed(solver):
+        if not level.forces and stored_fit.needed(solver):
             stored_fit.converge(solver, level.grid, level.convergence)
         else:
             kohn_sham.converge(solver, level.grid, level.convergence)

@@ -220,11 +220,11 @@ def flat(smiles: str) -> str:
     return str(Chem.MolToSmiles(molecule))
 
 
-def written(path: str, about: str, smiles: list[str]) -> None:
-    """Write one list, smallest molecules first."""
-    size = {text: Chem.MolFromSmiles(text).GetNumHeavyAtoms() for text in smiles}
-    lines = [f"# {about} (make_elements.py), in the order they are computed"]
-    Path(path).write_text("\n".join([*lines, *sorted(smiles, key=lambda s: size[s])]) + "\n")
+def written(path: str, about: str, lines: list[str], program: str = "make_elements.py") -> None:
+    """Write one list, smallest molecules first; a line may go on after its SMILES."""
+    size = {line: Chem.MolFromSmiles(line.split()[0]).GetNumHeavyAtoms() for line in lines}
+    head = f"# {about} ({program}), in the order they are computed"
+    Path(path).write_text("\n".join([head, *sorted(lines, key=lambda s: size[s])]) + "\n")
 
 
 def main() -> None:
