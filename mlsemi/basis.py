@@ -42,6 +42,22 @@ SLATER_EXPANSION = {
          (-7.139415008e-03, -1.829269843e-02, 7.621648918e-02,
           4.145100393e-01, 4.889621855e-01, 1.058811483e-01)),
     ),
+    4: (
+        (1.365345088e+00, 4.393209846e-01, 1.877067297e-01,
+         9.360269249e-02, 5.052265577e-02, 2.809355065e-02),
+        ((3.775072484e-03, -5.585989186e-02, -3.192947013e-01,
+          -2.764751038e-02, 9.049192168e-01, 3.406265892e-01),
+         (-7.052083324e-03, -5.259512049e-02, -3.773434883e-02,
+          3.874770631e-01, 5.791671041e-01, 1.221820766e-01)),
+    ),
+    5: (
+        (7.701425598e-01, 2.756268701e-01, 1.301846713e-01,
+         6.953447977e-02, 4.002548708e-02, 2.348390653e-02),
+        ((1.267448501e-02, 3.266542669e-03, -4.307552844e-01,
+          -3.231998784e-01, 1.104320854e+00, 4.368519410e-01),
+         (-1.105667726e-03, -6.243138056e-02, -1.628478521e-01,
+          3.210322030e-01, 6.964580762e-01, 1.493153897e-01)),
+    ),
 }
 # fmt: on
 """Row n -> (exponents, coefficients of normalised Gaussians per l) of Slater functions, zeta = 1.
@@ -50,9 +66,16 @@ Least-squares fit after Hehre, Stewart and Pople, J. Chem. Phys. 51, 2657 (1969)
 ``validation/slater_expansion.py``; ns is the nodeless Slater function r^(n-1) exp(-r).
 """
 
-SLATER_EXPONENT = {1: 1.24, 6: 1.72, 7: 1.95, 8: 2.25, 9: 2.55, 15: 1.90, 16: 2.05, 17: 2.10}
+# fmt: off
+SLATER_EXPONENT = {
+    1: 1.24, 5: 1.50, 6: 1.72, 7: 1.95, 8: 2.25, 9: 2.55, 14: 1.75, 15: 1.90, 16: 2.05, 17: 2.10,
+    34: 2.22, 35: 2.38, 53: 2.42,
+}
+# fmt: on
 """Standard molecular valence exponents zeta, 1/bohr: Hehre, Stewart and Pople (1969);
-P, S, Cl: Hehre, Ditchfield, Stewart and Pople, J. Chem. Phys. 52, 2769 (1970)."""
+Si, P, S, Cl: Hehre, Ditchfield, Stewart and Pople, J. Chem. Phys. 52, 2769 (1970); Se, Br: Pietro,
+Levi, Hehre and Stewart, Inorg. Chem. 19, 2225 (1980); I: Pietro, Blurock, Hout, Hehre, DeFrees
+and Stewart, Inorg. Chem. 20, 3650 (1981)."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)

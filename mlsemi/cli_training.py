@@ -59,6 +59,14 @@ def reference(
             min=0, help="Geometries per molecule, beside the frames, with a bond stretched."
         ),
     ] = 0,
+    contacts: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Geometries per complex ('O.C=O'), beside the frames, its molecules at 0.9 to 2 "
+            "times contact.",
+        ),
+    ] = 0,
     seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
     method: Annotated[str, typer.Option(help="Functional by its PySCF name.")] = "b3lyp",
     basis: Annotated[str, typer.Option(help="Basis set by its PySCF name.")] = "def2-tzvp",
@@ -75,6 +83,10 @@ def reference(
     backend: Annotated[
         str, typer.Option(help="SCF and forces by pyscf, or on a CUDA card by gpu4pyscf.")
     ] = "pyscf",
+    counterpoise: Annotated[
+        bool,
+        typer.Option("--counterpoise", help="Each molecule of a complex in the basis of all too."),
+    ] = False,
     processes: Annotated[
         int | None, typer.Option(min=1, help="Worker processes.  [default: one per core]")
     ] = None,
@@ -114,6 +126,7 @@ def reference(
     mlsemi reference molecules.smi -o hot.h5 --frames 5 --temperature 600 --forces
     mlsemi reference molecules.smi -o bonds.h5 --stretches 3 --forces
     mlsemi reference geometries.xyz -o given.h5
+    mlsemi reference dimers.smi -o dimers.h5 --frames 0 --contacts 3 --counterpoise --forces
     mlsemi reference gfn2.h5 -o def2-svp.h5 --basis def2-svp --grid 1 --forces --lean
     mlsemi reference molecules.smi -o molecules.h5 --scheduler tcp://node7:8786
     mlsemi reference -o molecules.h5 --collect-only
@@ -131,6 +144,7 @@ def reference(
         frames=frames,
         temperatures=temperature or None,
         stretches=stretches,
+        contacts=contacts,
         seed=seed,
         method=method,
         basis=basis,
@@ -139,6 +153,7 @@ def reference(
         excitations=excitations,
         ris=ris,
         backend=backend,
+        counterpoise=counterpoise,
         processes=processes,
         scheduler=scheduler,
         exclude=exclude,

@@ -29,7 +29,9 @@ class Valence:
     electrons : int
         Number of valence electrons of the neutral atom (the core charge seen by them).
     core_orbitals : int
-        Doubly occupied core orbitals that the valence basis leaves out.
+        Doubly occupied core orbitals of the reference calculation that the valence basis leaves
+        out. Iodine has 4s, 4p and 4d: the other 28 core electrons are in the effective core
+        potential of the def2 sets.
     hardness : float
         Chemical hardness (second derivative of the energy with respect to charge), hartree;
         values of Ghosh and Islam, Int. J. Quantum Chem. 110, 1206 (2010), as used by
@@ -44,13 +46,18 @@ class Valence:
 
 VALENCE = {
     1: Valence(((1, 0),), 1, 0, 0.47259288),
+    5: Valence(((2, 0), (2, 1)), 3, 1, 0.33949086),
     6: Valence(((2, 0), (2, 1)), 4, 1, 0.42195412),
     7: Valence(((2, 0), (2, 1)), 5, 1, 0.50438193),
     8: Valence(((2, 0), (2, 1)), 6, 1, 0.58691863),
     9: Valence(((2, 0), (2, 1)), 7, 1, 0.66931351),
+    14: Valence(((3, 0), (3, 1)), 4, 5, 0.30539645),
     15: Valence(((3, 0), (3, 1)), 5, 5, 0.34734014),
     16: Valence(((3, 0), (3, 1)), 6, 5, 0.38924725),
     17: Valence(((3, 0), (3, 1)), 7, 5, 0.43115670),
+    34: Valence(((4, 0), (4, 1)), 6, 14, 0.40273549),
+    35: Valence(((4, 0), (4, 1)), 7, 14, 0.43445776),
+    53: Valence(((5, 0), (5, 1)), 7, 9, 0.41040808),
 }
 
 

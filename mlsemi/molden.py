@@ -90,9 +90,9 @@ def _molden(
         )
     ]
     core = [
-        f"{i} : {2 * valence(z).core_orbitals}"
+        f"{i} : {z - valence(z).electrons}"
         for i, z in enumerate(structure.numbers.tolist(), start=1)
-        if valence(z).core_orbitals
+        if z > valence(z).electrons
     ]
     pseudo = [
         f"{symbol} {i} {charge}"

@@ -77,8 +77,8 @@ def fit(n: int, n_primitive: int = N_PRIMITIVE) -> np.ndarray:
 
 
 def main() -> None:
-    """Print exponents, coefficients and overlaps of rows 1 to 3."""
-    for n in (1, 2, 3):
+    """Print exponents, coefficients and overlaps of rows 1 to 5."""
+    for n in (1, 2, 3, 4, 5):
         exponents = fit(n)
         print(f"n = {n} exponents    " + ", ".join(f"{x:.9e}" for x in exponents))
         for l in range(min(n, 2)):

@@ -21,12 +21,14 @@ from ase import Atoms
 from mlsemi.errors import InputError, MlsemiError, ParameterError
 from mlsemi.outputs import complete_or_absent
 from mlsemi.structure import Structure
+from mlsemi.training.contacts import Molecules, contact_frames
 from mlsemi.training.dataset import Reference, ReferenceDataset, arrays_of, record_of
 from mlsemi.training.geometries import (
     bonds_of,
     embed,
     inchikey,
     is_listed,
+    numbers_of,
     relax,
     seed_of,
     stretched_frames,
@@ -50,18 +52,22 @@ class Sampling:
         Global seed; each molecule derives its own from it and its label.
     stretches : int
         Geometries per molecule, beside the frames, with one bond stretched or compressed.
+    contacts : int
+        Geometries per complex, beside the frames, with its rigid molecules at various distances.
     """
 
     frames: int = 1
     temperatures: tuple[float, ...] = (0.0, 300.0, 600.0, 1000.0)
     seed: int = 0
     stretches: int = 0
+    contacts: int = 0
 
     def provenance(self) -> dict[str, object]:
         """What is recorded with every dataset made so."""
         settings = asdict(self)
-        if not self.stretches:  # campaigns that are older than this setting stay the same
-            del settings["stretches"]
+        for name in ("stretches", "contacts"):
+            if not settings[name]:  # campaigns that are older than this setting stay the same
+                del settings[name]
         return settings
 
 
@@ -99,6 +105,18 @@ class Job:
             digest.update(np.ascontiguousarray(self.atoms.positions).tobytes())
         return digest.hexdigest()[:20]
 
+    def molecules(self) -> Molecules:
+        """Its molecules: those of the SMILES that is its label, or by the distances of atoms.
+
+        Raises
+        ------
+        InputError
+            If a charge cannot be told to belong to one of several molecules.
+        """
+        if self.atoms is None or self.atoms.numbers.tolist() == numbers_of(self.label):
+            return Molecules.of_smiles(self.label)
+        return Molecules.of_geometry(self.atoms, self.charge)
+
 
 def jobs_of_smiles(path: str | os.PathLike[str], excluded: frozenset[str]) -> list[Job]:
     """Jobs of a text file: one ``SMILES [frames]`` per line, ``#`` starts a comment.
@@ -129,15 +147,26 @@ def jobs_of_smiles(path: str | os.PathLike[str], excluded: frozenset[str]) -> li
 
 
 def geometries(job: Job, sampling: Sampling) -> list[tuple[Atoms, int, str]]:
-    """(atoms, charge, origin) of every frame of one job, then of its stretched geometries."""
+    """(atoms, charge, origin) of every frame of one job, then of its other geometries.
+
+    These are the stretched ones, and of a SMILES those with molecules at various distances.
+
+    Raises
+    ------
+    InputError
+        If there is none, or a molecule reacts on the way to one.
+    """
     seed = seed_of(job.label, sampling.seed)
     frames = sampling.frames if job.frames is None else job.frames
     if job.atoms is not None:
         still, charge, bonds = job.atoms, job.charge, None
     else:
         (still, charge), bonds = embed(job.label, seed), bonds_of(job.label)
+    start = still
     if job.atoms is not None and not frames:
         origin, out = job.origin, [(still, charge, job.origin)]
+    elif not frames and not sampling.stretches:
+        origin, out = job.origin, []  # ions would not survive being relaxed together
     else:
         still, origin, out = relax(still, charge, bonds=bonds), "GFN2-xTB relaxed", []
     rng = np.random.default_rng(seed)
@@ -150,7 +179,15 @@ def geometries(job: Job, sampling: Sampling) -> list[tuple[Atoms, int, str]]:
             frame = thermal_frame(still, charge, temperature, frame_seed, bonds=bonds)
             out.append((frame, charge, f"GFN2-xTB Langevin {temperature:.0f} K frame {index}"))
     stretched = stretched_frames(still, sampling.stretches, rng, bonds)
-    return out + [(frame, charge, f"{origin}, {change}") for frame, change in stretched]
+    out += [(frame, charge, f"{origin}, {change}") for frame, change in stretched]
+    if job.atoms is None:
+        out += [
+            (frame, charge, f"molecules GFN2-xTB relaxed, {change}")
+            for frame, change in contact_frames(start, job.label, sampling.contacts, rng)
+        ]
+    if not out:
+        raise InputError("no frames are asked for, and a single molecule has no contacts")
+    return out
 
 
 def compute(job: Job, sampling: Sampling, level: Level, folder: Path) -> str | None:
@@ -160,9 +197,15 @@ def compute(job: Job, sampling: Sampling, level: Level, folder: Path) -> str | N
     only a missing program concerns them all.
     """
     try:
+        molecules = job.molecules() if level.counterpoise else None
         frames = [
             reference_record(
-                Structure.from_ase(atoms, charge), job.molecule, job.label, origin, level
+                Structure.from_ase(atoms, charge),
+                job.molecule,
+                job.label,
+                origin,
+                level,
+                molecules,
             )
             for atoms, charge, origin in geometries(job, sampling)
         ]

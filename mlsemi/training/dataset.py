@@ -64,6 +64,12 @@ class Reference(Brief):
         As for singlets.
     ris_energies, ris_strengths, ris_dipoles, ris_transitions : arrays or None
         Singlets of the minimal auxiliary kernel (TDA-ris), fields as for singlets.
+    fragments : (n_atom,) int array or None
+        Of a complex: number of the molecule of every atom.
+    fragment_charges : (n_fragment,) int array or None
+        Charge of each of its molecules, e.
+    fragment_energies : (n_fragment,) array or None
+        Energy of each molecule as it is in the complex, alone but in the basis of all, hartree.
     """
 
     structure: Structure
@@ -88,6 +94,20 @@ class Reference(Brief):
     ris_strengths: np.ndarray | None = None
     ris_dipoles: np.ndarray | None = None
     ris_transitions: np.ndarray | None = None
+    fragments: np.ndarray | None = None
+    fragment_charges: np.ndarray | None = None
+    fragment_energies: np.ndarray | None = None
+
+    @property
+    def interaction_energy(self) -> float | None:
+        """Energy of a complex less that of its molecules in the same basis, hartree.
+
+        Counterpoise corrected (Boys and Bernardi, Mol. Phys. 19, 553 (1970)), without dispersion;
+        None where the energies of the molecules are not there.
+        """
+        if self.fragment_energies is None:
+            return None
+        return self.energy - float(self.fragment_energies.sum())
 
     @cached_property
     def n_core(self) -> int:
@@ -183,6 +203,8 @@ _STORED_AS = {
     "singlet_transitions": np.float16,
     "triplet_transitions": np.float16,
     "ris_transitions": np.float16,
+    "fragments": np.int16,
+    "fragment_charges": np.int16,
 }
 _TEXT = ("molecule", "label", "origin")
 _ARRAYS = tuple(f.name for f in fields(Reference) if f.name not in (*_TEXT, "structure", "energy"))
@@ -224,12 +246,17 @@ def record_of(data: dict[str, np.ndarray]) -> Reference:
     """Inverse of :func:`arrays_of`."""
     structure = Structure(data["numbers"], data["positions"], int(data["charge"]))
     text = {name: str(data[name]) for name in _TEXT}
-    arrays = {
-        name: np.asarray(data[name], dtype=np.float64) if name in data else None for name in _ARRAYS
+    arrays: dict[str, np.ndarray | None] = {
+        name: np.asarray(data[name], dtype=_read_as(name)) if name in data else None
+        for name in _ARRAYS
     }
     if "dipole_matrix" in data:
         arrays["dipole_matrix"] = _symmetric(data["dipole_matrix"])
     return Reference(structure=structure, energy=float(data["energy"]), **text, **arrays)  # type: ignore[arg-type]
+
+
+def _read_as(name: str) -> type:
+    return np.int64 if name in ("fragments", "fragment_charges") else np.float64
 
 
 def content_hash(arrays: dict[str, np.ndarray]) -> str:

@@ -55,6 +55,15 @@ def inchikey(smiles: str) -> str:
     return str(Chem.MolToInchiKey(molecule))
 
 
+def numbers_of(smiles: str) -> list[int]:
+    """Atomic numbers of a SMILES string as :func:`embed` orders them; empty if it is none."""
+    from rdkit import Chem, RDLogger
+
+    RDLogger.DisableLog("rdApp.*")  # type: ignore[attr-defined]
+    molecule = Chem.MolFromSmiles(smiles)
+    return [] if molecule is None else [a.GetAtomicNum() for a in Chem.AddHs(molecule).GetAtoms()]
+
+
 def smiles_of(atoms: Atoms, charge: int) -> str | None:
     """SMILES of a geometry, or None when no Lewis structure fits."""
     from rdkit import Chem, RDLogger
@@ -108,8 +117,7 @@ def embed(smiles: str, seed: int) -> tuple[Atoms, int]:
         raise InputError(f"{smiles!r} could not be embedded in three dimensions")
     if AllChem.MMFFHasAllMoleculeParams(molecule):  # type: ignore[attr-defined]
         AllChem.MMFFOptimizeMolecule(molecule, maxIters=500)  # type: ignore[attr-defined]
-    numbers = [atom.GetAtomicNum() for atom in molecule.GetAtoms()]
-    atoms = Atoms(numbers, molecule.GetConformer().GetPositions())
+    atoms = Atoms(numbers_of(smiles), molecule.GetConformer().GetPositions())
     fragments = [list(indices) for indices in Chem.GetMolFrags(molecule)]
     if len(fragments) > 1:
         atoms.set_positions(in_contact(atoms, fragments, seed))

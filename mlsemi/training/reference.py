@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import warnings
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from mlsemi.elements import valence
 from mlsemi.errors import ConvergenceError, InputError
 from mlsemi.structure import Structure
 from mlsemi.training import kohn_sham, stored_fit
+from mlsemi.training.contacts import Molecules
 from mlsemi.training.dataset import Reference
 from mlsemi.training.projection import iao_frame, lowdin
 from mlsemi.training.reference_excitations import MinimalResponse, ReferenceResponse
@@ -47,6 +49,8 @@ class Level:
         Singlets to compute as well with the minimal auxiliary kernel (TDA-ris).
     backend : str
         Program of SCF and forces, one of ``BACKENDS``; the rest is the same.
+    counterpoise : bool
+        Compute every molecule of a complex alone, in the basis of all, as well.
 
     Raises
     ------
@@ -63,6 +67,7 @@ class Level:
     excitations: int = 0
     ris: int = 0
     backend: str = "pyscf"
+    counterpoise: bool = False
 
     def __post_init__(self) -> None:
         if self.backend not in BACKENDS:
@@ -87,9 +92,9 @@ class Level:
     def provenance(self) -> dict[str, object]:
         """What is recorded with every dataset made at this level."""
         settings = asdict(self)
-        for name, default in (("excitations", 0), ("ris", 0), ("backend", "pyscf")):
+        for name in ("excitations", "ris", "backend", "counterpoise"):
             # datasets and campaigns that are older than a setting stay the same
-            if settings[name] == default:
+            if settings[name] == getattr(Level, name):
                 del settings[name]
         return settings | {
             "program": " and ".join(
@@ -113,30 +118,73 @@ def mean_field(structure: Structure, level: Level) -> tuple[dft.rks.RKS, np.ndar
     ConvergenceError
         If the SCF does not converge.
     """
-    solver = density_fitted(dft.RKS(large_basis(structure, level), xc=level.method))
+    return _converged(large_basis(structure, level), level, level.forces)
+
+
+def _converged(
+    mol: gto.Mole, level: Level, with_forces: bool
+) -> tuple[dft.rks.RKS, np.ndarray | None]:
+    solver = density_fitted(dft.RKS(mol, xc=level.method))
     if level.backend == "pyscf":
         if not level.forces and stored_fit.needed(solver):
             stored_fit.converge(solver, level.grid, level.convergence)
         else:
             kohn_sham.converge(solver, level.grid, level.convergence)
-        forces = _forces(solver) if level.forces and solver.converged else None
+        forces = _forces(solver) if with_forces and solver.converged else None
     else:
-        solver, forces = kohn_sham.on_gpu(solver, level.grid, level.convergence, level.forces)
+        solver, forces = kohn_sham.on_gpu(solver, level.grid, level.convergence, with_forces)
     if not solver.converged:
         raise ConvergenceError(f"SCF not converged in {solver.max_cycle} iterations")
     return solver, forces
 
 
-def large_basis(structure: Structure, level: Level) -> gto.Mole:
-    """A structure in the basis of the level, for one thread of PySCF."""
+def large_basis(
+    structure: Structure, level: Level, part: tuple[np.ndarray, int] | None = None
+) -> gto.Mole:
+    """A structure in the basis of the level, for one thread of PySCF.
+
+    Parameters
+    ----------
+    structure : Structure
+    level : Level
+    part : tuple of (n_atom,) boolean array and int, optional
+        The only atoms that are there, and their charge; the others lend their basis functions.
+
+    Raises
+    ------
+    InputError
+        If the basis set keeps other core electrons than the valence table says.
+    """
     lib.num_threads(1)
-    return gto.M(
-        atom=list(zip(structure.symbols, structure.positions.tolist(), strict=True)),
+    there, charge = part or (np.ones(structure.n_atom, dtype=bool), structure.charge)
+    symbols = np.array(structure.symbols)
+    names = [s if real else f"ghost-{s}" for s, real in zip(symbols, there, strict=True)]
+    mol = gto.M(
+        atom=list(zip(names, structure.positions.tolist(), strict=True)),
         unit="Bohr",
         basis=level.basis,
-        charge=structure.charge,
+        charge=charge,
+        ecp=core_potentials(level.basis, symbols[there].tolist()),
         verbose=0,
     )
+    electrons = int(structure.core_charges[there].sum()) - charge
+    electrons += 2 * core_orbitals(structure.numbers[there])
+    if mol.nelectron != electrons:
+        raise InputError(
+            f"basis {level.basis!r} describes {mol.nelectron} electrons, need {electrons}: choose "
+            "one with the core potential of the def2 sets, or without any before iodine"
+        )
+    return mol
+
+
+def core_potentials(basis: str, symbols: Iterable[str]) -> dict[str, str]:
+    """Elements with an effective core potential in a basis set, and its name."""
+    return {symbol: basis for symbol in set(symbols) if gto.basis.load_ecp(basis, symbol)}
+
+
+def core_orbitals(numbers: np.ndarray) -> int:
+    """Doubly occupied orbitals below the valence."""
+    return sum(valence(z).core_orbitals for z in numbers.tolist())
 
 
 def density_fitted(solver: dft.rks.KohnShamDFT) -> dft.rks.KohnShamDFT:
@@ -162,21 +210,35 @@ def valence_minimal(molecule: gto.Mole) -> tuple[gto.Mole, np.ndarray]:
     minimal.build(dump_input=False, parse_arg=False)
     pick: list[int] = []
     offset = minimal.ao_loc_nr()
-    seen: dict[tuple[int, int], int] = {}
     for shell in range(minimal.nbas):
         atom, l = minimal.bas_atom(shell), minimal.bas_angular(shell)
-        core_shells = {n for n, _ in valence(minimal.atom_charge(atom)).shells}
-        for contraction in range(minimal.bas_nctr(shell)):
-            n = seen.get((atom, l), l) + 1
-            seen[atom, l] = n
-            if n in core_shells:
-                start = offset[shell] + contraction * (2 * l + 1)
-                pick.extend(start + np.array([[0], [1, 2, 0]][l]))
+        if l in {l for _, l in valence(gto.charge(minimal.atom_symbol(atom))).shells}:
+            # cores come first, whether or not a core potential stands for some of them
+            start = offset[shell + 1] - (2 * l + 1)
+            pick.extend(start + np.array([[0], [1, 2, 0]][l]))
     return minimal, np.array(pick)
 
 
+def fragment_energies(structure: Structure, molecules: Molecules, level: Level) -> np.ndarray:
+    """(n_molecule,) energies of the molecules of a complex, each in the basis of all, hartree.
+
+    Raises
+    ------
+    ConvergenceError
+        If an SCF does not converge.
+    """
+    parts = [(molecules.of_atom == k, charge) for k, charge in enumerate(molecules.charges)]
+    solvers = [_converged(large_basis(structure, level, part), level, False)[0] for part in parts]
+    return np.array([solver.e_tot for solver in solvers])
+
+
 def reference_record(
-    structure: Structure, molecule: str, label: str, origin: str, level: Level
+    structure: Structure,
+    molecule: str,
+    label: str,
+    origin: str,
+    level: Level,
+    molecules: Molecules | None = None,
 ) -> Reference:
     """Run the reference calculation of one structure and project it on the valence frame.
 
@@ -186,6 +248,8 @@ def reference_record(
     molecule, label, origin : str
         Identity, label and geometry origin, stored with the record.
     level : Level
+    molecules : Molecules, optional
+        Of a complex; for a level with counterpoise.
 
     Returns
     -------
@@ -201,7 +265,7 @@ def reference_record(
         origin += f"; integrals in single precision, SCF to {solver.conv_tol:.0e} hartree"
     mol = solver.mol
     minimal, pick = valence_minimal(mol)
-    n_core = sum(valence(z).core_orbitals for z in structure.numbers.tolist())
+    n_core = core_orbitals(structure.numbers)
     n_occupied = structure.n_electron // 2
     overlap = solver.get_ovlp()
     orbitals = solver.mo_coeff
@@ -240,7 +304,21 @@ def reference_record(
         forces=forces,
         **_excitations(solver, n_core, frame.T @ overlap, r, level.excitations),
         **_minimal_excitations(solver, n_core, frame.T @ overlap, r, level.ris),
+        **_fragments(structure, molecules, level),
     )
+
+
+def _fragments(
+    structure: Structure, molecules: Molecules | None, level: Level
+) -> dict[str, np.ndarray]:
+    """Optional fields of a record: the molecules of a complex."""
+    if not level.counterpoise or molecules is None or len(molecules) < 2:
+        return {}
+    return {
+        "fragments": molecules.of_atom,
+        "fragment_charges": np.array(molecules.charges),
+        "fragment_energies": fragment_energies(structure, molecules, level),
+    }
 
 
 def _forces(solver: dft.rks.RKS) -> np.ndarray:

@@ -44,8 +44,12 @@ ABSOLUTE_RADII = {
     "P": 0.9922,
     "S": 0.8739,
     "Cl": 0.7808,
+    "Se": 1.0424,
+    "Br": 0.9532,
+    "I": 1.1141,
 }
-"""Angstrom; D. C. Ghosh and R. Biswas, Int. J. Mol. Sci. 3, 87 (2002)."""
+"""Angstrom; D. C. Ghosh and R. Biswas, Int. J. Mol. Sci. 3, 87 (2002); Se, Br, I: D. C. Ghosh
+et al., J. Mol. Struct. THEOCHEM 865, 60 (2008)."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
