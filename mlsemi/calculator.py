@@ -21,6 +21,7 @@ from mlsemi.parameters import DEFAULT, Parameters
 from mlsemi.periodicity import PERIODIC
 from mlsemi.potential import needs_orbitals, potential_energy
 from mlsemi.response.difference_density import Response
+from mlsemi.response.surroundings import numbers_of, pair_of
 from mlsemi.result import Result
 from mlsemi.singlepoint import check_temperature, singlepoint, surroundings_of
 from mlsemi.structure import Structure, whole
@@ -32,8 +33,8 @@ SURFACE = frozenset({"energy", "free_energy", "forces"})
 """Properties of the energy surface alone."""
 
 Evaluated = tuple[float | None, np.ndarray | None, Result | GroundState | None]
-"""Energy (none of ions), forces if asked for, and what holds charges and dipole if orbitals were
-needed."""
+"""Energy (None where it is not known), forces if asked for, and what holds charges and dipole if
+orbitals were needed."""
 
 SURROUNDINGS = ("solvent", "field", "point_charges")
 
@@ -47,14 +48,25 @@ def _surroundings(parameters: Mapping[str, Any]) -> dict[str, Any]:
         If they make no sense.
     """
     field, charges = parameters.get("field"), parameters.get("point_charges")
-    found: dict[str, Any] = {"solvent": parameters.get("solvent"), "field": None}
+    found: dict[str, Any] = {
+        "solvent": parameters.get("solvent"),
+        "field": None,
+        "point_charges": None,
+    }
     if field is not None:
-        found["field"] = np.array(field, dtype=float) / FORCE_EV_ANGSTROM
+        found["field"] = numbers_of("field", field) / FORCE_EV_ANGSTROM
     if charges is not None:
-        q, places = charges
-        found["point_charges"] = np.array(q, float), np.array(places, float) / BOHR_ANGSTROM
-    surroundings_of(found["solvent"], found["field"], found.get("point_charges"))
+        given = _named(charges)
+        found["point_charges"] = given["charges"], given["positions"] / BOHR_ANGSTROM
+    surroundings_of(**found)
     return found
+
+
+def _named(point_charges: Any) -> Mapping[str, np.ndarray]:
+    """Point charges and their positions by name, as files of :meth:`MLSemi.write` hold them."""
+    if isinstance(point_charges, Mapping):
+        point_charges = point_charges.values()
+    return dict(zip(("charges", "positions"), pair_of(point_charges), strict=True))
 
 
 class MLSemi(Calculator):
@@ -71,7 +83,8 @@ class MLSemi(Calculator):
 
     The first geometry that is charged, of several molecules, with a bond broken or crushed or with
     unusual contacts is said in a :class:`mlsemi.errors.DomainWarning`, each kind once;
-    ``mlsemi.singlepoint`` looks closer. Ions have charges and a dipole, but no energy and forces.
+    ``mlsemi.singlepoint`` looks closer. Where the neutral molecule has an odd number of electrons
+    there are charges and a dipole, but no energy and forces.
 
     Parameters
     ----------
@@ -174,6 +187,8 @@ class MLSemi(Calculator):
                 "excited-state surfaces are there without solvent, field and charges only"
             )
         check_temperature(changes.get("electronic_temperature", 0.0))
+        if changes.get("point_charges") is not None:  # ASE compares dictionaries of arrays
+            changes["point_charges"] = _named(around["point_charges"])
         chosen = changes.pop("parameters", None)
         before = self.parameters.get("parameters"), getattr(self, "parameter_set", None)
         if chosen is not None:
@@ -252,7 +267,8 @@ class MLSemi(Calculator):
         Raises
         ------
         InputError
-            For energy, forces or an excited state of an ion, or a structure that cannot be used.
+            For energy and forces that are not known (:func:`mlsemi.domain.has_energy`), excited
+            states of anything but a neutral closed shell, or a structure that cannot be used.
         """
         if atoms is not None:
             self.set_atoms(atoms)
@@ -405,11 +421,8 @@ class MLSemi(Calculator):
         )
 
     def _needs_orbitals(self, structure: Structure) -> bool:
-        if (
-            structure.charge
-            or structure.multiplicity > 1
-            or any(_surroundings(self.parameters).values())
-        ):
+        surrounded = any(self.parameters[name] is not None for name in SURROUNDINGS)
+        if structure.charge or structure.multiplicity > 1 or surrounded:
             return True
         return needs_orbitals(self.parameter_set, self.parameters["electronic_temperature"])
 

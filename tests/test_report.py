@@ -7,6 +7,7 @@ from rich.console import Console
 
 from mlsemi import report
 from mlsemi.singlepoint import singlepoint
+from mlsemi.structure import Structure
 
 
 def test_numbers_of_states_are_never_cut():
@@ -21,9 +22,9 @@ def test_numbers_of_states_are_never_cut():
         assert number in text.getvalue()
 
 
-def test_an_ion_has_a_dash_for_its_energy():
-    neutral = distorted("HCOOH")
-    ion = type(neutral)(neutral.numbers, neutral.positions, 2)
+def test_an_ion_of_a_radical_has_a_dash_for_its_energy():
+    neutral, methyl = distorted("HCOOH"), distorted("CH4")
+    ion = Structure(methyl.numbers[:4], methyl.positions[:4], 1)
     parameters = parameters_of(random_model(seed=8))
     for structure, words in ((ion, "; energy -\n"), (neutral, " eV; of it dispersion ")):
         text = io.StringIO()

@@ -186,10 +186,15 @@ class Response:
         m = self.spin_populations
         exchange = -0.5 * self.constants.exchange * float(np.sum(self.gamma * blocks))
         spin = 0.5 * float(self.spin_constants @ m**2)
-        entropy = sum(0.5 * s.entropy * s.kt for s in self.fillings)
-        frozen = float(np.sum(self.changes.sum(axis=0) * self.neutral.hamiltonian)) - entropy
+        frozen = float(np.sum(self.changes.sum(axis=0) * self.neutral.hamiltonian))
+        frozen += self.entropy_energy
         electrons = frozen + self.electrostatic_energy + exchange + spin
         return electrons + self.embedding.nonpolar_energy
+
+    @property
+    def entropy_energy(self) -> float:
+        """-T S of the occupations, hartree."""
+        return -sum(0.5 * s.entropy * s.kt for s in self.fillings)
 
     @cached_property
     def polarizability(self) -> np.ndarray:
