@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -24,7 +24,7 @@ from mlsemi.domain import check_energy, has_energy, molecules
 from mlsemi.electrons import settle
 from mlsemi.errors import InputError
 from mlsemi.excitations import build_interaction, excite_with
-from mlsemi.excited_states import ExcitedStates
+from mlsemi.excited_states import ExcitedStates, Multiplicity
 from mlsemi.formats import iter_frames, structure_of
 from mlsemi.ground import NOTHING, GroundState, ground_state, response_of
 from mlsemi.integrals import angular_integrals, dipole_integrals, velocity_integrals
@@ -167,7 +167,7 @@ def singlepoint(
         chosen.check(structure)
         if forces:
             check_energy(structure, "forces")
-        asked = {"singlet": singlets, "triplet": triplets}
+        asked: dict[Multiplicity, int] = {"singlet": singlets, "triplet": triplets}
         if structure.multiplicity > 1 and (any(asked.values()) or max_energy is not None):
             raise InputError("excited states of open shells are not there yet: multiplicity 1 only")
         known, model = has_energy(structure), chosen.model
@@ -282,7 +282,7 @@ def _no_gap(ground: GroundState) -> tuple[str, ...]:
     )
 
 
-def _doubts(asked: dict[str, int], found: dict[str, ExcitedStates]) -> tuple[str, ...]:
+def _doubts(asked: Mapping[Multiplicity, int], found: dict[str, ExcitedStates]) -> tuple[str, ...]:
     """What a user should know about the excited states."""
     out = []
     for multiplicity, number in asked.items():
@@ -332,7 +332,7 @@ def _excited(
     frame: AtomicOrbitals,
     ground: GroundState,
     constants: ExcitationParameters,
-    asked: dict[str, int],
+    asked: dict[Multiplicity, int],
     max_energy: float | None,
     method: Method,
 ) -> dict[str, ExcitedStates]:
@@ -347,7 +347,9 @@ def _excited(
         )
     if asked["singlet"] and max_energy is not None:
         raise InputError("give a number of singlets or an upper bound of their energy, not both")
-    wanted = {m: n for m, n in asked.items() if n or (m == "singlet" and max_energy is not None)}
+    wanted: dict[Multiplicity, int] = {
+        m: n for m, n in asked.items() if n or (m == "singlet" and max_energy is not None)
+    }
     if not wanted:
         return out
     state, response = ground.state, ground.response
@@ -363,19 +365,20 @@ def _excited(
     between = build_interaction(
         frame.structure.numbers, positions, basis.orbital_atom, basis.orbital_l, constants
     )
-    if solvated is not None:
-        between = solvated.interaction(between)
+    multiplicity: Multiplicity
     for multiplicity, number in wanted.items():
-        states = excite_with(
-            state,
-            between,
-            number or None,
-            multiplicity,  # type: ignore[arg-type]
-            max_energy if multiplicity == "singlet" else None,
-            method=method,
-        )
-        if solvated is not None:
-            states = solvated.complete(states, state)
+        bound = max_energy if multiplicity == "singlet" else None
+        if solvated is None or response is None:
+            states = excite_with(
+                state,
+                between,
+                number or None,
+                multiplicity,
+                bound,
+                method=method,
+            )
+        else:
+            states = solvated.excite(response, between, number, multiplicity, bound, method)
         center = frame.structure.center
         out[f"{multiplicity}s"] = intensities(states, atomic, *operators, center, constants.moment)
     return out

@@ -211,17 +211,18 @@ class Response:
     @property
     def polar_energy(self) -> float:
         """What the polarisation of the solvent contributes to the energy, hartree."""
+        return self.electrostatic_energy - self.dry.electrostatic_energy
+
+    @cached_property
+    def dry(self) -> Response:
+        """The same without the solvent."""
         outside = replace(self.embedding.surroundings, solvent=None)
+        embedding = outside.around(self.neutral.structure)
+        by_electrons = self.neutral.moments.of(self.changes.sum(axis=0))
         x, u = _polarise(
-            self.neutral,
-            outside.around(self.neutral.structure),
-            self.gamma,
-            self.neutral.moments.of(self.changes.sum(axis=0)),
-            self.constants.screening,
+            self.neutral, embedding, self.gamma, by_electrons, self.constants.screening
         )
-        dry = replace(self, embedding=outside.around(self.neutral.structure))
-        dry = replace(dry, moment_change=x, potential=u)
-        return self.electrostatic_energy - dry.electrostatic_energy
+        return replace(self, embedding=embedding, moment_change=x, potential=u)
 
     @cached_property
     def cotangent(self) -> ResponseCotangent:
