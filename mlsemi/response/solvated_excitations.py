@@ -171,10 +171,13 @@ def with_shifts(
 
     Parameters
     ----------
-    states, dry : ExcitedStates
-        In the solvent and without it.
-    state, dry_state : ElectronicState
-        The orbitals of both.
+    states : ExcitedStates
+        In the solvent.
+    state : ElectronicState
+        Their orbitals.
+    dry : ExcitedStates
+        Without the solvent.
+    dry_state : ElectronicState
     """
     if states.solvent is None or not states.n_state or not dry.n_state:
         return states
