@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator, ReadError, all_changes
-from ase.io.jsonio import read_json, write_json
+from ase.io.jsonio import write_json
 
+from mlsemi.calculator_settings import SURROUNDINGS, checked, restored, surroundings
 from mlsemi.domain import check_energy, doubts
 from mlsemi.electrons import StoredCharge, said_by, settle
 from mlsemi.errors import DomainWarning, InputError, InputWarning, StateError, StateWarning
@@ -22,9 +23,9 @@ from mlsemi.periodicity import PERIODIC
 from mlsemi.potential import needs_orbitals, potential_energy
 from mlsemi.response.difference_density import Response
 from mlsemi.result import Result
-from mlsemi.singlepoint import check_temperature, singlepoint, surroundings_of
-from mlsemi.structure import Structure, whole
-from mlsemi.surface import KNOWN, Crossing, SurfacePoint, excited_surface
+from mlsemi.singlepoint import singlepoint
+from mlsemi.structure import Structure
+from mlsemi.surface import Crossing, SurfacePoint, excited_surface
 from mlsemi.units import BOHR_ANGSTROM, FORCE_EV_ANGSTROM, HARTREE_EV
 from mlsemi.wording import named
 
@@ -36,29 +37,8 @@ CROSSED = 0.004
 step may overshoot a crossing by less."""
 
 Evaluated = tuple[float | None, np.ndarray | None, Result | GroundState | None]
-"""Energy (none of ions), forces if asked for, and what holds charges and dipole if orbitals were
-needed."""
-
-SURROUNDINGS = ("solvent", "field", "point_charges")
-
-
-def _surroundings(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments of a single point (atomic units) from those of the calculator.
-
-    Raises
-    ------
-    InputError
-        If they make no sense.
-    """
-    field, charges = parameters.get("field"), parameters.get("point_charges")
-    found: dict[str, Any] = {"solvent": parameters.get("solvent"), "field": None}
-    if field is not None:
-        found["field"] = np.array(field, dtype=float) / FORCE_EV_ANGSTROM
-    if charges is not None:
-        q, places = charges
-        found["point_charges"] = np.array(q, float), np.array(places, float) / BOHR_ANGSTROM
-    surroundings_of(found["solvent"], found["field"], found.get("point_charges"))
-    return found
+"""Energy (None where it is not known), forces if asked for, and what holds charges and dipole if
+orbitals were needed."""
 
 
 class MLSemi(Calculator):
@@ -77,7 +57,8 @@ class MLSemi(Calculator):
 
     The first geometry that is charged, of several molecules, with a bond broken or crushed or with
     unusual contacts is said in a :class:`mlsemi.errors.DomainWarning`, each kind once;
-    ``mlsemi.singlepoint`` looks closer. Ions have charges and a dipole, but no energy and forces.
+    ``mlsemi.singlepoint`` looks closer. Where the neutral molecule has an odd number of electrons
+    there are charges and a dipole, but no energy and forces.
 
     Parameters
     ----------
@@ -163,23 +144,7 @@ class MLSemi(Calculator):
         dict
             Those that have changed.
         """
-        unknown = set(changes) - set(self.default_parameters)
-        if unknown:
-            raise InputError(
-                f"no parameter {', '.join(sorted(unknown))} "
-                f"(there are {', '.join(self.default_parameters)})"
-            )
-        state = changes.get("state", 0)
-        if whole(state, "state") < 0:
-            raise InputError(f"state {state}: 0 is the ground state, 1 the first excited singlet")
-        settle((), changes.get("charge"), changes.get("multiplicity"))
-        around = {**self.parameters, **changes}
-        _surroundings(around)
-        if around.get("state") and any(around.get(name) is not None for name in SURROUNDINGS):
-            raise InputError(
-                "excited-state surfaces are there without solvent, field and charges only"
-            )
-        check_temperature(changes.get("electronic_temperature", 0.0))
+        changes = checked(changes, self.parameters, self.default_parameters)
         chosen = changes.pop("parameters", None)
         before = self.parameters.get("parameters"), getattr(self, "parameter_set", None)
         if chosen is not None:
@@ -258,7 +223,8 @@ class MLSemi(Calculator):
         Raises
         ------
         InputError
-            For energy, forces or an excited state of an ion, or a structure that cannot be used.
+            For energy and forces that are not known (:func:`mlsemi.domain.has_energy`), excited
+            states of anything but a neutral closed shell, or a structure that cannot be used.
         """
         if atoms is not None:
             self.set_atoms(atoms)
@@ -281,10 +247,8 @@ class MLSemi(Calculator):
         if energy is not None:
             self.results |= {"energy": energy * HARTREE_EV, "free_energy": energy * HARTREE_EV}
         if ground is not None:
-            self.results |= {
-                "charges": np.array(ground.charges),
-                "dipole": ground.dipole * BOHR_ANGSTROM,
-            }
+            self.results["charges"] = np.array(ground.charges)
+            self.results["dipole"] = ground.dipole * BOHR_ANGSTROM
         if forces is not None:
             self.results["forces"] = forces * FORCE_EV_ANGSTROM
 
@@ -358,13 +322,7 @@ class MLSemi(Calculator):
         ReadError
             If the file is missing, no such file, or its parameter set has changed since.
         """
-        path = f"{os.fspath(label)}.json"
-        try:
-            content = read_json(path)
-            settings = dict(content["parameters"])
-            found = content["checksum"], content["atoms"], dict(content["results"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ReadError(f"{path}: cannot be read ({error})") from None
+        settings, found = restored(path := f"{os.fspath(label)}.json")
         self.parameters = self.get_default_parameters()
         self.set(**settings)
         checksum, self.atoms, self.results = found
@@ -382,14 +340,15 @@ class MLSemi(Calculator):
     def _structure(self, atoms: Atoms) -> Structure:
         """Structure of Atoms with the charge that counts; what is not used is said once."""
         with self.parameter_set.naming_elements():
-            structure, notes = structure_of(atoms, *self._electrons())
+            structure, notes = structure_of(atoms, *self._given)
         self._say([*notes, *structure.unit_doubts()])
         return structure
 
     def _decided(self, atoms: Atoms) -> tuple[int, int | None]:
-        return settle(said_by(atoms), *self._electrons())[:2]
+        return settle(said_by(atoms), *self._given)[:2]
 
-    def _electrons(self) -> tuple[int | None, int | None]:
+    @property
+    def _given(self) -> tuple[int | None, int | None]:
         return self.parameters["charge"], self.parameters["multiplicity"]
 
     def _say(self, notes: Sequence[str]) -> None:
@@ -405,30 +364,22 @@ class MLSemi(Calculator):
         return {name: self.parameters[name] for name in names}
 
     def _point(self, structure: Structure, **requests: Any) -> Result:
-        around = _surroundings(self.parameters)
+        around = surroundings(self.parameters)
         return singlepoint(
             structure, parameters=self.parameter_set, **around, **self._settings(), **requests
         )
 
     def _needs_orbitals(self, structure: Structure) -> bool:
-        if (
-            structure.charge
-            or structure.multiplicity > 1
-            or any(_surroundings(self.parameters).values())
-        ):
-            return True
-        return needs_orbitals(self.parameter_set, self.parameters["electronic_temperature"])
+        surrounded = any(self.parameters[name] is not None for name in SURROUNDINGS)
+        changed = structure.charge or structure.multiplicity > 1 or surrounded
+        return bool(changed) or needs_orbitals(
+            self.parameter_set, self.parameters["electronic_temperature"]
+        )
 
     def _potential(self, structure: Structure) -> Evaluated:
         """Energy and forces of the ground state without its orbitals."""
-        found = potential_energy(
-            structure,
-            self.parameter_set,
-            forces=True,
-            dispersion=self.parameters["dispersion"],
-            threads=self.parameters["threads"],
-        )
-        return found.energy, found.forces, None
+        settings = {name: self.parameters[name] for name in ("dispersion", "threads")}
+        return *potential_energy(structure, self.parameter_set, **settings), None
 
     def _ground(self, structure: Structure, forces: bool) -> Evaluated:
         """Energy and forces of the ground state, and all the rest of it."""
@@ -454,22 +405,8 @@ class MLSemi(Calculator):
                 "have crossed, and excited states mean nothing from there on; end the path at the "
                 "geometry before, or go on from it with state=0"
             )
-        if before is not None:
-            self._report(before, point)
+        if before is not None and (found := Crossing.of(self.evaluations - 1, before, point)):
+            self.crossings.append(found)
+            warnings.warn(str(found), StateWarning, stacklevel=2)
         self.surface = point
         return point.energy, point.forces, point.ground
-
-    def _report(self, before: SurfacePoint, point: SurfacePoint) -> None:
-        """Note a change of the state's number, its loss, or its fall below the ground state."""
-        fell = point.excitation_energy < 0.0 <= before.excitation_energy
-        if point.index == before.index and point.overlap >= KNOWN and not fell:
-            return
-        crossing = Crossing(
-            self.evaluations - 1,
-            before.index,
-            0 if fell else point.index,
-            point.overlap,
-            point.gap * HARTREE_EV,
-        )
-        self.crossings.append(crossing)
-        warnings.warn(str(crossing), StateWarning, stacklevel=2)

@@ -52,10 +52,10 @@ def _energy(states: ExcitedStates, spread: np.ndarray, k: int) -> dict[str, Any]
     if states.selection_errors is not None:
         out["selection_error_ev"] = float(states.selection_errors[k]) * HARTREE_EV
     if states.solvent is not None:
-        follows = (float(term[k]) * HARTREE_EV for term in states.solvent)
+        terms = [float(term[k]) * HARTREE_EV for term in states.solvent]
         names = ("solvent_linear_response_ev", "solvent_state_specific_ev", "emission_ev")
-        out |= dict(zip(names, follows, strict=True))
-        out["solvent_shift_ev"] = out[names[0]] + out[names[1]]
+        out |= dict(zip(names, terms, strict=False))
+        out["solvent_shift_ev"] = terms[-1] if np.isfinite(terms[-1]) else None
     return out
 
 

@@ -23,11 +23,14 @@ class SolventTerms(NamedTuple):
         change of the charges.
     emission : array
         Energies of emission at this geometry from a solvent in equilibrium with the state.
+    shift : array
+        Energy less that of the same state without the solvent; NaN where there is no such state.
     """
 
     linear_response: np.ndarray
     state_specific: np.ndarray
     emission: np.ndarray
+    shift: np.ndarray
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -90,7 +93,10 @@ class ExcitedStates(Brief):
 
     def reordered(self) -> ExcitedStates:
         """The same states by ascending energy."""
-        order = np.argsort(self.energies, kind="stable")
+        return self.picked(np.argsort(self.energies, kind="stable"))
+
+    def picked(self, order: np.ndarray) -> ExcitedStates:
+        """States of these numbers, in this order."""
         changed: dict[str, object] = {}
         for f in fields(self):
             value = getattr(self, f.name)

@@ -37,7 +37,8 @@ class Quantity:
     kind : str
         ``orbital``, ``density`` or one of ``OF_STATES``.
     index : int
-        Of the orbital, relative to the HOMO for ``homo`` and ``lumo``; of the state from 1.
+        Of the orbital (alpha where spins differ), relative to the HOMO for ``homo`` and ``lumo``;
+        of the state from 1.
     of : str
         ``homo``, ``lumo`` or empty; ``S`` or ``T``.
     """
@@ -86,7 +87,7 @@ class Quantity:
         InputError
             If it does not exist.
         """
-        n = structure.n_electron // 2
+        n = structure.n_alpha
         index = {"homo": n - 1, "lumo": n, "": 0}[self.of] + self.index
         if not 0 <= index < structure.n_orbital:
             raise InputError(f"no orbital {index}: there are {structure.n_orbital}")
@@ -102,6 +103,8 @@ class Quantity:
         """
         if self.kind == "orbital":
             self.orbital(structure)
+        if self.kind in OF_STATES and structure.multiplicity > 1:
+            raise InputError("excited states of open shells are not there yet: multiplicity 1 only")
         n = structure.n_electron // 2
         most = n * (structure.n_orbital - n)
         if self.kind in OF_STATES and self.index > most:
@@ -168,7 +171,7 @@ def density_of(result: Result, quantity: Quantity) -> np.ndarray:
     dipole of a singlet; ``difference`` is electron minus hole.
     """
     if quantity.kind == "density":
-        return result.state.density
+        return result.frame_density
     states, k = quantity.states(result)
     n, C, X = result.state.n_occupied, result.state.orbitals, states.amplitudes[k]
     if quantity.kind == "transition":

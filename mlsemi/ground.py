@@ -6,7 +6,7 @@ surroundings change it by :mod:`mlsemi.response`.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -121,15 +121,26 @@ def _neutral(model: Model, prediction: Prediction, index: int, kt: float) -> Gro
     return GroundState(hamiltonian, state, density, charges, dipole, energy, slope)
 
 
-def _changed(
+def response_of(
     model: Model,
     prediction: Prediction,
     index: int,
-    kt: float,
-    surroundings: Surroundings,
-    constants: ResponseConstants,
-) -> GroundState:
-    """The neutral closed shell, and what charge, spin and surroundings change."""
+    kt: float = 0.0,
+    surroundings: Surroundings = NOTHING,
+    constants: ResponseConstants = FITTED,
+) -> Response:
+    """What charge, spin and surroundings change in structure ``index`` of a prediction.
+
+    Parameters
+    ----------
+    model : Model
+    prediction : Prediction
+    index : int
+    kt : float
+        Electronic temperature times Boltzmann's constant, hartree.
+    surroundings : Surroundings
+    constants : ResponseConstants
+    """
     pairs = prediction.hamiltonian.pairs
     structure, rows = pairs.structures[index], pairs.atoms_of(index)
     hamiltonian = prediction.hamiltonian.matrix(index)
@@ -141,7 +152,7 @@ def _changed(
         prediction.atom_dipoles[rows][:, XYZ],
         AtomicMoments.of_structure(structure, lengths),
     )
-    response = respond(
+    return respond(
         neutral,
         surroundings.around(structure),
         structure.charge,
@@ -149,16 +160,22 @@ def _changed(
         constants,
         kt,
     )
-    alpha, beta = response.states
+
+
+def _changed(
+    model: Model, prediction: Prediction, index: int, kt: float, *around: Any
+) -> GroundState:
+    """The neutral closed shell, and what charge, spin and surroundings change."""
+    response = response_of(model, prediction, index, kt, *around)
+    neutral, (alpha, beta) = response.neutral, response.states
+    rows = prediction.hamiltonian.pairs.atoms_of(index)
     energy = float(prediction.atom_energies[rows].sum()) + response.energy
     slope = response.cotangent.hamiltonian
     if model.form.band:
-        energy, slope = (
-            energy + float(np.sum(neutral.density * hamiltonian)),
-            slope + neutral.density,
-        )
+        energy = energy + float(np.sum(neutral.density * neutral.hamiltonian))
+        slope = slope + neutral.density
     return GroundState(
-        hamiltonian,
+        neutral.hamiltonian,
         alpha,
         0.5 * (alpha.density + beta.density),
         response.charges,

@@ -37,9 +37,16 @@ def write_molden(result: Result, path: str | os.PathLike[str]) -> None:
 
 def molden(result: Result) -> str:
     """Text of the Molden file of one result; see :func:`write_molden`."""
-    state = result.state
-    labels = ["A"] * state.energies.size
-    return _molden(result, result.orbitals, state.energies, state.occupations, labels)
+    spins = [result.state] if result.beta is None else [result.state, result.beta]
+    n = result.state.energies.size * len(spins)
+    return _molden(
+        result,
+        np.hstack([result.inverse_root @ state.orbitals for state in spins]),
+        np.concatenate([state.energies for state in spins]),
+        np.concatenate([state.occupations for state in spins]) / len(spins),
+        ["A"] * n,
+        n_alpha=result.state.energies.size,
+    )
 
 
 def write_orbitals(
@@ -81,7 +88,9 @@ def _molden(
     energies: np.ndarray,
     occupations: np.ndarray,
     labels: list[str],
+    n_alpha: int | None = None,
 ) -> str:
+    """Text of a Molden file; columns from ``n_alpha`` on are orbitals of beta spin."""
     structure = result.structure
     atoms = [
         f"{symbol} {i} {z} {x:.10f} {y:.10f} {r:.10f}"
@@ -101,11 +110,13 @@ def _molden(
         )
     ]
     columns = orbitals[_molden_order(result.basis)].T
+    spins = ["Alpha" if n_alpha is None or k < n_alpha else "Beta" for k in range(len(labels))]
     blocks = []
-    for label, energy, occupation, column in zip(
-        labels, energies, occupations, columns, strict=True
+    for label, energy, spin, occupation, column in zip(
+        labels, energies, spins, occupations, columns, strict=True
     ):
-        blocks += [f"Sym= {label}", f"Ene= {energy:.10f}", "Spin= Alpha", f"Occup= {occupation:g}"]
+        blocks += [f"Sym= {label}", f"Ene= {energy:.10f}", f"Spin= {spin}"]
+        blocks.append(f"Occup= {occupation:g}")
         blocks += [f"{mu} {value:.10f}" for mu, value in enumerate(column, start=1)]
     title = " ".join(f"mlsemi, parameters {result.parameters.name}".split())
     lines = ["[Molden Format]", "[Title]", title, "[Atoms] AU", *atoms]

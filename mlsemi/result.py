@@ -19,7 +19,7 @@ from mlsemi.excited_states import ExcitedStates
 from mlsemi.integrals import overlap
 from mlsemi.outputs import counted
 from mlsemi.parameters import Parameters
-from mlsemi.response.difference_density import Response
+from mlsemi.response.difference_density import SPREAD, Response
 from mlsemi.structure import Structure
 from mlsemi.threads import limited
 from mlsemi.transitions import Transitions, analyse
@@ -28,6 +28,9 @@ from mlsemi.units import BOHR_ANGSTROM, BOLTZMANN, FORCE_EV_ANGSTROM, HARTREE_EV
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+FRACTIONAL = 0.01
+"""Occupations farther than this from 2 and 0 are fractional."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -96,11 +99,13 @@ class Result:
         e bohr, about the origin of the coordinates.
     energy : float or None
         Total energy with dispersion, hartree; a free energy at a finite electronic temperature.
-        None for ions: the parameters do not know how it depends on the charge.
+        None where the neutral molecule has an odd number of electrons.
     dispersion : float or None
-        What D4 contributes to the energy, hartree; None if it was left out, and for ions.
+        What D4 contributes to the energy, hartree; None if it was left out or there is no energy.
     forces : (n_atom, 3) array or None
         Hartree / bohr.
+    polarizability : (3, 3) array or None
+        Static, bohr^3.
     singlets, triplets : ExcitedStates or None
     uncertainty : Uncertainty or None
         Of all the above but the forces; None if the parameters have no committee.
@@ -121,6 +126,7 @@ class Result:
     energy: float | None
     dispersion: float | None
     forces: np.ndarray | None
+    polarizability: np.ndarray | None
     singlets: ExcitedStates | None
     triplets: ExcitedStates | None
     uncertainty: Uncertainty | None
@@ -188,10 +194,29 @@ class Result:
     @_limited
     def density(self) -> np.ndarray:
         """(n_orbital, n_orbital) density matrix of both spins over atomic orbitals."""
-        inside = self.state.density
-        if self.beta is not None:
-            inside = 0.5 * (inside + self.beta.density)
-        return self.inverse_root @ inside @ self.inverse_root
+        return self.inverse_root @ self.frame_density @ self.inverse_root
+
+    @property
+    def frame_density(self) -> np.ndarray:
+        """(n_orbital, n_orbital) density matrix of both spins in the Loewdin frame."""
+        if self.beta is None:
+            return self.state.density
+        return 0.5 * (self.state.density + self.beta.density)
+
+    @property
+    def frontier(self) -> tuple[float, float]:
+        """Highest occupied and lowest unoccupied level of either spin, hartree."""
+        spins = [self.state] if self.beta is None else [self.state, self.beta]
+        homo = max(s.homo for s in spins if s.n_occupied)
+        return homo, float(np.fmin.reduce([s.lumo for s in spins]))
+
+    @property
+    def smeared(self) -> bool:
+        """Whether levels share electrons: at a temperature, or degenerate ones of an open shell."""
+        if self.response is None or self.state.kt > SPREAD:
+            return self.state.kt > 0.0
+        spins = self.response.states
+        return any(np.abs(s.occupations - 1.0).min() < 1.0 - FRACTIONAL for s in spins)
 
     @cached_property
     @_limited
@@ -202,8 +227,12 @@ class Result:
     @cached_property
     @_limited
     def bond_orders(self) -> np.ndarray:
-        """(n_atom, n_atom) Mayer bond orders."""
-        return observables.mayer_bond_orders(self.structure, self.density, self.overlap)
+        """(n_atom, n_atom) Mayer bond orders; those of both spins are added."""
+        if self.beta is None:
+            return observables.mayer_bond_orders(self.structure, self.density, self.overlap)
+        spins = (self.inverse_root @ s.density @ self.inverse_root for s in (self.state, self.beta))
+        orders = (observables.mayer_bond_orders(self.structure, P, self.overlap) for P in spins)
+        return 0.5 * np.sum(list(orders), axis=0)
 
     @_limited
     def analysis(
@@ -244,6 +273,7 @@ class Result:
             Atoms of each fragment, for the charge transfer of excited states.
         """
         n = self.state.n_occupied
+        homo, lumo = self.frontier
         orders = np.triu(self.bond_orders)
         record: dict[str, Any] = {
             "mlsemi_version": mlsemi.__version__,
@@ -256,9 +286,9 @@ class Result:
             },
             "orbital_energies_ev": (self.state.energies * HARTREE_EV).tolist(),
             "n_occupied": n,
-            "homo_ev": self.state.homo * HARTREE_EV,
-            "lumo_ev": self.state.lumo * HARTREE_EV,
-            "gap_ev": (self.state.lumo - self.state.homo) * HARTREE_EV,
+            "homo_ev": homo * HARTREE_EV,
+            "lumo_ev": lumo * HARTREE_EV,
+            "gap_ev": (lumo - homo) * HARTREE_EV,
             "charges_e": self.charges.tolist(),
             "dipole_e_angstrom": (self.dipole * BOHR_ANGSTROM).tolist(),
             "bond_orders": [
@@ -272,12 +302,12 @@ class Result:
             record["dispersion_ev"] = self.dispersion * HARTREE_EV
         if self.response is not None:
             record |= _response_record(self.response, self.beta)
-        if self.state.kt:
-            record["electronic_temperature_k"] = self.state.kt / BOLTZMANN
-            record["occupations"] = self.state.occupations.tolist()
-            record["electronic_entropy_term_ev"] = -self.state.kt * self.state.entropy * HARTREE_EV
+        if self.smeared:
+            record |= self._temperature_record()
         if self.forces is not None:
             record["forces_ev_per_angstrom"] = (self.forces * FORCE_EV_ANGSTROM).tolist()
+        if self.polarizability is not None:
+            record["polarizability_bohr3"] = self.polarizability.tolist()
         if self.uncertainty is not None:
             record["uncertainty"] = self.uncertainty.to_dict() | self._references()
         excited = {"singlets": self.singlets, "triplets": self.triplets}
@@ -291,6 +321,21 @@ class Result:
                     if len(analysis.fragments) > 1:
                         record["fragments"] = [list(part) for part in analysis.fragments]
         return record | {"warnings": list(self.warnings), "timings_s": self.timings}
+
+    def _temperature_record(self) -> dict[str, Any]:
+        """What an electronic temperature adds to the record."""
+        state, beta = self.state, self.beta
+        each = 2.0 if beta is None else 1.0
+        record: dict[str, Any] = {
+            "electronic_temperature_k": state.kt / BOLTZMANN,
+            "occupations": (0.5 * each * state.occupations).tolist(),
+        }
+        if beta is not None:
+            record["occupations_beta"] = (0.5 * beta.occupations).tolist()
+        entropy = -state.kt * state.entropy
+        if self.response is not None:
+            entropy = self.response.entropy_energy
+        return record | {"electronic_entropy_term_ev": entropy * HARTREE_EV}
 
 
 def _response_record(response: Response, beta: ElectronicState | None) -> dict[str, Any]:

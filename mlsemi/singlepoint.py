@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -24,9 +24,9 @@ from mlsemi.domain import check_energy, has_energy, molecules
 from mlsemi.electrons import settle
 from mlsemi.errors import InputError
 from mlsemi.excitations import build_interaction, excite_with
-from mlsemi.excited_states import ExcitedStates
+from mlsemi.excited_states import ExcitedStates, Multiplicity
 from mlsemi.formats import iter_frames, structure_of
-from mlsemi.ground import NOTHING, GroundState, ground_state
+from mlsemi.ground import NOTHING, GroundState, ground_state, response_of
 from mlsemi.integrals import angular_integrals, dipole_integrals, velocity_integrals
 from mlsemi.intensities import intensities
 from mlsemi.model import Model, ModelRecord, Prediction
@@ -34,7 +34,7 @@ from mlsemi.pairs import PairList
 from mlsemi.parameters import DEFAULT, Parameters
 from mlsemi.response.solvated_excitations import SolvatedExcitations
 from mlsemi.response.solvents import Solvent, solvent_of
-from mlsemi.response.surroundings import Surroundings
+from mlsemi.response.surroundings import Surroundings, numbers_of, pair_of
 from mlsemi.response_constants import ExcitationParameters
 from mlsemi.response_method import TDA, Method
 from mlsemi.result import AtomicOrbitals, Result
@@ -45,6 +45,9 @@ from mlsemi.units import BOLTZMANN, HARTREE_EV
 
 LEAST_GAP_EV = 0.3
 """Molecules with a smaller gap are warned about."""
+
+
+OF_NEUTRAL = "the polarisability is that of the neutral molecule with paired electrons"
 
 
 class Clock:
@@ -71,7 +74,10 @@ def as_structure(
         if charge is None and multiplicity is None:
             return source, ()
         given = settle((), source.charge if charge is None else charge, multiplicity)
-        structure, notes = structure_of(source.to_ase(), given.charge, given.multiplicity)
+        spin = given.multiplicity
+        if spin is None and (given.charge - source.charge) % 2 == 0:
+            spin = source.multiplicity
+        structure, notes = structure_of(source.to_ase(), given.charge, spin)
         return replace(structure, positions=source.positions), tuple(notes)
     if isinstance(source, Atoms):
         structure, notes = structure_of(source, charge, multiplicity)
@@ -94,6 +100,7 @@ def singlepoint(
     max_energy: float | None = None,
     method: Method = TDA,
     forces: bool = False,
+    polarizability: bool = False,
     dispersion: bool = True,
     electronic_temperature: float = 0.0,
     threads: int = 1,
@@ -108,8 +115,8 @@ def singlepoint(
         Total charge, e; by default what the file, the Atoms (``info["charge"]``, initial charges)
         or the Structure says, else 0.
     multiplicity : int, optional
-        2 S + 1; by default what the file or the Atoms say, else 1, or 2 for an odd number of
-        electrons.
+        2 S + 1; by default what the file, the Atoms or (for an even change of the charge) the
+        Structure say, else 1, or 2 for an odd number of electrons.
     solvent : str, float or Solvent, optional
         Name or dielectric constant of a polarisable continuum around the molecule.
     field : (3,) array, optional
@@ -125,7 +132,10 @@ def singlepoint(
     method : Method
         How excited states are computed: Tamm-Dancoff, full response, selected configurations.
     forces : bool
-        Analytic forces by the reverse walk; like the energy only of neutral molecules.
+        Analytic forces by the reverse walk; like the energy only where the neutral molecule has
+        an even number of electrons.
+    polarizability : bool
+        Static polarisability.
     dispersion : bool
         Add the D4 dispersion of the functional the parameters were trained on.
     electronic_temperature : float
@@ -143,7 +153,8 @@ def singlepoint(
     InputError
         If the structure is unusable or holds an element the parameters were not trained for, or
         the temperature is not a number from zero upwards; for singlets by number and by energy
-        at once, or by a number or energy that makes no sense; for forces of an ion.
+        at once, or by a number or energy that makes no sense; for excited states of open shells,
+        forces that are not known, surroundings that make no sense.
     ParameterError
         If the parameter set is missing or corrupted.
     """
@@ -156,6 +167,9 @@ def singlepoint(
         chosen.check(structure)
         if forces:
             check_energy(structure, "forces")
+        asked: dict[Multiplicity, int] = {"singlet": singlets, "triplet": triplets}
+        if structure.multiplicity > 1 and (any(asked.values()) or max_energy is not None):
+            raise InputError("excited states of open shells are not there yet: multiplicity 1 only")
         known, model = has_energy(structure), chosen.model
         with clock.step("pairs"):
             pairs = PairList.of([structure], model.form.elements, model.form.cutoff)
@@ -165,6 +179,10 @@ def singlepoint(
             kt = electronic_temperature * BOLTZMANN
             around = surroundings_of(solvent, field, point_charges)
             ground = ground_state(model, prediction, 0, kt, around, chosen.response)
+            response = ground.response
+            if polarizability and response is None:
+                response = response_of(model, prediction, 0, kt, around, chosen.response)
+            alpha = response.polarizability if polarizability and response else None
         with clock.step("forces"):
             gradient = _gradient(model, pairs, prediction, record, ground) if forces else None
         with clock.step("dispersion"):
@@ -172,10 +190,11 @@ def singlepoint(
             d4 = dispersion_of(structure, functional, forces)
         frame = AtomicOrbitals(structure)
         with clock.step("excitations"):
-            asked = {"singlet": singlets, "triplet": triplets}
             states = _excited(frame, ground, chosen.excitation, asked, max_energy, method)
         shifts = chosen.atom_shifts(pairs, record.features)
-        notes += structure.unit_doubts()
+        notes += structure.unit_doubts() + around.doubts()
+        if alpha is not None and (structure.charge or structure.multiplicity > 1):
+            notes += (OF_NEUTRAL,)
         notes += chosen.warnings(structure, pairs, record.features, shifts)
         notes += _no_gap(ground) + (chosen.excitation_warnings if states else ())
         notes += _doubts(asked, states)
@@ -192,6 +211,7 @@ def singlepoint(
         energy=ground.energy + d4.energy if known else None,
         dispersion=None if d4 is NO_DISPERSION else d4.energy,
         forces=None if gradient is None else -(gradient + d4.gradient),
+        polarizability=alpha,
         singlets=states.get("singlets"),
         triplets=states.get("triplets"),
         uncertainty=_uncertainty(chosen, pairs, shifts, ground),
@@ -220,14 +240,20 @@ def surroundings_of(
     field: ArrayLike | None,
     point_charges: tuple[ArrayLike, ArrayLike] | None,
 ) -> Surroundings:
-    """Surroundings of the arguments of :func:`singlepoint`."""
+    """Surroundings of the arguments of :func:`singlepoint`.
+
+    Raises
+    ------
+    InputError
+        If they make no sense.
+    """
     if solvent is None and field is None and point_charges is None:
         return NOTHING
-    charges, places = point_charges or (None, None)
+    charges, places = (None, None) if point_charges is None else pair_of(point_charges)
     return Surroundings(
-        None if field is None else np.asarray(field, dtype=float),
-        None if charges is None else np.asarray(charges, dtype=float),
-        None if places is None else np.asarray(places, dtype=float),
+        None if field is None else numbers_of("field", field),
+        charges,
+        places,
         None if solvent is None else solvent_of(solvent),
     )
 
@@ -256,7 +282,7 @@ def _no_gap(ground: GroundState) -> tuple[str, ...]:
     )
 
 
-def _doubts(asked: dict[str, int], found: dict[str, ExcitedStates]) -> tuple[str, ...]:
+def _doubts(asked: Mapping[Multiplicity, int], found: dict[str, ExcitedStates]) -> tuple[str, ...]:
     """What a user should know about the excited states."""
     out = []
     for multiplicity, number in asked.items():
@@ -306,7 +332,7 @@ def _excited(
     frame: AtomicOrbitals,
     ground: GroundState,
     constants: ExcitationParameters,
-    asked: dict[str, int],
+    asked: dict[Multiplicity, int],
     max_energy: float | None,
     method: Method,
 ) -> dict[str, ExcitedStates]:
@@ -321,11 +347,11 @@ def _excited(
         )
     if asked["singlet"] and max_energy is not None:
         raise InputError("give a number of singlets or an upper bound of their energy, not both")
-    wanted = {m: n for m, n in asked.items() if n or (m == "singlet" and max_energy is not None)}
+    wanted: dict[Multiplicity, int] = {
+        m: n for m, n in asked.items() if n or (m == "singlet" and max_energy is not None)
+    }
     if not wanted:
         return out
-    if ground.beta is not None:
-        raise InputError("excited states of open shells are not supported yet: multiplicity 1 only")
     state, response = ground.state, ground.response
     solvated = None if response is None else SolvatedExcitations.of(response.embedding)
     basis, positions = frame.basis, frame.structure.positions
@@ -339,19 +365,20 @@ def _excited(
     between = build_interaction(
         frame.structure.numbers, positions, basis.orbital_atom, basis.orbital_l, constants
     )
-    if solvated is not None:
-        between = solvated.interaction(between)
+    multiplicity: Multiplicity
     for multiplicity, number in wanted.items():
-        states = excite_with(
-            state,
-            between,
-            number or None,
-            multiplicity,  # type: ignore[arg-type]
-            max_energy if multiplicity == "singlet" else None,
-            method=method,
-        )
-        if solvated is not None:
-            states = solvated.complete(states, state)
+        bound = max_energy if multiplicity == "singlet" else None
+        if solvated is None or response is None:
+            states = excite_with(
+                state,
+                between,
+                number or None,
+                multiplicity,
+                bound,
+                method=method,
+            )
+        else:
+            states = solvated.excite(response, between, number, multiplicity, bound, method)
         center = frame.structure.center
         out[f"{multiplicity}s"] = intensities(states, atomic, *operators, center, constants.moment)
     return out

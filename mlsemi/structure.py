@@ -167,6 +167,11 @@ class Structure:
         return int(self.core_charges.sum()) - self.charge
 
     @property
+    def n_alpha(self) -> int:
+        """Number of valence electrons of alpha spin."""
+        return (self.n_electron + self.multiplicity - 1) // 2
+
+    @property
     def of_odd_parent(self) -> bool:
         """Whether the neutral molecule would have an odd number of electrons."""
         return bool(self.core_charges.sum() % 2)

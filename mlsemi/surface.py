@@ -29,7 +29,7 @@ from mlsemi.pairs import PairList
 from mlsemi.parameters import Parameters
 from mlsemi.structure import Structure
 from mlsemi.threads import limited
-from mlsemi.units import BOLTZMANN
+from mlsemi.units import BOLTZMANN, HARTREE_EV
 
 RESIDUAL = 1e-7
 """Tolerance of |A X - w X|, hartree: the gradient at fixed X is linear in it."""
@@ -155,6 +155,15 @@ class Crossing:
     after: int
     overlap: float
     gap_ev: float
+
+    @classmethod
+    def of(cls, evaluation: int, before: SurfacePoint, point: SurfacePoint) -> Crossing | None:
+        """What happened between two geometries, if anything did."""
+        fell = point.excitation_energy < 0.0 <= before.excitation_energy
+        if point.index == before.index and point.overlap >= KNOWN and not fell:
+            return None
+        after = 0 if fell else point.index
+        return cls(evaluation, before.index, after, point.overlap, point.gap * HARTREE_EV)
 
     def __str__(self) -> str:
         where = f"geometry {self.evaluation}: excited singlet {self.before}"

@@ -199,19 +199,16 @@ def named(name: str, value: object, words: str) -> Iterator[Statement]:
             yield Statement("charge", words, doubt=doubt, fatal=True)
     elif plain in MULTIPLICITY | UNPAIRED | SPIN:
         spin = SPIN_WORDS.get(str(value).strip().lower())
-        if spin is None and integer is not None:
-            spin = (
-                integer + (plain in UNPAIRED) if plain not in SPIN else 1 if not integer else None
-            )
+        if spin is None and plain in SPIN:
+            spin = _multiplicity(number)
+        elif spin is None and integer is not None:
+            spin = integer + (plain in UNPAIRED)
         if spin is not None and spin > 0:
             yield Statement("multiplicity", words, spin)
         elif number is not None:
             doubt = f"{short(value)} is no multiplicity"
             if plain in SPIN:
-                meaning = (
-                    "a multiplicity or a triplet" if number == 1 else "open shells, not supported"
-                )
-                doubt = f"a spin of {short(value)} means {meaning}"
+                doubt = f"a spin of {short(value)} may be S, 2 S or a multiplicity"
             yield Statement("multiplicity", words, doubt=doubt, fatal=True)
         elif isinstance(value, str) and plain not in ("mult", "multip", *SPIN):
             yield Statement("multiplicity", words, doubt=unclear.format("multiplicity"))
@@ -219,6 +216,13 @@ def named(name: str, value: object, words: str) -> Iterator[Statement]:
         yield Statement("charge", words, doubt=unclear.format("charge"))
     elif "multiplicity" in plain and number is not None:
         yield Statement("multiplicity", words, doubt=unclear.format("multiplicity"))
+
+
+def _multiplicity(spin: float | None) -> int | None:
+    """Multiplicity of a spin; only zero and half-integers cannot be meant as 2 S or 2 S + 1."""
+    if spin is None or spin < 0.0 or (spin and spin % 1.0 != 0.5):
+        return None
+    return round(2.0 * spin) + 1
 
 
 def is_charge(name: str) -> bool:

@@ -21,7 +21,6 @@ MOLFILE = """water
 M  END
 """
 
-ODD = "frame 0: odd number of valence electrons"
 BAD = {
     "nan.xyz": (
         xyz("O 0 0 nan", "H 0 0.763 -0.477", "H 0 -0.763 -0.477"),
@@ -60,8 +59,18 @@ BAD = {
     "middle.xyz": ("3\ncut\nO 0 0 0\nH 0 0 1\n" + GOOD, "frame 0, atom 2: expected 'symbol x y z'"),
     "longer.xyz": (GOOD + "H 5 5 5\n", "frame 1: expected the number of atoms, found 'H 5 5 5'"),
     "none.xyz": ("0\nnothing\n", "frame 0: the structure has no atoms"),
-    "odd.xyz": (xyz("N 0 0 0", "O 0 0 1.15"), ODD),
-    "charged.xyz": (xyz(*WATER.splitlines(), comment="charge=1"), f"{ODD} .7. at charge 1"),
+    "odd.xyz": (
+        xyz("N 0 0 0", "O 0 0 1.15", comment="multiplicity=1"),
+        "frame 0: 11 valence electrons at charge 0 do not have multiplicity 1: it must be even",
+    ),
+    "charged.xyz": (
+        xyz(*WATER.splitlines(), comment="charge=1 multiplicity=3"),
+        "frame 0: 7 valence electrons at charge 1 do not have multiplicity 3",
+    ),
+    "unpaired.xyz": (
+        xyz("H 0 0 0", "H 0 0 0.74", comment="multiplicity=5"),
+        "frame 0: 2 valence electrons have no 4 unpaired ones",
+    ),
     "fraction.xyz": (
         xyz(*WATER.splitlines(), comment="charge=0.5"),
         "charge 0.5 .* not an integer",

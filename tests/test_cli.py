@@ -85,9 +85,17 @@ def test_standard_input(cli):
     assert_one_line_error(cli("run", "-", "-", stdin=GOOD), "only once")
 
 
-def test_wrong_charge_and_odd_electrons(cli):
+def test_charges_and_multiplicities(cli):
     Path("water.xyz").write_text(GOOD)
-    assert_one_line_error(cli("run", "water.xyz", "--charge", "1"), "water.xyz, frame 0: odd")
+    found = cli("run", "water.xyz", "--charge", "1", "--json", "-")
+    assert json.loads(found.stdout)["structure"]["multiplicity"] == 2
+    assert "water.xyz, frame 0: an odd number of electrons: taken as a radical" in found.stderr
+    found = cli("run", "water.xyz", "--multiplicity", "3", "--json", "-")
+    assert json.loads(found.stdout)["n_occupied_beta"] == 3
+    for charge, multiplicity in ((1, 1), (0, 2), (1, 3)):
+        found = cli("run", "water.xyz", "--charge", charge, "--multiplicity", multiplicity)
+        assert_one_line_error(found, f"water.xyz, frame 0: .* multiplicity {multiplicity}: it must")
+    assert_one_line_error(cli("run", "water.xyz", "--multiplicity", "0"), "multiplicity 0: 1 is a")
     assert_one_line_error(cli("run", "water.xyz", "--charge", "8"), "charge 8 leaves 0")
     assert_one_line_error(cli("run", "water.xyz", "--charge", "-6"), "charge -6 leaves 14")
 

@@ -14,10 +14,11 @@ from mlsemi import MLSemi
 from mlsemi.domain import (
     CLOSEST,
     MOST_TOUCHING,
-    check_neutral,
+    check_energy,
     doubts,
     feature_distance,
     fit_domain,
+    has_energy,
     molecules,
     outside,
     outside_text,
@@ -135,10 +136,10 @@ def test_a_calculator_says_once_that_a_bond_broke():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         atoms.get_potential_energy()
-        atoms.positions[1, 2] = 2.0
+        atoms.positions[1, 2] = 2.4
         with pytest.raises(DomainWarning, match=r"atoms 0 \(H\), 1 \(F\)"):
             atoms.get_potential_energy()
-        atoms.positions[1, 2] = 2.1
+        atoms.positions[1, 2] = 2.5
         atoms.get_potential_energy()
 
 
@@ -289,12 +290,40 @@ def test_doubts_do_not_depend_on_the_point_of_view():
     assert len(set(zip(label, molecules(structure)[order], strict=True))) == 2
 
 
-def test_ions_are_refused_what_they_do_not_have():
-    ion = Structure.from_ase(read(EXAMPLES / "ammonium.xyz"), 1)
-    assert "levels of an ion" in doubts(ion)["charge"]
-    with pytest.raises(InputError, match=r"^forces at charge \+1: "):
-        check_neutral(ion, "forces")
-    check_neutral(Structure.from_ase(molecule("H2O")), "forces")
+@pytest.mark.parametrize(
+    ("name", "charge", "multiplicity", "known"),
+    [
+        ("H2O", 1, 2, True),
+        ("H2O", 2, 1, True),
+        ("HCOOH", -2, 1, True),
+        ("HCOOH", 0, 3, True),
+        ("CH3", 0, 2, False),
+        ("NO", 0, 2, False),
+        ("CH3", 1, 1, False),
+        ("NO", -1, 3, False),
+    ],
+)
+def test_energies_are_known_where_the_neutral_molecule_is_a_closed_shell(
+    name, charge, multiplicity, known
+):
+    structure = Structure.from_ase(molecule(name), charge, multiplicity)
+    assert has_energy(structure) == known
+    text = doubts(structure)["charge"]
+    assert "levels of ions and open shells are off by about 0.4 eV" in text
+    assert ("no energy and forces" in text) != known
+    if known:
+        check_energy(structure, "forces")
+    else:
+        with pytest.raises(InputError, match=rf"^forces at charge [+-]{abs(charge)}: .* odd"):
+            check_energy(structure, "forces")
+
+
+def test_nothing_is_said_of_a_neutral_closed_shell():
+    water = Structure.from_ase(molecule("H2O"))
+    assert "charge" not in doubts(water)
+    check_energy(water, "forces")
+    ammonium = Structure.from_ase(read(EXAMPLES / "ammonium.xyz"), 1)
+    assert not has_energy(ammonium)
 
 
 def test_a_calculator_says_each_kind_once():

@@ -40,7 +40,7 @@ FLOORS = """
     uncertainty excited_record ensemble plots pictures
     response.moments response.susceptibility response.coulomb response.solvents response.cavity
     response.surroundings response.difference_density response.solvated_excitations
-    ground result singlepoint adjoint potential surface calculator
+    ground result singlepoint adjoint potential surface calculator_settings calculator
     report molden volumes exports
     training.projection training.dataset training.geometries training.contacts training.workers
     training.kohn_sham training.stored_fit training.reference_excitations training.reference

@@ -56,12 +56,33 @@ def test_formal_charges(tmp_path, text, charge):
 
 
 @pytest.mark.parametrize(
+    ("text", "charge", "multiplicity"),
+    [
+        (molfile_of((4, 4, 0, 0, 0, 0)), 0, 3),
+        (molfile_of(properties="M  RAD  1   1   3\n"), 0, 3),
+        (molfile_of(properties="M  RAD  2   1   2   2   2\n"), 0, 3),
+        (molfile_of(fields=field("SPIN_MULTIPLICITY", 3)), 0, 3),
+        (molfile_of(properties="M  CHG  1   1   1\nM  RAD  1   2   2\n"), 1, 2),
+        (molfile_of(properties=TWO, fields=field("unpaired electrons", 2)), -2, 3),
+    ],
+)
+def test_radicals(tmp_path, text, charge, multiplicity):
+    (frame,) = frames_of(tmp_path, text)
+    assert (frame.structure.charge, frame.structure.multiplicity) == (charge, multiplicity)
+    assert frame.warnings == ()
+    (frame,) = frames_of(tmp_path, text, -2, 1)
+    assert (frame.structure.charge, frame.structure.multiplicity) == (-2, 1)
+    assert "given" in frame.warnings[0]
+
+
+@pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (molfile_of((4, 4, 0, 0, 0, 0)), "multiplicity 3 .*open shells"),
-        (molfile_of(properties="M  RAD  1   1   3\n"), "multiplicity 3 .*open shells"),
-        (molfile_of(properties="M  RAD  2   1   2   2   2\n"), "multiplicity 3 .*open shells"),
-        (molfile_of(fields=field("SPIN_MULTIPLICITY", 3)), "multiplicity 3 .data field"),
+        (
+            molfile_of(properties="M  RAD  1   1   3\n", fields=field("MULTIPLICITY", 1)),
+            r"multiplicity is 3 .* but 1 \(data field <MULTIPLICITY>\)",
+        ),
+        (molfile_of(properties="M  RAD  1   1   2\n"), "do not have multiplicity 2"),
         (
             molfile_of(properties=TWO, fields=field("TOTAL_CHARGE", 0)),
             r"charge is -2 \(lines M  CHG\) but 0 \(data field <TOTAL_CHARGE>\); give the charge",
@@ -71,7 +92,7 @@ def test_formal_charges(tmp_path, text, charge):
         (molfile_of(properties="M  CHG  1   3  x\n"), "'M CHG 1 3 x' is damaged"),
     ],
 )
-def test_radicals_and_contradictions_are_refused(tmp_path, text, reason):
+def test_contradictions_are_refused(tmp_path, text, reason):
     with pytest.raises(InputError, match=f"oxalate.sdf, frame 0: .*{reason}"):
         frames_of(tmp_path, text)
     if "damaged" not in reason:

@@ -80,15 +80,30 @@ def test_charge_and_geometry(tmp_path, name, text, charge):
 
 
 @pytest.mark.parametrize(
+    ("name", "text", "charge", "multiplicity"),
+    [
+        ("a.gjf", GAUSSIAN.format("0 3"), 0, 3),
+        ("a.gjf", GAUSSIAN.format("1 2"), 1, 2),
+        ("coord", coord(groups="$eht charge=0 unpaired=2"), 0, 3),
+        ("coord", coord(groups="$set| chrg = -1| uhf = 1"), -1, 2),
+        ("a.cjson", CJSON % (0, 3), 0, 3),
+        ("POSCAR", POSCAR.format("charge=-1 mult=4"), -1, 4),
+    ],
+)
+def test_multiplicities(tmp_path, name, text, charge, multiplicity):
+    (frame,) = read(tmp_path, name, text)
+    assert (frame.structure.charge, frame.structure.multiplicity) == (charge, multiplicity)
+
+
+@pytest.mark.parametrize(
     ("name", "text", "reason"),
     [
-        ("a.gjf", GAUSSIAN.format("0 3"), "multiplicity 3 .the line '0 3'"),
-        ("coord", coord(groups="$eht charge=0 unpaired=2"), "multiplicity 3 .'unpaired=2'"),
+        ("a.gjf", GAUSSIAN.format("0 2"), "do not have multiplicity 2"),
         ("coord", coord(" frac"), "fractional coordinates"),
         ("coord", coord(groups="$periodic 3|$cell|9 9 9"), "is periodic"),
         ("coord", coord().replace(" c\n", " zz\n", 1), "atom 0: unknown element symbol 'zz'"),
         ("coord", coord().replace(" c\n", "\n", 1), "atom 0: expected 'x y z symbol'"),
-        ("a.cjson", CJSON % (0, 3), "multiplicity 3 .'totalSpinMultiplicity"),
+        ("a.cjson", CJSON % (1, 3), "do not have multiplicity 3"),
         ("a.mol2", "@<TRIPOS>MOLECULE\n", "format is not recognised"),
         ("orca.inp", "! b3lyp\n* xyz -2 1\n*\n", "format is not recognised"),
     ],

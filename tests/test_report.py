@@ -1,8 +1,11 @@
 """Tables: what is cut on narrow screens, what is said once, and what is noise."""
 
 import pytest
+from molecules import distorted, parameters_of, random_model
 
 from mlsemi import report
+from mlsemi.singlepoint import singlepoint
+from mlsemi.structure import Structure
 
 
 def record(states, **more):
@@ -65,3 +68,12 @@ def test_names_stand_in_the_heading():
     assert "a.sdf, frame 3: aspirin" in report.states_text(
         record([state()], name="aspirin"), "a.sdf, frame 3"
     )
+
+
+def test_an_ion_of_a_radical_has_a_dash_for_its_energy():
+    neutral, methyl = distorted("HCOOH"), distorted("CH4")
+    ion = Structure(methyl.numbers[:4], methyl.positions[:4], 1)
+    parameters = parameters_of(random_model(seed=8))
+    for structure, words in ((ion, "; energy -\n"), (neutral, " eV; of it dispersion ")):
+        found = singlepoint(structure, parameters=parameters).to_dict()
+        assert words in report.result_text(found, "x.xyz", 120)

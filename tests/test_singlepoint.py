@@ -4,11 +4,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from ase.build import molecule
-from molecules import distorted, parameters_of, random_model
+from molecules import distorted, parameters_of, random_model, symmetric
 
 from mlsemi.errors import InputError
 from mlsemi.singlepoint import _doubts, singlepoint
 from mlsemi.structure import Structure
+from mlsemi.units import HARTREE_EV
 
 
 @pytest.fixture(scope="module")
@@ -76,24 +77,110 @@ def test_record_is_json(parameters):
 
 @pytest.mark.parametrize("charge", [2, -2])
 def test_charged_molecules_come_with_a_warning(parameters, charge):
-    """Levels, charges and excitations stay; energy and forces would be those of the neutral one."""
     result = singlepoint(molecule("HCOOH"), charge=charge, parameters=parameters, singlets=2)
     assert result.charges.sum() == pytest.approx(charge, abs=1e-11)
-    assert "neutral molecules only" in result.warnings[0]
-    assert "no energy and forces" in result.warnings[0]
-    assert result.energy is result.dispersion is result.forces is None
+    assert "closed shells only" in result.warnings[0]
+    assert "no energy and forces" not in result.warnings[0]
     record = result.to_dict()
-    assert not {"energy_ev", "dispersion_ev", "forces_ev_per_angstrom"} & set(record)
+    neutral = singlepoint(molecule("HCOOH"), parameters=parameters)
+    assert abs(record["energy_ev"] - neutral.energy * HARTREE_EV) > 0.1
     assert len(record["excitations"]["singlets"]) == 2
-    with pytest.raises(InputError, match=r"^forces at charge [+-]2: .* neutral"):
-        singlepoint(molecule("HCOOH"), charge=charge, parameters=parameters, forces=True)
+    assert "orbital_energies_beta_ev" not in record
 
 
-def test_the_energy_of_a_neutral_molecule_stays(parameters):
-    atoms = molecule("HCOOH")
-    atoms.info["charge"] = 0
-    assert singlepoint(atoms, parameters=parameters, charge=2).energy is None
-    assert np.isfinite(singlepoint(atoms, parameters=parameters).energy)
+@pytest.mark.parametrize(
+    ("name", "charge", "multiplicity"), [("CH3", 0, 2), ("CH3", 1, 1), ("CH3", -1, 1), ("NO", 0, 4)]
+)
+def test_radicals_and_their_ions_have_no_energy(parameters, name, charge, multiplicity):
+    given = {"charge": charge, "multiplicity": multiplicity, "parameters": parameters}
+    result = singlepoint(molecule(name), **given)
+    assert result.energy is result.dispersion is result.forces is None
+    assert any("no energy and forces" in text for text in result.warnings)
+    assert not {"energy_ev", "dispersion_ev", "forces_ev_per_angstrom"} & set(result.to_dict())
+    with pytest.raises(InputError, match=r"^forces at charge .* odd number of electrons"):
+        singlepoint(molecule(name), forces=True, **given)
+
+
+def test_an_open_shell_in_the_record(parameters):
+    """Levels of both spins; HOMO and LUMO of either; sums that electrons must give."""
+    record = singlepoint(molecule("HCOOH"), charge=1, parameters=parameters).to_dict()
+    alpha, beta = record["orbital_energies_ev"], record["orbital_energies_beta_ev"]
+    n_alpha, n_beta = record["n_occupied"], record["n_occupied_beta"]
+    assert (n_alpha, n_beta) == (9, 8)
+    assert record["homo_ev"] == max(alpha[n_alpha - 1], beta[n_beta - 1])
+    assert record["lumo_ev"] == min(alpha[n_alpha], beta[n_beta])
+    assert record["gap_ev"] == pytest.approx(record["lumo_ev"] - record["homo_ev"])
+    assert sum(record["spin_populations"]) == pytest.approx(1.0)
+    assert record["s2"] == pytest.approx(0.75, abs=0.05)
+    assert record["structure"]["multiplicity"] == 2
+    assert "occupations" not in record
+
+
+def test_bond_orders_of_both_spins(parameters):
+    """Half a bond in H2+, none in triplet H2, one in H2."""
+    atoms = molecule("H2")
+    for given, order in (((0, 1), 1.0), ((1, 2), 0.5), ((0, 3), 0.0)):
+        found = singlepoint(atoms, charge=given[0], multiplicity=given[1], parameters=parameters)
+        assert found.bond_orders[0, 1] == pytest.approx(order, abs=1e-9)
+        assert np.trace(found.density @ found.overlap) == pytest.approx(2.0 - given[0])
+
+
+def test_degenerate_levels_of_an_ion_say_how_they_are_filled():
+    record = singlepoint(symmetric("C6H6")[0], charge=1, multiplicity=2).to_dict()
+    occupations, n = record["occupations_beta"], record["n_occupied_beta"]
+    np.testing.assert_allclose(occupations[n - 1 : n + 1], 0.5, atol=1e-6)
+    assert sum(record["occupations"]) == pytest.approx(15.0)
+    assert record["electronic_entropy_term_ev"] < 0.0
+
+
+def test_polarizability(parameters):
+    """Of a neutral molecule too, whose results stay as they are; of an ion, with a word."""
+    plain = singlepoint(distorted("HCOOH"), parameters=parameters)
+    found = singlepoint(distorted("HCOOH"), parameters=parameters, polarizability=True)
+    assert plain.polarizability is None
+    assert "polarizability_bohr3" not in plain.to_dict()
+    assert found.response is None
+    assert found.energy == plain.energy
+    assert np.shape(found.to_dict()["polarizability_bohr3"]) == (3, 3)
+    h = 1e-3
+    for axis in range(3):
+        up, down = (
+            singlepoint(distorted("HCOOH"), parameters=parameters, field=s * h * np.eye(3)[axis])
+            for s in (1, -1)
+        )
+        slope = (up.dipole - down.dipole) / (2.0 * h)
+        np.testing.assert_allclose(slope, found.polarizability[:, axis], atol=1e-7)
+    ion = singlepoint(molecule("HCOOH"), parameters=parameters, charge=1, polarizability=True)
+    assert any("polarisability is that of the neutral" in text for text in ion.warnings)
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"solvent": "vodka"}, "no solvent 'vodka' .there are acetic acid"),
+        ({"solvent": 0.5}, "dielectric constant 0.5"),
+        ({"solvent": [1]}, "give a name or a dielectric constant"),
+        ({"solvent": True}, "give a name or a dielectric constant"),
+        ({"field": (1, 2)}, "field: need finite numbers of shape"),
+        ({"field": "x"}, "field: need numbers, not 'x'"),
+        ({"field": (0, 0, np.nan)}, "field: need finite numbers"),
+        ({"point_charges": ([1.0], [[9, 9, 9], [1, 1, 1]])}, "charge positions: need finite"),
+        ({"point_charges": ([1.0],)}, "give their charges and their positions"),
+        ({"point_charges": (["x"], [[9, 9, 9]])}, "point charges: need numbers"),
+        ({"multiplicity": 3, "singlets": 1}, "excited states of open shells are not there yet"),
+        ({"charge": 1, "triplets": 1}, "excited states of open shells are not there yet"),
+        ({"charge": 1, "max_energy": 0.3}, "excited states of open shells are not there yet"),
+    ],
+)
+def test_surroundings_and_spins_that_are_refused(parameters, given, reason):
+    with pytest.raises(InputError, match=reason):
+        singlepoint(molecule("HCOOH"), parameters=parameters, **given)
+
+
+def test_a_field_too_strong_for_linear_response(parameters):
+    for size, said in ((0.01, False), (0.1, True)):
+        result = singlepoint(molecule("HCOOH"), parameters=parameters, field=(0, 0, size))
+        assert any("polarisation is taken as linear" in t for t in result.warnings) == said
 
 
 def test_lone_atoms_and_full_shells(parameters):
@@ -101,7 +188,7 @@ def test_lone_atoms_and_full_shells(parameters):
         x = np.array([[0.0, 0.0, 1.4 * n] for n in range(len(numbers))])
         result = singlepoint(Structure(numbers, x, charge), parameters=parameters)
         assert np.isfinite(result.state.energies).all()
-        assert (result.energy is None) == bool(charge)
+        assert (result.energy is None) == bool(charge)  # H and N have odd numbers of electrons
         assert result.charges.sum() == pytest.approx(charge, abs=1e-12)
         json.dumps(result.to_dict())
 

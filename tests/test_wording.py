@@ -35,10 +35,14 @@ NEUTRAL = [
     "multipole=-1", "=", "==", "a==b", "virial=1 energy= free_energy", "forces=2", "magmom=x",
     "C-C 1.54 A", "sum+", "step -", "dipole 1.2 -0.3 0.5", "species=3",
 ]
-OPEN = [
-    "multiplicity=3", "Multiplicity: 3", "mult=3", "mult 3", "spin multiplicity = 3", "uhf=2",
-    "UHF=2", "nopen=2", "unpaired electrons = 2", "0 3", "-2 3", "* xyz 0 3", "spin=2",
-    "spin=triplet", "2S+1=3", "charge=0 multiplicity=3", "spin=0.5",
+TRIPLET = [
+    "multiplicity=3", "Multiplicity: 3", "mult=3", "spin multiplicity = 3", "uhf=2", "UHF=2",
+    "nopen=2", "unpaired electrons = 2", "spin=triplet", "2S+1=3", "charge=0 multiplicity=3",
+    "multiplicity=3.0", "charge=-2 mult=3",
+]
+TRIPLET_NOTED = ["0 3", "-2 3", "* xyz 0 3", "mult 3", "--uhf 2"]
+RADICAL = [
+    "charge=1 mult=2", "charge=-1 uhf=1", "charge=1 spin=0.5", "q=1 doublet=True", "charge=1",
 ]
 UNSURE = [
     "charge", "charge=", "charge: see below", "charge transfer", "-2", "+1", "2-", "-2 1 oxalate",
@@ -79,12 +83,24 @@ def test_other_comments_say_nothing_and_do_no_harm(tmp_path, comment):
     assert (frame.structure.charge, frame.warnings) == (0, ())
 
 
-@pytest.mark.parametrize("comment", OPEN)
-def test_open_shells_are_refused(tmp_path, comment):
-    with pytest.raises(InputError, match=r"oxalate.xyz, frame 0: .*open shells|triplet|no mult"):
-        frame_of(tmp_path, comment)
+@pytest.mark.parametrize("comment", TRIPLET + TRIPLET_NOTED)
+def test_multiplicities_are_read_in_all_words(tmp_path, comment):
+    frame = frame_of(tmp_path, comment)
+    assert frame.structure.multiplicity == 3
+    assert frame.structure.charge == (-2 if "-2" in comment else 0)
+    assert len(frame.warnings) == (comment in TRIPLET_NOTED)
     (frame,) = iter_frames(tmp_path / "oxalate.xyz", 0, 1)
-    assert any("multiplicity given, 1, wins over" in text for text in frame.warnings)
+    assert frame.structure.multiplicity == 1
+    assert any("multiplicity given, 1, wins over 3" in text for text in frame.warnings)
+
+
+@pytest.mark.parametrize("comment", RADICAL)
+def test_radicals(tmp_path, comment):
+    """Taken for one, with a word, where nothing is said for sure."""
+    frame = frame_of(tmp_path, comment)
+    assert frame.structure.multiplicity == 2
+    said = [text for text in frame.warnings if "taken as a radical (multiplicity 2)" in text]
+    assert len(said) == (comment in ("charge=1", "q=1 doublet=True"))
 
 
 @pytest.mark.parametrize("comment", UNSURE)
@@ -106,7 +122,10 @@ def test_what_looks_like_a_charge_is_named(tmp_path, comment):
         ("net_charge=1_0", "the charge 1_0 is not an integer"),
         ("multiplicity=0", "0 is no multiplicity"),
         ("multiplicity=1.5", "1.5 is no multiplicity"),
-        ("spin=1", "a spin of 1 means a multiplicity or a triplet"),
+        ("spin=1", "a spin of 1 may be S, 2 S or a multiplicity"),
+        ("spin=2", "a spin of 2 may be S, 2 S or a multiplicity"),
+        ("spin=-0.5", "a spin of -0.5 may be"),
+        ("multiplicity=-1", "-1 is no multiplicity"),
         ("charge=-2 charge=1", r"is -2 \('charge=-2' .*\) but 1 \('charge=1'"),
         ("charge=-2 q=0", r"is -2 \('charge=-2' .*\) but 0 \('q=0'"),
         ("mult=1 uhf=2", r"the multiplicity is 1 .* but 3 \('uhf=2'"),
@@ -130,8 +149,28 @@ def test_what_is_given_wins_and_says_so(tmp_path):
         "the charge given, 0, wins over -2 ('net_charge=-2' in the comment line)",
     )
     assert next(iter_frames(path, -2)).warnings == ()
-    with pytest.raises(InputError, match="multiplicity 3: open shells are not supported"):
-        list(iter_frames(path, None, 3))
+    assert next(iter_frames(path, None, 3)).structure.multiplicity == 3
+    assert next(iter_frames(path, -1)).structure.multiplicity == 2
+
+
+@pytest.mark.parametrize(
+    ("charge", "multiplicity"), [(0, 2), (0, 4), (1, 1), (1, 3), (-2, 2), (0, 99), (30, 5)]
+)
+def test_multiplicities_that_do_not_fit(tmp_path, charge, multiplicity):
+    path = tmp_path / "oxalate.xyz"
+    path.write_text(xyz_of(f"charge={charge} multiplicity={multiplicity}"))
+    reason = "have no .* unpaired" if (charge + multiplicity) % 2 else "check charge and multipl"
+    for given in ((None, None), (charge, multiplicity)):
+        with pytest.raises(InputError, match=f"oxalate.xyz, frame 0: .*{reason}"):
+            list(iter_frames(path, *given))
+
+
+@pytest.mark.parametrize("multiplicity", [0, -1])
+def test_multiplicities_without_sense(tmp_path, multiplicity):
+    path = tmp_path / "oxalate.xyz"
+    path.write_text(xyz_of(""))
+    with pytest.raises(InputError, match=f"multiplicity {multiplicity}: 1 is a closed shell"):
+        list(iter_frames(path, None, multiplicity))
 
 
 @pytest.mark.parametrize("odd", list("\f\v\x1c\x1d\x1e\x85\u2028\u2029"))

@@ -73,7 +73,10 @@ def test_columns_of_charges_and_moments_say_something(tmp_path):
     atoms = oxalate()
     atoms.set_initial_magnetic_moments([1.0, 1.0, 0.0, 0.0, 0.0, 0.0])
     ase.io.write(tmp_path / "open.xyz", atoms)
-    with pytest.raises(InputError, match=r"multiplicity 3 .the initial magnetic moments"):
+    assert read_structures(tmp_path / "open.xyz")[0].multiplicity == 3
+    atoms.info["multiplicity"] = 1
+    ase.io.write(tmp_path / "open.xyz", atoms)
+    with pytest.raises(InputError, match=r"multiplicity is .* but 3 .the initial magnetic moments"):
         read_structures(tmp_path / "open.xyz")
 
 

@@ -186,10 +186,15 @@ class Response:
         m = self.spin_populations
         exchange = -0.5 * self.constants.exchange * float(np.sum(self.gamma * blocks))
         spin = 0.5 * float(self.spin_constants @ m**2)
-        entropy = sum(0.5 * s.entropy * s.kt for s in self.fillings)
-        frozen = float(np.sum(self.changes.sum(axis=0) * self.neutral.hamiltonian)) - entropy
+        frozen = float(np.sum(self.changes.sum(axis=0) * self.neutral.hamiltonian))
+        frozen += self.entropy_energy
         electrons = frozen + self.electrostatic_energy + exchange + spin
         return electrons + self.embedding.nonpolar_energy
+
+    @property
+    def entropy_energy(self) -> float:
+        """-T S of the occupations, hartree."""
+        return -sum(0.5 * s.entropy * s.kt for s in self.fillings)
 
     @cached_property
     def polarizability(self) -> np.ndarray:
@@ -206,17 +211,18 @@ class Response:
     @property
     def polar_energy(self) -> float:
         """What the polarisation of the solvent contributes to the energy, hartree."""
+        return self.electrostatic_energy - self.dry.electrostatic_energy
+
+    @cached_property
+    def dry(self) -> Response:
+        """The same without the solvent."""
         outside = replace(self.embedding.surroundings, solvent=None)
+        embedding = outside.around(self.neutral.structure)
+        by_electrons = self.neutral.moments.of(self.changes.sum(axis=0))
         x, u = _polarise(
-            self.neutral,
-            outside.around(self.neutral.structure),
-            self.gamma,
-            self.neutral.moments.of(self.changes.sum(axis=0)),
-            self.constants.screening,
+            self.neutral, embedding, self.gamma, by_electrons, self.constants.screening
         )
-        dry = replace(self, embedding=outside.around(self.neutral.structure))
-        dry = replace(dry, moment_change=x, potential=u)
-        return self.electrostatic_energy - dry.electrostatic_energy
+        return replace(self, embedding=embedding, moment_change=x, potential=u)
 
     @cached_property
     def cotangent(self) -> ResponseCotangent:

@@ -19,16 +19,27 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mlsemi.eigen import ElectronicState
-from mlsemi.excited_states import ExcitedStates, SolventTerms
+from mlsemi.excitations import excite_with
+from mlsemi.excited_states import ExcitedStates, Multiplicity, SolventTerms
 from mlsemi.kernels.perturbation import transition_populations
 from mlsemi.monopoles import Interaction
 from mlsemi.observables import orbital_atom
 from mlsemi.response.cavity import Cavity
+from mlsemi.response.difference_density import Response
 from mlsemi.response.solvents import Solvent
 from mlsemi.response.surroundings import Embedding
+from mlsemi.response_method import TDA, Method
 from mlsemi.structure import Structure
-from mlsemi.tamm_dancoff import DEGENERATE
 from mlsemi.uncertainty import excitation_populations, shells_of
+
+DEGENERATE = 5e-5
+"""Hartree; the points of the cavity, which do not turn with the molecule, split levels by less."""
+
+MORE_STATES, MORE_ENERGY = 6, 0.02
+"""States (or hartree) computed beyond those wanted, which state-specific terms may bring below."""
+
+SAME = 0.5
+"""Squared overlap from which on a state with and one without the solvent are the same."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +79,44 @@ class SolvatedExcitations:
         """Interaction with the linear response of the solvent in gamma^K."""
         return replace(between, gamma_k=between.gamma_k + self.fast)
 
+    def excite(
+        self,
+        response: Response,
+        between: Interaction,
+        n_states: int,
+        multiplicity: Multiplicity,
+        max_energy: float | None = None,
+        method: Method = TDA,
+    ) -> ExcitedStates:
+        """Lowest states in the solvent, and their shifts from those without it.
+
+        Parameters
+        ----------
+        response : Response
+            The ground state in the solvent.
+        between : Interaction
+            Without the solvent.
+        n_states : int
+            How many; has no effect with ``max_energy``.
+        multiplicity : "singlet" or "triplet"
+        max_energy : float, optional
+            All states up to this energy, hartree.
+        method : Method
+        """
+        n = n_states + MORE_STATES if max_energy is None else None
+        bound = None if max_energy is None else max_energy + MORE_ENERGY
+
+        def solved(state: ElectronicState, interaction: Interaction) -> ExcitedStates:
+            return excite_with(state, interaction, n, multiplicity, bound, method=method)
+
+        state, dry = response.states[0], response.dry.states[0]
+        states = self.complete(solved(state, self.interaction(between)), state)
+        states = with_shifts(states, state, solved(dry, between), dry)
+        n_wanted = n_states
+        if max_energy is not None:
+            n_wanted = int(np.searchsorted(states.energies, max_energy, side="right"))
+        return states.picked(np.arange(min(n_wanted, states.n_state)))
+
     def complete(self, states: ExcitedStates, ground: ElectronicState) -> ExcitedStates:
         """States with their state-specific terms, by energy again.
 
@@ -91,6 +140,7 @@ class SolvatedExcitations:
             self._linear_response(states, ground),
             specific,
             energies + np.einsum("ka,ab,kb->k", changed, self.slow, changed),
+            np.full(states.n_state, np.nan),
         )
         return replace(states, energies=energies, solvent=terms).reordered()
 
@@ -112,3 +162,33 @@ class SolvatedExcitations:
         populations = transition_populations(both, occ.shape[1], atoms, self.structure.n_atom)
         q = np.einsum("kia,Aia->kA", X, populations, optimize=True)
         return 2.0 * np.einsum("ka,ab,kb->k", q, self.fast, q)
+
+
+def with_shifts(
+    states: ExcitedStates, state: ElectronicState, dry: ExcitedStates, dry_state: ElectronicState
+) -> ExcitedStates:
+    """States in a solvent with their shifts from the states without it that are most like them.
+
+    Parameters
+    ----------
+    states : ExcitedStates
+        In the solvent.
+    state : ElectronicState
+        Their orbitals.
+    dry : ExcitedStates
+        Without the solvent.
+    dry_state : ElectronicState
+    """
+    if states.solvent is None or not states.n_state or not dry.n_state:
+        return states
+    occ, X, vir = states.between(state.orbitals)
+    dry_occ, dry_X, dry_vir = dry.between(dry_state.orbitals)
+    turned = (dry_occ.T @ occ).T @ dry_X @ (dry_vir.T @ vir)
+    overlaps = np.einsum("kia,jia->kj", X, turned, optimize=True) ** 2
+    overlaps /= np.einsum("kia,kia->k", X, X)[:, None]
+    overlaps /= np.einsum("kia,kia->k", dry_X, dry_X)
+    best = dry.energies[np.argmax(overlaps, axis=1)]
+    level = np.abs(dry.energies - best[:, None]) < DEGENERATE
+    known = np.sum(overlaps * level, axis=1) >= SAME
+    shift = np.where(known, states.energies - best, np.nan)
+    return replace(states, solvent=states.solvent._replace(shift=shift))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite
+from numbers import Real
 
 from mlsemi.errors import InputError
 
@@ -115,6 +116,8 @@ def solvent_of(name: str | float | Solvent) -> Solvent:
         if known not in TABLE:
             raise InputError(f"no solvent {name!r} (there are {', '.join(TABLE)})")
         return Solvent(known, *TABLE[known])
+    if not isinstance(name, Real) or isinstance(name, bool):
+        raise InputError(f"solvent {name!r:.60}: give a name or a dielectric constant")
     epsilon = float(name)
     index = min(USUAL_INDEX, max(epsilon, 1.0) ** 0.5)
     return Solvent(f"epsilon {epsilon:g}", epsilon, index)

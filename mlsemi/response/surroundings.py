@@ -4,16 +4,51 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from mlsemi.errors import InputError
 from mlsemi.response.cavity import Cavity
 from mlsemi.response.solvents import Solvent
 from mlsemi.structure import Structure
+from mlsemi.units import FORCE_EV_ANGSTROM
 
 CLOSEST = 0.5
 """A point charge closer to an atom than this (bohr) is refused."""
+
+STRONGEST = 0.04
+"""Fields from here on (atomic units) are warned about."""
+
+
+def numbers_of(name: str, value: ArrayLike) -> np.ndarray:
+    """An array of numbers, a copy.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    try:
+        return np.array(value, dtype=float)
+    except (TypeError, ValueError):
+        raise InputError(f"{name}: need numbers, not {value!r:.60}") from None
+
+
+def pair_of(point_charges: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Point charges and their positions.
+
+    Raises
+    ------
+    InputError
+        If they are none.
+    """
+    try:
+        charges, positions = point_charges
+    except (TypeError, ValueError):
+        raise InputError("point charges: give their charges and their positions") from None
+    return numbers_of("point charges", charges), numbers_of("point charges", positions)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,9 +84,10 @@ class Surroundings:
             value = getattr(self, name)
             if value is None:
                 continue
-            value = np.array(value, dtype=float)
+            words = name.replace("_", " ")
+            value = numbers_of(words, value)
             if value.shape != shape or not np.isfinite(value).all():
-                raise InputError(f"{name.replace('_', ' ')}: need finite numbers of shape {shape}")
+                raise InputError(f"{words}: need finite numbers of shape {shape}")
             value.setflags(write=False)
             object.__setattr__(self, name, value)
 
@@ -59,6 +95,16 @@ class Surroundings:
     def empty(self) -> bool:
         """Whether there is nothing."""
         return self.field is None and self.charges is None and self.solvent is None
+
+    def doubts(self) -> tuple[str, ...]:
+        """A warning about a field that no polarisation linear in it describes."""
+        size = 0.0 if self.field is None else float(np.linalg.norm(self.field))
+        if size < STRONGEST:
+            return ()
+        return (
+            f"a field of {size * FORCE_EV_ANGSTROM:.3g} V/angstrom: polarisation is taken as "
+            "linear, and molecules lose electrons from about 2 V/angstrom on",
+        )
 
     def around(self, structure: Structure) -> Embedding:
         """What they do to one structure."""

@@ -1,0 +1,106 @@
+"""Settings of the calculator: which make sense, in which units, and those that a file holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.calculator import ReadError
+from ase.io.jsonio import read_json
+
+from mlsemi.electrons import settle
+from mlsemi.errors import InputError
+from mlsemi.response.surroundings import numbers_of, pair_of
+from mlsemi.singlepoint import check_temperature, surroundings_of
+from mlsemi.structure import whole
+from mlsemi.units import BOHR_ANGSTROM, FORCE_EV_ANGSTROM
+
+SURROUNDINGS = ("solvent", "field", "point_charges")
+
+
+def checked(
+    changes: Mapping[str, Any], before: Mapping[str, Any], known: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Changes of settings in a form that ASE can compare.
+
+    Parameters
+    ----------
+    changes, before : mapping
+        What is to be set, and what has been.
+    known : mapping
+        All settings there are.
+
+    Raises
+    ------
+    InputError
+        For what is unknown, makes no sense, or does not go together.
+    """
+    changes = dict(changes)
+    unknown = set(changes) - set(known)
+    if unknown:
+        raise InputError(
+            f"no parameter {', '.join(sorted(unknown))} (there are {', '.join(known)})"
+        )
+    state = changes.get("state", 0)
+    if whole(state, "state") < 0:
+        raise InputError(f"state {state}: 0 is the ground state, 1 the first excited singlet")
+    settle((), changes.get("charge"), changes.get("multiplicity"))
+    after = {**before, **changes}
+    surroundings(after)
+    if after.get("state") and any(after.get(name) is not None for name in SURROUNDINGS):
+        raise InputError("excited-state surfaces are there without solvent, field and charges only")
+    check_temperature(changes.get("electronic_temperature", 0.0))
+    if changes.get("point_charges") is not None:  # ASE compares dictionaries of arrays
+        changes["point_charges"] = _by_name(changes["point_charges"])
+    return changes
+
+
+def surroundings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of a single point (atomic units) from settings (V/angstrom, angstrom).
+
+    Parameters
+    ----------
+    settings : mapping
+
+    Raises
+    ------
+    InputError
+        If they make no sense.
+    """
+    found: dict[str, Any] = {name: settings.get(name) for name in SURROUNDINGS}
+    if found["field"] is not None:
+        found["field"] = numbers_of("field", found["field"]) / FORCE_EV_ANGSTROM
+    if found["point_charges"] is not None:
+        charges, positions = _by_name(found["point_charges"]).values()
+        found["point_charges"] = charges, positions / BOHR_ANGSTROM
+    surroundings_of(**found)
+    return found
+
+
+def _by_name(point_charges: Any) -> dict[str, np.ndarray]:
+    """Point charges and their positions, given so or already by name."""
+    if isinstance(point_charges, Mapping):
+        point_charges = point_charges.values()
+    return dict(zip(("charges", "positions"), pair_of(point_charges), strict=True))
+
+
+def restored(path: str) -> tuple[dict[str, Any], tuple[str, Atoms, dict[str, Any]]]:
+    """Settings in a file of ``MLSemi.write``, and the checksum, atoms and results beside them.
+
+    Parameters
+    ----------
+    path : str
+
+    Raises
+    ------
+    ReadError
+        If the file is missing or no such file.
+    """
+    try:
+        content = read_json(path)
+        settings = dict(content["parameters"])
+        return settings, (content["checksum"], content["atoms"], dict(content["results"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ReadError(f"{path}: cannot be read ({error})") from None
