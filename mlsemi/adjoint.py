@@ -49,7 +49,8 @@ class Cotangent(NamedTuple):
 
     def is_electronic(self, ground: GroundState) -> bool:
         """Whether the loss depends on H_o at all; the energy readout alone does not."""
-        by_energy = bool(self.energy) and ground.energy_slope is not None
+        depends = ground.energy_slope is not None or ground.response is not None
+        by_energy = bool(self.energy) and depends
         return by_energy or any(bar is not None for bar in self[:-1])
 
 
@@ -153,6 +154,8 @@ def _observables_adjoint(
     )
     if bar.energy and ground.energy_slope is not None:
         matrix_bar += bar.energy * ground.energy_slope
+    if bar.energy and ground.response is not None:
+        matrix_bar += bar.energy * ground.response.cotangent.hamiltonian
     if bar.hamiltonian is not None:
         matrix_bar += 0.5 * (bar.hamiltonian + bar.hamiltonian.T)
     return matrix_bar, sp_length_bar, positions_bar

@@ -15,7 +15,7 @@ from ase.io.jsonio import write_json
 from mlsemi.calculator_settings import SURROUNDINGS, checked, restored, surroundings
 from mlsemi.domain import check_energy, doubts
 from mlsemi.electrons import StoredCharge, said_by, settle
-from mlsemi.errors import DomainWarning, InputError, InputWarning, StateError, StateWarning
+from mlsemi.errors import DomainWarning, InputError, InputWarning, StateWarning
 from mlsemi.formats import structure_of
 from mlsemi.ground import GroundState
 from mlsemi.parameters import DEFAULT, Parameters
@@ -25,16 +25,12 @@ from mlsemi.response.difference_density import Response
 from mlsemi.result import Result
 from mlsemi.singlepoint import singlepoint
 from mlsemi.structure import Structure
-from mlsemi.surface import Crossing, SurfacePoint, excited_surface
+from mlsemi.surface import Crossing, SurfacePoint, check_uncrossed, excited_surface
 from mlsemi.units import BOHR_ANGSTROM, FORCE_EV_ANGSTROM, HARTREE_EV
 from mlsemi.wording import named
 
 SURFACE = frozenset({"energy", "free_energy", "forces"})
 """Properties of the energy surface alone."""
-
-CROSSED = 0.004
-"""Hartree (0.1 eV) below the ground state at which an excited state is not followed any more: a
-step may overshoot a crossing by less."""
 
 Evaluated = tuple[float | None, np.ndarray | None, Result | GroundState | None]
 """Energy (None where it is not known), forces if asked for, and what holds charges and dipole if
@@ -123,7 +119,6 @@ class MLSemi(Calculator):
         self.surface: SurfacePoint | None = None
         self.evaluations = 0
         self.noted: set[str] = set()
-        self.doubts_said: set[str] = set()
         self.response: Response | None = None
         if parameters is not None:
             keywords["parameters"] = parameters
@@ -167,7 +162,7 @@ class MLSemi(Calculator):
     def forget(self) -> None:
         """Let the next geometry begin a new path: the excited state is chosen by energy again."""
         self.crossings, self.surface, self.evaluations = [], None, 0
-        self.noted, self.doubts_said = set(), set()
+        self.noted = set()
 
     def set_atoms(self, atoms: Atoms) -> None:
         """Store a charge given explicitly in the ``info`` of the Atoms; ASE calls it.
@@ -332,9 +327,9 @@ class MLSemi(Calculator):
     def _say_doubts(self, structure: Structure) -> None:
         """Say, once of each kind, that a path has left the training domain."""
         found = doubts(structure)
-        new = [text for kind, text in found.items() if kind not in self.doubts_said]
+        new = [text for kind, text in found.items() if kind not in self.noted]
         if new:
-            self.doubts_said.update(found)
+            self.noted.update(found)
             warnings.warn("; ".join(new), DomainWarning, stacklevel=2)
 
     def _structure(self, atoms: Atoms) -> Structure:
@@ -379,7 +374,7 @@ class MLSemi(Calculator):
     def _potential(self, structure: Structure) -> Evaluated:
         """Energy and forces of the ground state without its orbitals."""
         settings = {name: self.parameters[name] for name in ("dispersion", "threads")}
-        return *potential_energy(structure, self.parameter_set, **settings), None
+        return *potential_energy(structure, self.parameter_set, forces=True, **settings), None
 
     def _ground(self, structure: Structure, forces: bool) -> Evaluated:
         """Energy and forces of the ground state, and all the rest of it."""
@@ -398,13 +393,7 @@ class MLSemi(Calculator):
             previous=before,
             **self._settings(),
         )
-        if point.excitation_energy < -CROSSED:
-            raise StateError(
-                f"geometry {self.evaluations - 1}: excited singlet {point.index} lies "
-                f"{-point.excitation_energy * HARTREE_EV:.2f} eV below the ground state: the two "
-                "have crossed, and excited states mean nothing from there on; end the path at the "
-                "geometry before, or go on from it with state=0"
-            )
+        check_uncrossed(self.evaluations - 1, point)
         if before is not None and (found := Crossing.of(self.evaluations - 1, before, point)):
             self.crossings.append(found)
             warnings.warn(str(found), StateWarning, stacklevel=2)

@@ -45,7 +45,7 @@ class GroundState(NamedTuple):
     energy : float
         Total energy, hartree; a free energy at a finite electronic temperature (theory eq 15).
     energy_slope : (n_orbital, n_orbital) array or None
-        Its derivative by H_o; None where it does not depend on H_o.
+        Its derivative by H_o, that of ``response`` left out; None where it does not depend on it.
     response : Response or None
         Of charge, spin and surroundings; None for a neutral closed shell in empty space.
     """
@@ -170,17 +170,12 @@ def _changed(
     neutral, (alpha, beta) = response.neutral, response.states
     rows = prediction.hamiltonian.pairs.atoms_of(index)
     energy = float(prediction.atom_energies[rows].sum()) + response.energy
-    slope = response.cotangent.hamiltonian
+    slope = None
     if model.form.band:
         energy = energy + float(np.sum(neutral.density * neutral.hamiltonian))
-        slope = slope + neutral.density
+        slope = neutral.density
+    density = 0.5 * (alpha.density + beta.density)
+    charges = observables.lowdin_charges(neutral.structure, density)
     return GroundState(
-        neutral.hamiltonian,
-        alpha,
-        0.5 * (alpha.density + beta.density),
-        response.charges,
-        response.dipole,
-        energy,
-        slope,
-        response,
+        neutral.hamiltonian, alpha, density, charges, response.dipole, energy, slope, response
     )

@@ -16,7 +16,7 @@ from mlsemi.adjoint import Cotangent, reverse
 from mlsemi.basis import Basis
 from mlsemi.brief import Brief
 from mlsemi.dispersion import dispersion_of
-from mlsemi.errors import InputError
+from mlsemi.errors import InputError, StateError
 from mlsemi.excitations import (
     build_interaction,
     excite_adjoint,
@@ -172,6 +172,34 @@ class Crossing:
         if self.overlap < KNOWN:
             return f"{where} is lost (overlap {self.overlap:.2f}), number {self.after} by energy"
         return f"{where} is now number {self.after} (overlap {self.overlap:.2f})"
+
+
+CROSSED = 0.004
+"""Hartree (0.1 eV) below the ground state at which an excited state is not followed any more: a
+step may overshoot a crossing by less."""
+
+
+def check_uncrossed(evaluation: int, point: SurfacePoint) -> None:
+    """Refuse to go on behind a crossing with the ground state.
+
+    Parameters
+    ----------
+    evaluation : int
+        Number of the geometry.
+    point : SurfacePoint
+
+    Raises
+    ------
+    StateError
+        If the state lies below the ground state by more than ``CROSSED``.
+    """
+    if point.excitation_energy < -CROSSED:
+        raise StateError(
+            f"geometry {evaluation}: excited singlet {point.index} lies "
+            f"{-point.excitation_energy * HARTREE_EV:.2f} eV below the ground state: the two "
+            "have crossed, and excited states mean nothing from there on; end the path at the "
+            "geometry before, or go on from it with state=0"
+        )
 
 
 def excited_surface(

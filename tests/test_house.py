@@ -42,7 +42,8 @@ FLOORS = """
     response.surroundings response.difference_density response.solvated_excitations
     ground result singlepoint adjoint potential surface calculator_settings calculator
     report molden volumes exports
-    training.projection training.dataset training.geometries training.contacts training.workers
+    training.projection training.columns training.dataset training.geometries
+    training.contacts training.workers
     training.kohn_sham training.stored_fit training.reference_excitations training.reference
     training.campaign training.progress training.contraction training.regression
     training.force_matching training.loss training.ridge training.config training.optimizer

@@ -13,7 +13,7 @@ from mlsemi.elements import valence
 class ResponseConstants:
     """What the orbitals of the neutral molecule do not say themselves.
 
-    Fitted with ``validation/response_fit.py`` to levels of ions at B3LYP/def2-TZVP that no
+    Fitted with ``validation/response.py --fit`` to levels of ions at B3LYP/def2-TZVP that no
     parameter set has seen, and to ionisation energies of the same functional.
 
     Attributes
@@ -28,10 +28,10 @@ class ResponseConstants:
         -W_A in hardnesses of the element: what equal spins on one atom gain.
     """
 
-    hardness: float = 0.736
-    exchange: float = 0.152
-    screening: float = 2.04
-    spin: float = 0.07
+    hardness: float = 0.77
+    exchange: float = 0.17
+    screening: float = 2.2
+    spin: float = 0.09
 
     def hardness_of(self, numbers: np.ndarray) -> np.ndarray:
         """(n_atom,) U_A, hartree."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 
@@ -18,6 +18,7 @@ from mlsemi.errors import MlsemiError, ParameterError
 from mlsemi.observables import lowdin_charges
 from mlsemi.outputs import complete_or_absent
 from mlsemi.structure import Structure
+from mlsemi.training.columns import read_columns, write_columns
 from mlsemi.training.projection import density_matrix, projected_hamiltonian, valence_selection
 
 FORMAT = "mlsemi-reference-2"
@@ -318,7 +319,7 @@ class ReferenceDataset(Brief):
             file.attrs["provenance"] = about = json.dumps(self.provenance, sort_keys=True)
             file.attrs["checksum"] = self.checksum
             file.attrs["seal"] = seal_of(self.checksum, about)
-            _write_columns(file, [arrays_of(record) for record in self.records])
+            write_columns(file, [arrays_of(record) for record in self.records])
 
     @classmethod
     def load(cls, *paths: str | os.PathLike[str], verify: bool = True) -> ReferenceDataset:
@@ -350,7 +351,7 @@ class ReferenceDataset(Brief):
                 raise ParameterError(f"not a {FORMAT} file")
             about, stored = file.attrs["provenance"], file.attrs["checksum"]
             seal = file.attrs.get("seal")
-            rows = list(_read_columns(file))
+            rows = list(read_columns(file))
         records = tuple(_numbered(number, row) for number, row in enumerate(rows))
         part = cls(records, dict(json.loads(about)))
         if verify and part.checksum != stored:
@@ -376,51 +377,3 @@ def _numbered(number: int, data: dict[str, np.ndarray]) -> Reference:
         if value is not None and not np.isfinite(value).all():
             raise ParameterError(f"record {number}: {name} is not finite")
     return record
-
-
-def _write_columns(file: h5py.File, rows: list[dict[str, np.ndarray]]) -> None:
-    """One flat dataset per field plus the shape of each row's entry (missing: shape -1)."""
-    names = sorted({name for row in rows for name in row})
-    for name in names:
-        present = [row.get(name) for row in rows]
-        sample = next(value for value in present if value is not None)
-        if sample.dtype.kind == "U":
-            file.create_dataset(name, data=[str(v) for v in present], dtype=h5py.string_dtype())
-            continue
-        shapes = [v.shape if v is not None else (-1,) * sample.ndim for v in present]
-        flat = np.concatenate([v.ravel() for v in present if v is not None])
-        data = file.create_dataset(
-            name, data=flat, compression="gzip", compression_opts=6, shuffle=True
-        )
-        data.attrs["ndim"] = sample.ndim
-        if sample.ndim:
-            file.create_dataset(
-                f"{name}.shape", data=np.array(shapes, dtype=np.int32), compression="gzip"
-            )
-
-
-def _read_columns(file: h5py.File) -> Iterable[dict[str, np.ndarray]]:
-    """Inverse of :func:`_write_columns`, one dictionary per record."""
-    columns: dict[str, list[np.ndarray | None]] = {}
-    for name, data in file.items():
-        if name.endswith(".shape"):
-            continue
-        if h5py.check_string_dtype(data.dtype):
-            columns[name] = [np.array(text) for text in data.asstr()[()]]
-            continue
-        flat = data[()]
-        if not data.attrs["ndim"]:
-            columns[name] = list(flat)
-            continue
-        column: list[np.ndarray | None] = []
-        start = 0
-        for shape in file[f"{name}.shape"][()]:
-            if shape[0] < 0:
-                column.append(None)
-                continue
-            size = int(np.prod(shape))
-            column.append(flat[start : start + size].reshape(shape))
-            start += size
-        columns[name] = column
-    for row in zip(*columns.values(), strict=True):
-        yield {name: value for name, value in zip(columns, row, strict=True) if value is not None}
