@@ -373,7 +373,7 @@ class MLSemi(Calculator):
     def _potential(self, structure: Structure) -> Evaluated:
         """Energy and forces of the ground state without its orbitals."""
         settings = {name: self.parameters[name] for name in ("dispersion", "threads")}
-        return *potential_energy(structure, self.parameter_set, **settings), None
+        return *potential_energy(structure, self.parameter_set, forces=True, **settings), None
 
     def _ground(self, structure: Structure, forces: bool) -> Evaluated:
         """Energy and forces of the ground state, and all the rest of it."""

@@ -42,6 +42,13 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
+SolventName = Annotated[
+    str | None,
+    typer.Option("--solvent", metavar="NAME", help="Polarisable continuum; 'help' lists names."),
+]
+Epsilon = Annotated[
+    float | None, typer.Option(metavar="E", help="Or one of this dielectric constant.")
+]
 Files = Annotated[
     list[str],
     typer.Argument(metavar="FILE", help="Structures: any format ASE reads; - is xyz on stdin."),
@@ -52,7 +59,10 @@ Charge = Annotated[
 ]
 Multiplicity = Annotated[
     int | None,
-    typer.Option(metavar="M", help="Default: what the file says, else 1; only 1 is supported."),
+    typer.Option(
+        metavar="M",
+        help="2 S + 1. Default: what the file says, else 1, or 2 for an odd number of electrons.",
+    ),
 ]
 ParameterSet = Annotated[
     str,
@@ -115,13 +125,19 @@ def run(
     files: Files,
     charge: Charge = None,
     multiplicity: Multiplicity = None,
+    solvent: SolventName = None,
+    epsilon: Epsilon = None,
+    field: Annotated[
+        str | None, typer.Option(metavar="X,Y,Z", help="Uniform electric field, V/angstrom.")
+    ] = None,
     singlets: Annotated[int, typer.Option(min=0, help="Lowest singlet excitations.")] = 0,
     triplets: Triplets = 0,
     full_tddft: FullResponse = False,
     select_ev: SelectEv = None,
     fragment: Fragment = None,
-    forces: Annotated[
-        bool, typer.Option("--forces", help="Forces on the atoms (not of ions).")
+    forces: Annotated[bool, typer.Option("--forces", help="Forces on the atoms.")] = False,
+    polarizability: Annotated[
+        bool, typer.Option("--polarizability", help="Static polarisability.")
     ] = False,
     dispersion: Annotated[
         bool, typer.Option("--dispersion/--no-dispersion", help="Add D4 to energy and forces.")
@@ -142,7 +158,8 @@ def run(
     \b
     mlsemi run caffeine.xyz
     mlsemi run caffeine.xyz --singlets 10 --triplets 5
-    mlsemi run cation.sdf --charge 1 --singlets 5
+    mlsemi run naphthalene.xyz --charge 1 --solvent acetonitrile
+    mlsemi run water.xyz --field 0,0,0.1 --polarizability
     mlsemi run trajectory.xyz --json results.jsonl
     mlsemi run formaldehyde.xyz --molden formaldehyde.molden
     obabel -:"c1ccccc1" --gen3d -oxyz | mlsemi run - --json -
@@ -159,7 +176,9 @@ def run(
         raise typer.BadParameter("--molden writes a file, not standard output")
     check_distinct(files, (json_output, molden))
     method, fragments = jobs.method_from(full_tddft, select_ev), jobs.fragments_from(fragment)
+    around = jobs.surroundings_from(solvent, epsilon, field)
     frames = jobs.read(files, charge, parameters, multiplicity)
+    jobs.check(frames, forces, states=bool(singlets or triplets))
     if molden is not None and len(frames) > 1:
         raise InputError(f"--molden takes a single structure, {len(frames)} were given")
     tables = None if quiet or json_output == "-" else terminal.console()
@@ -174,8 +193,10 @@ def run(
                 triplets=triplets,
                 method=method,
                 forces=forces,
+                polarizability=polarizability,
                 dispersion=dispersion,
                 electronic_temperature=electronic_temperature,
+                **around,
             )
             record = jobs.record_of(frame, result, quiet, fragments)
             emit(record)
@@ -190,6 +211,8 @@ def spectrum(
     file: Annotated[str, typer.Argument(metavar="FILE", help="Structures; - is xyz on stdin.")],
     charge: Charge = None,
     multiplicity: Multiplicity = None,
+    solvent: SolventName = None,
+    epsilon: Epsilon = None,
     singlets: Annotated[
         int | None, typer.Option(min=1, help=f"Lowest singlets.  [default: {DEFAULT_SINGLETS}]")
     ] = None,
@@ -230,6 +253,7 @@ def spectrum(
     mlsemi spectrum caffeine.xyz --max-ev 7 --width-ev 0.3 --csv caffeine.csv
     mlsemi spectrum helicene.xyz --cd --plot cd.pdf --axis ev
     mlsemi spectrum snapshots.xyz --plot ensemble.png
+    mlsemi spectrum p-nitroaniline.xyz --solvent water
 
     Several frames (snapshots of a molecular dynamics run) give one table each and the average
     of their spectra in the plot and the CSV file.
@@ -253,7 +277,9 @@ def spectrum(
     else:
         wanted = {"singlets": singlets or DEFAULT_SINGLETS}
     method, fragments = jobs.method_from(full_tddft, select_ev), jobs.fragments_from(fragment)
+    around = jobs.surroundings_from(solvent, epsilon)
     frames = jobs.read([file], charge, parameters, multiplicity)
+    jobs.check(frames, states=True)
     if plot is not None or csv is not None:
         jobs.check_same_molecule(frames)
     tables = None if quiet or json_output == "-" else terminal.console()
@@ -262,7 +288,7 @@ def spectrum(
         jobs.reserve(plot, csv)
         for frame in terminal.progress(frames, "structures", quiet):
             result = jobs.calculate(
-                frame, parameters, threads, triplets=triplets, method=method, **wanted
+                frame, parameters, threads, triplets=triplets, method=method, **wanted, **around
             )
             record = jobs.record_of(frame, result, quiet, fragments)
             emit(record)

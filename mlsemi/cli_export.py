@@ -28,7 +28,13 @@ def export(
     full_tddft: Annotated[bool, typer.Option("--full-tddft", help="De-excitations too.")] = False,
     charge: Annotated[int | None, typer.Option(help="Total charge.")] = None,
     multiplicity: Annotated[
-        int | None, typer.Option(metavar="M", help="Default: what the file says, else 1.")
+        int | None, typer.Option(metavar="M", help="Default: what the file says, else the lowest.")
+    ] = None,
+    solvent: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Polarisable continuum.")
+    ] = None,
+    epsilon: Annotated[
+        float | None, typer.Option(metavar="E", help="Or one of this dielectric constant.")
     ] = None,
     parameters: Annotated[
         str, typer.Option("--parameters", metavar="NAME|PATH", help="See 'mlsemi info'.")
@@ -54,6 +60,7 @@ def export(
     from mlsemi.volumes import Grid
 
     wanted = [exports.Quantity.named(text) for text in quantities]
+    around = jobs.surroundings_from(solvent, epsilon)
     frames = jobs.read([file], charge, parameters, multiplicity)
     if len(frames) > 1:
         raise InputError(f"{file}: export takes a single structure, there are {len(frames)}")
@@ -72,6 +79,7 @@ def export(
         threads,
         method=jobs.method_from(full_tddft, None),
         **exports.needed(wanted),
+        **around,
     )
     jobs.record_of(frame, result, quiet)
     for quantity, path in terminal.progress(list(zip(wanted, paths, strict=True)), "files", quiet):

@@ -10,16 +10,18 @@ from typing import Any, Literal
 import numpy as np
 
 from mlsemi import terminal
+from mlsemi.domain import check_closed, check_energy
 from mlsemi.ensemble import average_spectrum
 from mlsemi.errors import InputError
 from mlsemi.formats import Frame, iter_frames, located
 from mlsemi.outputs import check_writable, complete_or_absent
 from mlsemi.parameters import Parameters
+from mlsemi.response.solvents import solvent_of
 from mlsemi.response_method import Method
 from mlsemi.result import Result
-from mlsemi.singlepoint import singlepoint
+from mlsemi.singlepoint import singlepoint, surroundings_of
 from mlsemi.spectrum import Shape, Spectrum
-from mlsemi.units import HARTREE_EV
+from mlsemi.units import FORCE_EV_ANGSTROM, HARTREE_EV
 
 
 def read(
@@ -54,6 +56,28 @@ def read(
     return frames
 
 
+def check(frames: Sequence[Frame], forces: bool = False, states: bool = False) -> None:
+    """Refuse, before any work begins, what there is not of some frame.
+
+    Parameters
+    ----------
+    frames : sequence of Frame
+    forces, states : bool
+        Whether forces and excited states are asked for.
+
+    Raises
+    ------
+    InputError
+        Naming the frame.
+    """
+    for frame in frames:
+        with located(frame.label):
+            if forces:
+                check_energy(frame.structure, "forces")
+            if states:
+                check_closed(frame.structure)
+
+
 def calculate(frame: Frame, parameters: str, threads: int, **requests: Any) -> Result:
     """Single point of one frame; errors name the frame.
 
@@ -64,8 +88,7 @@ def calculate(frame: Frame, parameters: str, threads: int, **requests: Any) -> R
         Name or path of the parameter set.
     threads : int
     **requests
-        ``singlets``, ``triplets``, ``max_energy``, ``forces``, ``dispersion``,
-        ``electronic_temperature`` of :func:`mlsemi.singlepoint.singlepoint`.
+        ``singlets``, ``forces``, ``solvent``, ... of :func:`mlsemi.singlepoint.singlepoint`.
     """
     with located(frame.label):
         return singlepoint(frame.structure, parameters=parameters, threads=threads, **requests)
@@ -120,6 +143,41 @@ def fragments_from(texts: Sequence[str] | None) -> list[list[int]] | None:
 def method_from(full: bool, select_ev: float | None) -> Method:
     """How excited states are computed, from the options of the commands."""
     return Method(full, None if select_ev is None else select_ev / HARTREE_EV)
+
+
+def surroundings_from(
+    solvent: str | None, epsilon: float | None, field: str | None = None
+) -> dict[str, Any]:
+    """Arguments of a single point for what surrounds it, from the options of the commands.
+
+    Parameters
+    ----------
+    solvent : str or None
+        Name.
+    epsilon : float or None
+        Or the dielectric constant.
+    field : str or None
+        ``X,Y,Z`` in V/angstrom.
+
+    Raises
+    ------
+    InputError
+        If they make no sense, or a solvent is given twice.
+    """
+    if solvent is not None and epsilon is not None:
+        raise InputError("give --solvent or --epsilon, not both")
+    chosen = solvent if epsilon is None else epsilon
+    out: dict[str, Any] = {"solvent": None if chosen is None else solvent_of(chosen)}
+    if field is not None:
+        try:
+            components = [float(word) for word in field.split(",")]
+        except ValueError:
+            components = []
+        if len(components) != 3:
+            raise InputError(f"--field {field!r}: give X,Y,Z in V/angstrom, as 0,0,0.1")
+        out["field"] = np.array(components) / FORCE_EV_ANGSTROM
+    surroundings_of(out["solvent"], out.get("field"), None)
+    return out
 
 
 def reserve(*paths: Path | None) -> None:

@@ -59,7 +59,8 @@ def print_result(console: Console, record: Record, title: str) -> None:
         Where the structure came from.
     """
     _heading(console, record, title)
-    console.print(_levels(record))
+    for spin, levels, electrons in _spins(record):
+        console.print(_levels(levels, f"Orbitals{spin}", electrons))
     console.print(_summary(record), highlight=False)
     if "charges_e" in record:
         console.print(_atoms(record))
@@ -122,11 +123,50 @@ def _heading(console: Console, record: Record, title: str) -> None:
     symbols = structure["symbols"]
     console.print(title, style="bold", markup=False, highlight=False)
     console.print(
-        f"{formula(symbols)}, {len(symbols)} atoms, charge {structure['charge']}; "
+        f"{formula(symbols)}, {len(symbols)} atoms, charge {structure['charge']}"
+        f"{_conditions(record)}; "
         f"parameters {parameters['name']} ({parameters['checksum'][:8]})\n",
         markup=False,
         highlight=False,
     )
+
+
+def _conditions(record: Record) -> str:
+    """Spin and surroundings where they are not those of a closed shell in empty space."""
+    words = ""
+    if record["structure"].get("multiplicity", 1) > 1:
+        words += f", multiplicity {record['structure']['multiplicity']}"
+    if "solvent" in record:
+        words += f", in {record['solvent']['name']}"
+    if "field_v_per_angstrom" in record:
+        x, y, z = record["field_v_per_angstrom"]
+        words += f", field ({x:g}, {y:g}, {z:g}) V/angstrom"
+    return words
+
+
+def _spins(record: Record) -> list[tuple[str, Record, int]]:
+    """Spin in words, its levels, and how many electrons fill one: both spins together, or each."""
+    if "orbital_energies_beta_ev" not in record:
+        return [("", record, 2)]
+    beta = {
+        "orbital_energies_ev": record["orbital_energies_beta_ev"],
+        "n_occupied": record["n_occupied_beta"],
+        "occupations": record.get("occupations_beta"),
+    }
+    return [(", alpha spin", record, 1), (", beta spin", beta, 1)]
+
+
+def _electrostatics(record: Record) -> str:
+    """Polarisability and what the solvent does to the energy, a line each."""
+    lines = ""
+    if "polarizability_bohr3" in record:
+        alpha = np.array(record["polarizability_bohr3"])
+        main = ", ".join(f"{value:.2f}" for value in np.linalg.eigvalsh(alpha))
+        lines += f"polarisability {np.trace(alpha) / 3.0:.2f} bohr^3 (principal {main})\n"
+    if "solvent" in record:
+        polar, nonpolar = (record["solvent"][name] for name in ("polar_ev", "nonpolar_ev"))
+        lines += f"solvent: polar {polar:.4f} eV, nonpolar {nonpolar:.4f} eV\n"
+    return lines
 
 
 def orbital_name(index: int, n_occupied: int) -> str:
@@ -137,16 +177,17 @@ def orbital_name(index: int, n_occupied: int) -> str:
     return "LUMO" if offset == 0 else f"LUMO+{offset}"
 
 
-def _levels(record: Record) -> Table:
+def _levels(record: Record, title: str, electrons: int) -> Table:
     energies, n_occupied = record["orbital_energies_ev"], int(record["n_occupied"])
     smeared = record.get("occupations")
     spread = _spread(record, "orbital_energies_ev")
     table = _table(
-        "Orbitals", "level", "index", "energy / eV", *(["± / eV"] if spread else []), "occupation"
+        title, "level", "index", "energy / eV", *(["± / eV"] if spread else []), "occupation"
     )
     top = min(len(energies), n_occupied + LEVELS_SHOWN)
     for p in range(top - 1, max(0, n_occupied - LEVELS_SHOWN) - 1, -1):
-        occupation = f"{smeared[p]:.3f}" if smeared else "2" if p < n_occupied else "0"
+        filled = str(electrons) if p < n_occupied else "0"
+        occupation = f"{smeared[p]:.3f}" if smeared else filled
         error = [f"{spread[p]:.2f}"] if spread else []
         table.add_row(orbital_name(p, n_occupied), str(p), f"{energies[p]:.3f}", *error, occupation)
     return table
@@ -177,7 +218,7 @@ def _summary(record: Record) -> str:
     parts.append(f"{name} -" if energy is None else f"{name} {energy:.5f} eV")
     if "dispersion_ev" in record:
         parts.append(f"of it dispersion {record['dispersion_ev']:.5f} eV")
-    return "\n" + "; ".join(parts) + "\n"
+    return "\n" + "; ".join(parts) + "\n" + _electrostatics(record)
 
 
 def _atoms(record: Record) -> Columns:
@@ -188,15 +229,17 @@ def _atoms(record: Record) -> Columns:
         valences[[i, j]] += order
     n_column = 1 if len(symbols) < 9 else 3
     rows = -(-len(symbols) // n_column)
-    spread = _spread(record, "charges_e")
+    spread, spin = _spread(record, "charges_e"), record.get("spin_populations")
     tables = []
     for start in range(0, len(symbols), rows):
-        columns = ("atom", "charge / e", *(["±"] if spread else []), "bonds")
+        numbers = [*(["±"] if spread else []), *(["spin"] if spin else [])]
+        columns = ("atom", "charge / e", *numbers, "bonds")
         table = _table("Atoms" if start == 0 else " ", *columns)
         for i in range(start, min(start + rows, len(symbols))):
             error = [f"{spread[i]:.3f}"] if spread else []
             charge = f"{record['charges_e'][i]:+.3f}"
-            table.add_row(f"{i} {symbols[i]}", charge, *error, f"{valences[i]:.2f}")
+            unpaired = [f"{spin[i]:+.3f}"] if spin else []
+            table.add_row(f"{i} {symbols[i]}", charge, *error, *unpaired, f"{valences[i]:.2f}")
         tables.append(table)
     return Columns(tables, padding=(0, 4))
 
