@@ -110,9 +110,13 @@ def mean_field(structure: Structure, level: Level) -> tuple[dft.rks.RKS, np.ndar
 
     Raises
     ------
+    InputError
+        For an open shell.
     ConvergenceError
         If the SCF does not converge.
     """
+    if structure.multiplicity > 1:
+        raise InputError(f"multiplicity {structure.multiplicity}: closed shells only")
     solver = density_fitted(dft.RKS(large_basis(structure, level), xc=level.method))
     if level.backend == "pyscf":
         if not level.forces and stored_fit.needed(solver):
