@@ -44,7 +44,7 @@ class GroundState(NamedTuple):
     energy : float
         Total energy, hartree; a free energy at a finite electronic temperature (theory eq 15).
     energy_slope : (n_orbital, n_orbital) array or None
-        Its derivative by H_o; None where it does not depend on H_o.
+        Its derivative by H_o, but for the part of the response; None where there is none.
     response : Response or None
         Of charge, spin and surroundings; None for a neutral closed shell in empty space.
     """
@@ -57,6 +57,14 @@ class GroundState(NamedTuple):
     energy: float
     energy_slope: np.ndarray | None
     response: Response | None = None
+
+    @property
+    def whole_slope(self) -> np.ndarray | None:
+        """Derivative of the energy by H_o, with the response's, which takes a gap."""
+        if self.response is None:
+            return self.energy_slope
+        by_response = self.response.cotangent.hamiltonian
+        return by_response if self.energy_slope is None else self.energy_slope + by_response
 
     @property
     def beta(self) -> ElectronicState | None:
@@ -165,10 +173,10 @@ def _changed(
     neutral, (alpha, beta) = response.neutral, response.states
     rows = prediction.hamiltonian.pairs.atoms_of(index)
     energy = float(prediction.atom_energies[rows].sum()) + response.energy
-    slope = response.cotangent.hamiltonian
+    slope = None
     if model.form.band:
         energy = energy + float(np.sum(neutral.density * neutral.hamiltonian))
-        slope = slope + neutral.density
+        slope = neutral.density
     return GroundState(
         neutral.hamiltonian,
         alpha,
