@@ -49,8 +49,8 @@ class Cotangent(NamedTuple):
 
     def is_electronic(self, ground: GroundState) -> bool:
         """Whether the loss depends on H_o at all; the energy readout alone does not."""
-        depends = ground.energy_slope is not None or ground.response is not None
-        by_energy = bool(self.energy) and depends
+        known = ground.response is not None or ground.energy_slope is not None
+        by_energy = bool(self.energy) and known
         return by_energy or any(bar is not None for bar in self[:-1])
 
 
@@ -152,10 +152,9 @@ def _observables_adjoint(
     matrix_bar = eigen.solve_adjoint(
         ground.state, bar.energies, density_bar if asks_density else None
     )
-    if bar.energy and ground.energy_slope is not None:
-        matrix_bar += bar.energy * ground.energy_slope
-    if bar.energy and ground.response is not None:
-        matrix_bar += bar.energy * ground.response.cotangent.hamiltonian
+    slope = ground.whole_slope if bar.energy else None
+    if slope is not None:
+        matrix_bar += bar.energy * slope
     if bar.hamiltonian is not None:
         matrix_bar += 0.5 * (bar.hamiltonian + bar.hamiltonian.T)
     return matrix_bar, sp_length_bar, positions_bar

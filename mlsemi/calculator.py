@@ -71,8 +71,7 @@ class MLSemi(Calculator):
     field : (3,) sequence, optional
         Uniform electric field, V/angstrom.
     point_charges : tuple of (n,) and (n, 3) sequences, optional
-        Charges around the molecule, e, and their positions, angstrom.
-        :meth:`point_charge_forces` are the forces on them.
+        Charges (e) and positions (angstrom); :meth:`point_charge_forces` are the forces on them.
     dispersion : bool
         Add the D4 dispersion of the functional the parameters were trained on.
     electronic_temperature : float

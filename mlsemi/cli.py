@@ -12,7 +12,23 @@ from typing import Annotated
 import typer
 
 from mlsemi import __version__, cli_export, cli_training, terminal
-from mlsemi.cli_training import DEFAULT_PARAMETERS, MOST_CHARGE, MOST_THREADS, Quiet
+from mlsemi.cli_options import (
+    DEFAULT_PARAMETERS,
+    Charge,
+    Epsilon,
+    Files,
+    Fragment,
+    FullResponse,
+    JsonOutput,
+    Multiplicity,
+    ParameterSet,
+    Quiet,
+    SelectEv,
+    SkipErrors,
+    SolventName,
+    Threads,
+    Triplets,
+)
 from mlsemi.errors import InputError
 
 DEFAULT_SINGLETS = 20
@@ -41,56 +57,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-
-Files = Annotated[
-    list[str],
-    typer.Argument(metavar="FILE", help="Structures: any format ASE reads; - is xyz on stdin."),
-]
-Charge = Annotated[
-    int | None,
-    typer.Option(
-        min=-MOST_CHARGE,
-        max=MOST_CHARGE,
-        help="Total charge. Default: what the file says (charge=N), else 0.",
-    ),
-]
-Multiplicity = Annotated[
-    int | None,
-    typer.Option(metavar="M", help="Default: what the file says, else 1; only 1 is supported."),
-]
-ParameterSet = Annotated[
-    str,
-    typer.Option("--parameters", metavar="NAME|PATH", help="See 'mlsemi info'."),
-]
-Fragment = Annotated[
-    list[str] | None,
-    typer.Option(metavar="ATOMS", help="0-11,14: a fragment for charge-transfer numbers; repeat."),
-]
-FullResponse = Annotated[
-    bool, typer.Option("--full-tddft", help="De-excitations too (sTD-DFT instead of sTDA).")
-]
-SelectEv = Annotated[
-    float | None,
-    typer.Option(
-        metavar="E",
-        help="Huge molecules: leave out what lowers no state by more than E eV (try 0.2).",
-    ),
-]
-Threads = Annotated[
-    int, typer.Option(min=1, max=MOST_THREADS, help="Threads; one is best for small molecules.")
-]
-Triplets = Annotated[int, typer.Option(min=0, help="Lowest triplet excitations.")]
-SkipErrors = Annotated[
-    bool,
-    typer.Option(
-        "--skip-errors",
-        help="Leave out what cannot be computed; name it at the end, with exit status 1.",
-    ),
-]
-JsonOutput = Annotated[
-    str | None,
-    typer.Option("--json", metavar="PATH|-", help="JSON, one line per structure; - is stdout."),
-]
 
 
 def _print_version(wanted: bool) -> None:
@@ -127,13 +93,19 @@ def run(
     files: Files,
     charge: Charge = None,
     multiplicity: Multiplicity = None,
+    solvent: SolventName = None,
+    epsilon: Epsilon = None,
+    field: Annotated[
+        str | None, typer.Option(metavar="X,Y,Z", help="Uniform electric field, V/angstrom.")
+    ] = None,
     singlets: Annotated[int, typer.Option(min=0, help="Lowest singlet excitations.")] = 0,
     triplets: Triplets = 0,
     full_tddft: FullResponse = False,
     select_ev: SelectEv = None,
     fragment: Fragment = None,
-    forces: Annotated[
-        bool, typer.Option("--forces", help="Forces on the atoms (not of ions).")
+    forces: Annotated[bool, typer.Option("--forces", help="Forces on the atoms.")] = False,
+    polarizability: Annotated[
+        bool, typer.Option("--polarizability", help="Static polarisability.")
     ] = False,
     dispersion: Annotated[
         bool, typer.Option("--dispersion/--no-dispersion", help="Add D4 to energy and forces.")
@@ -155,7 +127,8 @@ def run(
     \b
     mlsemi run caffeine.xyz
     mlsemi run caffeine.xyz --singlets 10 --triplets 5
-    mlsemi run cation.sdf --charge 1 --singlets 5
+    mlsemi run naphthalene.xyz --charge 1 --solvent acetonitrile
+    mlsemi run water.xyz --field 0,0,0.1 --polarizability
     mlsemi run trajectory.xyz --json results.jsonl
     mlsemi run formaldehyde.xyz --molden formaldehyde.molden
     obabel -:"c1ccccc1" --gen3d -oxyz | mlsemi run - --json -
@@ -174,7 +147,9 @@ def run(
         raise typer.BadParameter("--molden writes a file, not standard output")
     check_distinct(files, (json_output, molden))
     method, fragments = jobs.method_from(full_tddft, select_ev), jobs.fragments_from(fragment)
+    around = jobs.surroundings_from(solvent, epsilon, field)
     batch = jobs.read(files, charge, parameters, multiplicity, skip_errors)
+    batch.check(forces, states=bool(singlets or triplets))
     if molden is not None and len(batch.frames) > 1:
         raise InputError(f"--molden takes a single structure, {len(batch.frames)} were given")
     tables, width = not quiet and json_output != "-", terminal.width()
@@ -190,8 +165,10 @@ def run(
                     triplets=triplets,
                     method=method,
                     forces=forces,
+                    polarizability=polarizability,
                     dispersion=dispersion,
                     electronic_temperature=electronic_temperature,
+                    **around,
                 )
                 record = jobs.record_of(frame, result, quiet, fragments)
                 if molden is not None:
@@ -208,6 +185,8 @@ def spectrum(
     file: Annotated[str, typer.Argument(metavar="FILE", help="Structures; - is xyz on stdin.")],
     charge: Charge = None,
     multiplicity: Multiplicity = None,
+    solvent: SolventName = None,
+    epsilon: Epsilon = None,
     singlets: Annotated[
         int | None, typer.Option(min=1, help=f"Lowest singlets.  [default: {DEFAULT_SINGLETS}]")
     ] = None,
@@ -255,6 +234,7 @@ def spectrum(
     mlsemi spectrum caffeine.xyz --max-ev 7 --width-ev 0.3 --csv caffeine.csv
     mlsemi spectrum helicene.xyz --cd --plot cd.pdf --axis ev
     mlsemi spectrum snapshots.xyz --plot ensemble.png
+    mlsemi spectrum p-nitroaniline.xyz --solvent water
 
     Several frames (snapshots of a molecular dynamics run) give one table each and the average
     of their spectra in the plot and the CSV file. Both end a width below the highest energy to
@@ -282,7 +262,9 @@ def spectrum(
     else:
         wanted = {"singlets": singlets or DEFAULT_SINGLETS}
     method, fragments = jobs.method_from(full_tddft, select_ev), jobs.fragments_from(fragment)
+    around = jobs.surroundings_from(solvent, epsilon)
     batch = jobs.read([file], charge, parameters, multiplicity, skip_errors)
+    batch.check(states=True)
     drawn = plot is not None or csv is not None
     if drawn:
         jobs.check_same_molecule(batch.frames)
@@ -293,7 +275,7 @@ def spectrum(
         for frame in terminal.progress(batch.frames, "structures", quiet):
             with batch.attempt():
                 result = jobs.calculate(
-                    frame, parameters, threads, triplets=triplets, method=method, **wanted
+                    frame, parameters, threads, triplets=triplets, method=method, **wanted, **around
                 )
                 record = jobs.record_of(frame, result, quiet, fragments)
                 if result.singlets is not None:

@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from mlsemi.cli_training import DEFAULT_PARAMETERS, MOST_CHARGE, MOST_THREADS, Quiet
+from mlsemi.cli_options import (
+    DEFAULT_PARAMETERS,
+    Charge,
+    Epsilon,
+    Multiplicity,
+    ParameterSet,
+    Quiet,
+    SolventName,
+    Threads,
+)
 from mlsemi.errors import InputError
 
 
@@ -29,16 +38,12 @@ def export(
         float, typer.Option(metavar="A", help="Around the molecule, angstrom.")
     ] = 3.5,
     full_tddft: Annotated[bool, typer.Option("--full-tddft", help="De-excitations too.")] = False,
-    charge: Annotated[
-        int | None, typer.Option(min=-MOST_CHARGE, max=MOST_CHARGE, help="Total charge.")
-    ] = None,
-    multiplicity: Annotated[
-        int | None, typer.Option(metavar="M", help="Default: what the file says, else the lowest.")
-    ] = None,
-    parameters: Annotated[
-        str, typer.Option("--parameters", metavar="NAME|PATH", help="See 'mlsemi info'.")
-    ] = DEFAULT_PARAMETERS,
-    threads: Annotated[int, typer.Option(min=1, max=MOST_THREADS, help="Threads.")] = 1,
+    charge: Charge = None,
+    multiplicity: Multiplicity = None,
+    solvent: SolventName = None,
+    epsilon: Epsilon = None,
+    parameters: ParameterSet = DEFAULT_PARAMETERS,
+    threads: Threads = 1,
     quiet: Quiet = False,
 ) -> None:
     """Orbitals, densities and natural transition orbitals as cube and Molden files.
@@ -59,6 +64,7 @@ def export(
     from mlsemi.volumes import Grid
 
     wanted = list(dict.fromkeys(exports.Quantity.named(text) for text in quantities))
+    around = jobs.surroundings_from(solvent, epsilon)
     frames = jobs.read([file], charge, parameters, multiplicity).frames
     if len(frames) > 1:
         raise InputError(f"{file}: export takes a single structure, there are {len(frames)}")
@@ -78,6 +84,7 @@ def export(
             threads,
             method=jobs.method_from(full_tddft, None),
             **exports.needed(wanted),
+            **around,
         )
         jobs.record_of(frame, result, quiet)
         files = list(zip(wanted, paths, strict=True))

@@ -8,9 +8,7 @@ from typing import Annotated
 
 import typer
 
-DEFAULT_PARAMETERS = "organic-1"
-MOST_THREADS = 1024
-MOST_CHARGE = 10_000
+from mlsemi.cli_options import DEFAULT_PARAMETERS, Quiet
 
 
 class Split(str, Enum):
@@ -20,9 +18,6 @@ class Split(str, Enum):
     validation = "validation"
     test = "test"
     all = "all"
-
-
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No tables, warnings or progress.")]
 
 
 def reference(

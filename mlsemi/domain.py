@@ -195,6 +195,18 @@ def check_energy(structure: Structure, wanted: str) -> None:
         )
 
 
+def check_closed(structure: Structure) -> None:
+    """Refuse excited states of an open shell.
+
+    Raises
+    ------
+    InputError
+        If it is one.
+    """
+    if structure.multiplicity > 1:
+        raise InputError("excited states of open shells are not there yet: multiplicity 1 only")
+
+
 def doubts(structure: Structure, strange: np.ndarray = NOWHERE) -> dict[str, str]:
     """What a user should know about results for a structure, by kind; empty inside the domain.
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mlsemi.domain import check_closed
 from mlsemi.errors import InputError
 from mlsemi.excited_states import ExcitedStates
 from mlsemi.molden import write_orbitals
@@ -103,8 +104,8 @@ class Quantity:
         """
         if self.kind == "orbital":
             self.orbital(structure)
-        if self.kind in OF_STATES and structure.multiplicity > 1:
-            raise InputError("excited states of open shells are not there yet: multiplicity 1 only")
+        if self.kind in OF_STATES:
+            check_closed(structure)
         n = structure.n_electron // 2
         most = n * (structure.n_orbital - n)
         if self.kind in OF_STATES and self.index > most:

@@ -45,7 +45,7 @@ class GroundState(NamedTuple):
     energy : float
         Total energy, hartree; a free energy at a finite electronic temperature (theory eq 15).
     energy_slope : (n_orbital, n_orbital) array or None
-        Its derivative by H_o, that of ``response`` left out; None where it does not depend on it.
+        Its derivative by H_o, but for the part of the response; None where there is none.
     response : Response or None
         Of charge, spin and surroundings; None for a neutral closed shell in empty space.
     """
@@ -58,6 +58,14 @@ class GroundState(NamedTuple):
     energy: float
     energy_slope: np.ndarray | None
     response: Response | None = None
+
+    @property
+    def whole_slope(self) -> np.ndarray | None:
+        """Derivative of the energy by H_o, with the response's, which takes a gap."""
+        if self.response is None:
+            return self.energy_slope
+        by_response = self.response.cotangent.hamiltonian
+        return by_response if self.energy_slope is None else self.energy_slope + by_response
 
     @property
     def beta(self) -> ElectronicState | None:

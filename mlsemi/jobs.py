@@ -9,16 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from mlsemi import terminal
+from mlsemi.domain import check_closed, check_energy
 from mlsemi.errors import InputError, MlsemiError, OutputError
 from mlsemi.formats import Frame, collected, iter_frames, located
 from mlsemi.outputs import check_writable, complete_or_absent
 from mlsemi.parameters import Parameters
+from mlsemi.response.solvents import solvent_of
 from mlsemi.response_method import Method
 from mlsemi.result import Result
-from mlsemi.singlepoint import singlepoint
+from mlsemi.singlepoint import singlepoint, surroundings_of
 from mlsemi.spectrum import Spectrum
-from mlsemi.units import HARTREE_EV
+from mlsemi.units import FORCE_EV_ANGSTROM, HARTREE_EV
 
 
 @dataclass
@@ -54,6 +58,31 @@ class Batch:
 
     def __post_init__(self) -> None:
         self.n_frame = len(self.frames) + len(self.errors)
+
+    def check(self, forces: bool = False, states: bool = False) -> None:
+        """Leave out, before any work begins, frames that have no forces or no excited states.
+
+        Parameters
+        ----------
+        forces, states : bool
+            Whether they are asked for.
+
+        Raises
+        ------
+        InputError
+            Naming the frames, unless they are to be skipped.
+        """
+        before = len(self.errors)
+        for frame in list(self.frames):
+            with collected(self.errors), located(frame.label):
+                if forces:
+                    check_energy(frame.structure, "forces")
+                if states:
+                    check_closed(frame.structure)
+                continue
+            self.frames.remove(frame)
+        if len(self.errors) > before and not (self.skip and self.frames):
+            self.finish()
 
     def finish(self) -> None:
         """Name every frame that was left out.
@@ -136,8 +165,7 @@ def calculate(frame: Frame, parameters: str, threads: int, **requests: Any) -> R
         Name or path of the parameter set.
     threads : int
     **requests
-        ``singlets``, ``triplets``, ``max_energy``, ``forces``, ``dispersion``,
-        ``electronic_temperature`` of :func:`mlsemi.singlepoint.singlepoint`.
+        ``singlets``, ``forces``, ``solvent``, ... of :func:`mlsemi.singlepoint.singlepoint`.
     """
     with located(frame.label):
         return singlepoint(frame.structure, parameters=parameters, threads=threads, **requests)
@@ -194,6 +222,41 @@ def fragments_from(texts: Sequence[str] | None) -> list[list[int]] | None:
 def method_from(full: bool, select_ev: float | None) -> Method:
     """How excited states are computed, from the options of the commands."""
     return Method(full, None if select_ev is None else select_ev / HARTREE_EV)
+
+
+def surroundings_from(
+    solvent: str | None, epsilon: float | None, field: str | None = None
+) -> dict[str, Any]:
+    """Arguments of a single point for what surrounds it, from the options of the commands.
+
+    Parameters
+    ----------
+    solvent : str or None
+        Name.
+    epsilon : float or None
+        Or the dielectric constant.
+    field : str or None
+        ``X,Y,Z`` in V/angstrom.
+
+    Raises
+    ------
+    InputError
+        If they make no sense, or a solvent is given twice.
+    """
+    if solvent is not None and epsilon is not None:
+        raise InputError("give --solvent or --epsilon, not both")
+    chosen = solvent if epsilon is None else epsilon
+    out: dict[str, Any] = {"solvent": None if chosen is None else solvent_of(chosen)}
+    if field is not None:
+        try:
+            components = [float(word) for word in field.split(",")]
+        except ValueError:
+            components = []
+        if len(components) != 3:
+            raise InputError(f"--field {field!r}: give X,Y,Z in V/angstrom, as 0,0,0.1")
+        out["field"] = np.array(components) / FORCE_EV_ANGSTROM
+    surroundings_of(out["solvent"], out.get("field"), None)
+    return out
 
 
 def reserve(*paths: Path | None) -> None:

@@ -61,7 +61,10 @@ def result_text(record: Record, title: str, width: int | None = None) -> str:
     width : int, optional
         Columns of the screen; without one nothing is cut.
     """
-    lines = [*_heading(record, title), "", *_levels(record), "", _summary(record), ""]
+    lines = [*_heading(record, title), ""]
+    for spin, levels, electrons in _spins(record):
+        lines += [*_levels(levels, f"Orbitals{spin}", electrons), ""]
+    lines += [_summary(record), ""]
     if "charges_e" in record:
         lines += _atoms(record)
     if record.get("bond_orders"):
@@ -128,9 +131,47 @@ def _heading(record: Record, title: str) -> list[str]:
     name = record.get("name")
     return [
         _bold(f"{title}: {name}" if name else title),
-        f"{formula(symbols)}, {len(symbols)} atoms, charge {structure['charge']}; "
-        f"parameters {parameters['name']} ({parameters['checksum'][:8]})",
+        f"{formula(symbols)}, {len(symbols)} atoms, charge {structure['charge']}"
+        f"{_conditions(record)}; parameters {parameters['name']} ({parameters['checksum'][:8]})",
     ]
+
+
+def _conditions(record: Record) -> str:
+    """Spin and surroundings where they are not those of a closed shell in empty space."""
+    words = ""
+    if record["structure"].get("multiplicity", 1) > 1:
+        words += f", multiplicity {record['structure']['multiplicity']}"
+    if "solvent" in record:
+        words += f", in {record['solvent']['name']}"
+    if "field_v_per_angstrom" in record:
+        x, y, z = record["field_v_per_angstrom"]
+        words += f", field ({x:g}, {y:g}, {z:g}) V/angstrom"
+    return words
+
+
+def _spins(record: Record) -> list[tuple[str, Record, int]]:
+    """Spin in words, its levels, and how many electrons fill one: both spins together, or each."""
+    if "orbital_energies_beta_ev" not in record:
+        return [("", record, 2)]
+    beta = {
+        "orbital_energies_ev": record["orbital_energies_beta_ev"],
+        "n_occupied": record["n_occupied_beta"],
+        "occupations": record.get("occupations_beta"),
+    }
+    return [(", alpha spin", record, 1), (", beta spin", beta, 1)]
+
+
+def _electrostatics(record: Record) -> str:
+    """Polarisability and what the solvent does to the energy, a line each."""
+    lines = ""
+    if "polarizability_bohr3" in record:
+        alpha = np.array(record["polarizability_bohr3"])
+        main = ", ".join(f"{value:.2f}" for value in np.linalg.eigvalsh(alpha))
+        lines += f"polarisability {np.trace(alpha) / 3.0:.2f} bohr^3 (principal {main})\n"
+    if "solvent" in record:
+        polar, nonpolar = (record["solvent"][name] for name in ("polar_ev", "nonpolar_ev"))
+        lines += f"solvent: polar {polar:.4f} eV, nonpolar {nonpolar:.4f} eV\n"
+    return lines
 
 
 def orbital_name(index: int, n_occupied: int) -> str:
@@ -141,7 +182,7 @@ def orbital_name(index: int, n_occupied: int) -> str:
     return "LUMO" if offset == 0 else f"LUMO+{offset}"
 
 
-def _levels(record: Record) -> list[str]:
+def _levels(record: Record, title: str, electrons: int) -> list[str]:
     energies, n_occupied = record["orbital_energies_ev"], int(record["n_occupied"])
     smeared = record.get("occupations")
     spread = _spread(record, "orbital_energies_ev")
@@ -149,10 +190,11 @@ def _levels(record: Record) -> list[str]:
     rows = []
     top = min(len(energies), n_occupied + LEVELS_SHOWN)
     for p in range(top - 1, max(0, n_occupied - LEVELS_SHOWN) - 1, -1):
-        occupation = f"{smeared[p]:.3f}" if smeared else "2" if p < n_occupied else "0"
+        filled = str(electrons) if p < n_occupied else "0"
+        occupation = f"{smeared[p]:.3f}" if smeared else filled
         error = [f"{spread[p]:.2f}"] if spread else []
         rows.append([orbital_name(p, n_occupied), str(p), f"{energies[p]:.3f}", *error, occupation])
-    return _table("Orbitals", columns, rows, "level")
+    return _table(title, columns, rows, "level")
 
 
 def _spread(record: Record, key: str) -> Any:
@@ -181,7 +223,8 @@ def _summary(record: Record) -> str:
     if "dispersion_ev" in record:
         parts.append(f"of it dispersion {record['dispersion_ev']:.5f} eV")
     against = _spread(record, "against")
-    return "; ".join(parts) + (f"\n±: one standard deviation against {against}" if against else "")
+    parts = ["; ".join(parts), *_electrostatics(record).splitlines()]
+    return "\n".join(parts) + (f"\n±: one standard deviation against {against}" if against else "")
 
 
 def _atoms(record: Record) -> list[str]:
@@ -190,13 +233,15 @@ def _atoms(record: Record) -> list[str]:
     valences = np.zeros(len(symbols))
     for i, j, order in record.get("bond_orders", []):
         valences[[i, j]] += order
-    spread = _spread(record, "charges_e")
-    columns = ["atom", "charge / e", *(["±"] if spread else []), "bonds"]
+    spread, spin = _spread(record, "charges_e"), record.get("spin_populations")
+    columns = ["atom", "charge / e", *(["±"] if spread else []), *(["spin"] if spin else [])]
+    columns.append("bonds")
     rows = [
         [
             f"{i} {symbol}",
             f"{record['charges_e'][i]:+.3f}",
             *([f"{spread[i]:.3f}"] if spread else []),
+            *([f"{spin[i]:+.3f}"] if spin else []),
             f"{valences[i]:.2f}",
         ]
         for i, symbol in enumerate(symbols)

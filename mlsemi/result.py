@@ -346,7 +346,9 @@ def _response_record(response: Response, beta: ElectronicState | None) -> dict[s
         record["n_occupied_beta"] = beta.n_occupied
         record["spin_populations"] = response.spin_populations.tolist()
         record["s2"] = response.s_squared
-    solvent = response.embedding.surroundings.solvent
+    solvent, field = response.embedding.surroundings.solvent, response.embedding.surroundings.field
+    if field is not None:
+        record["field_v_per_angstrom"] = (field * FORCE_EV_ANGSTROM).tolist()
     if solvent is not None:
         record["solvent"] = {
             "name": solvent.name,

@@ -20,7 +20,7 @@ from ase import Atoms
 from numpy.typing import ArrayLike
 
 from mlsemi.dispersion import NO_DISPERSION, dispersion_of
-from mlsemi.domain import check_energy, has_energy, molecules
+from mlsemi.domain import check_closed, check_energy, has_energy, molecules
 from mlsemi.electrons import settle
 from mlsemi.errors import InputError
 from mlsemi.excitations import build_interaction, excite_with
@@ -168,8 +168,8 @@ def singlepoint(
         if forces:
             check_energy(structure, "forces")
         asked: dict[Multiplicity, int] = {"singlet": singlets, "triplet": triplets}
-        if structure.multiplicity > 1 and (any(asked.values()) or max_energy is not None):
-            raise InputError("excited states of open shells are not there yet: multiplicity 1 only")
+        if any(asked.values()) or max_energy is not None:
+            check_closed(structure)
         known, model = has_energy(structure), chosen.model
         with clock.step("pairs"):
             pairs = PairList.of([structure], model.form.elements, model.form.cutoff)

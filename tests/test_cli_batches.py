@@ -37,12 +37,12 @@ def sdf(*titles):
 
 def test_every_bad_record_is_named_before_any_work(cli, monkeypatch):  # noqa: F811
     monkeypatch.setattr(jobs, "singlepoint", None)
-    Path("a.xyz").write_text(GOOD + IRON + GOOD + xyz("H 0 0 0") + GOOD)
+    Path("a.xyz").write_text(GOOD + IRON + GOOD + xyz("H 0 0 0", "H 0 0 0.01") + GOOD)
     result = cli("run", "a.xyz", "none.xyz", "--json", "out")
     assert (result.exit_code, result.stdout) == (1, "")
     first, second, third, last = result.stderr.splitlines()
     assert "a.xyz, frame 1, atom 0: element Fe" in first
-    assert "a.xyz, frame 3: odd number" in second
+    assert "a.xyz, frame 3: atoms 0 (H) and 1 (H) overlap" in second
     assert "none.xyz: no such file" in third
     assert "3 of 6 structures cannot be used: --skip-errors" in last
     assert not Path("out").exists()

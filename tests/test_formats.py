@@ -140,6 +140,8 @@ def test_unwritable_outputs(tmp_path):
 class FakeResult:
     """What the Molden writer needs of a result, with Loewdin orbitals of no Hamiltonian."""
 
+    beta = None
+
     class state:
         energies = np.linspace(-1.0, 1.0, 10)
         occupations = np.repeat([2.0, 1.5, 0.5, 0.0], [5, 1, 1, 3])

@@ -54,7 +54,7 @@ FLOORS = """
     training.inputs training.commands training.relaxations training.exploration
     training.breaking training.surface_lists training.teaching
     training
-    inventory terminal jobs cli_training cli_export cli
+    inventory terminal jobs cli_options cli_training cli_export cli
 """.split()  # noqa: SIM905
 """Every file imports only what stands before it; a package name stands for its other files."""
 

@@ -6,7 +6,7 @@ import pytest
 from ase.build import molecule
 from molecules import distorted, parameters_of, random_model, symmetric
 
-from mlsemi.errors import InputError
+from mlsemi.errors import ConvergenceError, InputError
 from mlsemi.singlepoint import _doubts, singlepoint
 from mlsemi.structure import Structure
 from mlsemi.units import HARTREE_EV
@@ -131,6 +131,14 @@ def test_degenerate_levels_of_an_ion_say_how_they_are_filled():
     np.testing.assert_allclose(occupations[n - 1 : n + 1], 0.5, atol=1e-6)
     assert sum(record["occupations"]) == pytest.approx(15.0)
     assert record["electronic_entropy_term_ev"] < 0.0
+
+
+def test_an_energy_needs_no_gap_where_its_gradient_does(parameters):
+    """An oxygen atom with paired electrons in a solvent, without and with forces."""
+    atom = Structure([8], np.zeros((1, 3)))
+    assert np.isfinite(singlepoint(atom, solvent="water", parameters=parameters).energy)
+    with pytest.raises(ConvergenceError, match="have the same energy"):
+        singlepoint(atom, solvent="water", forces=True, parameters=parameters)
 
 
 def test_polarizability(parameters):

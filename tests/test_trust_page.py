@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 import mlsemi
 from mlsemi.cli import app
 from mlsemi.errors import DomainWarning, MlsemiError
+from mlsemi.response.solvents import TABLE
 from mlsemi.units import HARTREE_EV
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -59,7 +60,7 @@ def test_example_says_so(row, tmp_path, monkeypatch):
 
 
 def test_all_sentences_have_an_example():
-    assert len(ROWS) == 14
+    assert len(ROWS) == 18
     assert all(len(row) == 3 for row in ROWS)
 
 
@@ -78,7 +79,38 @@ def test_numbers_are_those_of_the_linked_pages():
 
 
 def test_nothing_is_said_of_a_triplet_with_a_gap():
-    assert mlsemi.singlepoint(molecule("CH2_s3B1d")).warnings == ()
+    methylene = molecule("CH2_s3B1d")
+    methylene.set_initial_magnetic_moments(None)
+    assert mlsemi.singlepoint(methylene).warnings == ()
+
+
+def test_numbers_of_solvents_and_polarisabilities():
+    """As the page has them: 31 names, +0.11 eV, and 1, 13 and 22 bohr^3."""
+    assert f"**Solvents**: {len(TABLE)} by name" in PAGE
+    acetone = molecule("CH3COCH3")
+    gas, water = (
+        mlsemi.singlepoint(acetone, singlets=1, solvent=solvent).singlets.energies[0]
+        for solvent in (None, "water")
+    )
+    assert (water - gas) * HARTREE_EV == pytest.approx(0.11, abs=0.01)
+    path = DOCS / "examples" / "formaldehyde.xyz"
+    alpha = mlsemi.singlepoint(path, polarizability=True).polarizability
+    np.testing.assert_allclose(np.linalg.eigvalsh(alpha), [1, 13, 22], atol=0.6)
+
+
+def test_examples_of_the_guide_run(tmp_path, monkeypatch):
+    """Commands of the section on charge, spin, field and solvent, and what they are about."""
+    for path in (DOCS / "examples").glob("*.xyz"):
+        shutil.copy(path, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NO_COLOR", "1")
+    section = (DOCS / "guide.md").read_text().split("### Charge, spin, field, solvent")[1]
+    lines = section.split("```")[1].strip().splitlines()
+    assert len(lines) == 3
+    for line, words in zip(lines, ("spin", "polarisability", "in water"), strict=True):
+        found = CliRunner().invoke(app, shlex.split(line)[1:])
+        assert found.exit_code == 0
+        assert words in found.stdout
 
 
 def test_dispersion_is_not_size_consistent():

@@ -197,3 +197,11 @@ def test_the_energy_of_ions_and_several_molecules_has_none(charge, move):
     assert '"energy_ev": null' in json_line(spread.to_dict())
     assert spread.homo > 0.0
     assert singlepoint(one, parameters=WITH).uncertainty.energy > 0.0
+
+
+@pytest.mark.parametrize(("charge", "multiplicity"), [(1, 2), (0, 3)])
+def test_open_shells_have_none(charge, multiplicity):
+    changed = type(STRUCTURE)(STRUCTURE.numbers, STRUCTURE.positions, charge, multiplicity)
+    result = singlepoint(changed, parameters=WITH)
+    assert result.uncertainty is None
+    assert "uncertainty" not in result.to_dict()

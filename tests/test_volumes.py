@@ -30,6 +30,10 @@ class Picture:
         name = "none"
 
     @property
+    def frame_density(self):
+        return self.state.density
+
+    @property
     def orbitals(self):
         return self.inverse_root @ self.state.orbitals
 

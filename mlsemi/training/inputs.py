@@ -151,13 +151,18 @@ def _jobs_of_dataset(path: str | os.PathLike[str]) -> list[Job]:
 def _jobs_of_file(path: str | os.PathLike[str], frames: int | None) -> list[Job]:
     """Jobs of a structure file; the molecule is its InChIKey, or its formula as a last resort.
 
-    Either way all frames of one molecule stay in one split.
+    Either way all frames of one molecule stay in one split. Open shells are refused.
     """
     from mlsemi.training.campaign import Job
     from mlsemi.training.geometries import inchikey, smiles_of
 
     jobs = []
     for frame in iter_frames(path):
+        if frame.structure.multiplicity > 1:
+            raise InputError(
+                f"{frame.label}: multiplicity {frame.structure.multiplicity}: references are "
+                "closed shells only; leave it out, or check its charge"
+            )
         for text in frame.warnings:
             warnings.warn(f"{frame.label}: {text}", InputWarning, stacklevel=2)
         atoms, charge = frame.structure.to_ase(), frame.structure.charge

@@ -115,9 +115,13 @@ def mean_field(structure: Structure, level: Level) -> tuple[dft.rks.RKS, np.ndar
 
     Raises
     ------
+    InputError
+        For an open shell.
     ConvergenceError
         If the SCF does not converge.
     """
+    if structure.multiplicity > 1:
+        raise InputError(f"multiplicity {structure.multiplicity}: closed shells only")
     return _converged(large_basis(structure, level), level, level.forces)
 
 

@@ -177,3 +177,9 @@ def test_backends():
 def test_unknown_basis():
     with pytest.raises(InputError, match="'def9'"):
         Level(basis="def9")
+
+
+def test_open_shells_are_refused():
+    oxygen = Structure.from_ase(molecule("O2"), 0, 3)
+    with pytest.raises(InputError, match="multiplicity 3: closed shells only"):
+        reference_record(oxygen, "O2", "O2", "given", SMALL)

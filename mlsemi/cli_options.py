@@ -1,0 +1,72 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+DEFAULT_PARAMETERS = "organic-1"
+MOST_THREADS = 1024
+MOST_CHARGE = 10_000
+
+SolventName = Annotated[
+    str | None,
+    typer.Option("--solvent", metavar="NAME", help="Polarisable continuum; 'help' lists names."),
+]
+Epsilon = Annotated[
+    float | None, typer.Option(metavar="E", help="Or one of this dielectric constant.")
+]
+Files = Annotated[
+    list[str],
+    typer.Argument(metavar="FILE", help="Structures: any format ASE reads; - is xyz on stdin."),
+]
+Charge = Annotated[
+    int | None,
+    typer.Option(
+        min=-MOST_CHARGE,
+        max=MOST_CHARGE,
+        help="Total charge. Default: what the file says (charge=N), else 0.",
+    ),
+]
+Multiplicity = Annotated[
+    int | None,
+    typer.Option(
+        metavar="M",
+        help="2 S + 1. Default: what the file says, else 1, or 2 for an odd number of electrons.",
+    ),
+]
+ParameterSet = Annotated[
+    str,
+    typer.Option("--parameters", metavar="NAME|PATH", help="See 'mlsemi info'."),
+]
+Fragment = Annotated[
+    list[str] | None,
+    typer.Option(metavar="ATOMS", help="0-11,14: a fragment for charge-transfer numbers; repeat."),
+]
+FullResponse = Annotated[
+    bool, typer.Option("--full-tddft", help="De-excitations too (sTD-DFT instead of sTDA).")
+]
+SelectEv = Annotated[
+    float | None,
+    typer.Option(
+        metavar="E",
+        help="Huge molecules: leave out what lowers no state by more than E eV (try 0.2).",
+    ),
+]
+Threads = Annotated[
+    int, typer.Option(min=1, max=MOST_THREADS, help="Threads; one is best for small molecules.")
+]
+Triplets = Annotated[int, typer.Option(min=0, help="Lowest triplet excitations.")]
+SkipErrors = Annotated[
+    bool,
+    typer.Option(
+        "--skip-errors",
+        help="Leave out what cannot be computed; name it at the end, with exit status 1.",
+    ),
+]
+JsonOutput = Annotated[
+    str | None,
+    typer.Option("--json", metavar="PATH|-", help="JSON, one line per structure; - is stdout."),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No tables, warnings or progress.")]
