@@ -14,7 +14,8 @@ from tiny import write_tiny_parameters
 from typer.testing import CliRunner
 
 from mlsemi import threads
-from mlsemi.cli import DEFAULT_PARAMETERS, MOST_THREADS, app
+from mlsemi.cli import app
+from mlsemi.cli_options import DEFAULT_PARAMETERS, MOST_THREADS
 from mlsemi.units import AU_DEBYE, BOHR_ANGSTROM
 
 EXAMPLES = Path(__file__).parent.parent / "docs" / "examples"

@@ -155,7 +155,8 @@ class FakeResult:
         self.overlap = overlap(self.basis, structure.positions)
         values, vectors = np.linalg.eigh(self.overlap)
         rotation = np.linalg.qr(np.random.default_rng(0).normal(size=self.overlap.shape))[0]
-        self.orbitals = vectors / np.sqrt(values) @ rotation
+        self.inverse_root = vectors / np.sqrt(values) @ vectors.T
+        self.state.orbitals = vectors @ rotation
 
 
 IODOBORANE = Atoms("BIH2", [(0, 0, 0), (0, 0, 2.1), (1.0, 0.1, -0.6), (-1.1, 0, -0.5)])
@@ -171,7 +172,7 @@ def test_molden_orbitals_are_orthonormal_in_another_program(atoms, core, tmp_pat
     result = FakeResult(structure)
     path = tmp_path / "orbitals.molden"
     path.write_text(molden(result))
-    assert "\n".join(["[Core]", *core, "[MO]"]) in path.read_text()
+    assert "\n".join(["[Core]", *core, "[Pseudo]"]) in path.read_text()
     mol, energies, orbitals, occupations, _, _ = loader.load(str(path))
     np.testing.assert_allclose(energies, result.state.energies, atol=1e-9)
     np.testing.assert_allclose(mol.atom_coords(), structure.positions, atol=1e-9)
