@@ -7,24 +7,22 @@ quick.
 from __future__ import annotations
 
 import importlib
-import sys
 from importlib import metadata
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mlsemi.calculator import MLSemi
+    from mlsemi.evaluate import singlepoint
+    from mlsemi.molecule.structure import Structure
     from mlsemi.result import Result
-    from mlsemi.singlepoint import singlepoint
-    from mlsemi.structure import Structure
 
 __all__ = ["MLSemi", "Result", "Structure", "__version__", "singlepoint"]
 
 _HOME = {
     "MLSemi": "mlsemi.calculator",
     "Result": "mlsemi.result",
-    "Structure": "mlsemi.structure",
-    "singlepoint": "mlsemi.singlepoint",
+    "Structure": "mlsemi.molecule.structure",
+    "singlepoint": "mlsemi.evaluate",
 }
 
 try:
@@ -43,18 +41,3 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-class _Package(ModuleType):
-    """Keeps ``mlsemi.singlepoint`` the function.
-
-    Importing the submodule of the same name would otherwise rebind it to the module.
-    """
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if name == "singlepoint" and isinstance(value, ModuleType):
-            value = value.singlepoint
-        super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

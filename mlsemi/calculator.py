@@ -13,21 +13,21 @@ from ase.calculators.calculator import Calculator, ReadError, all_changes
 from ase.io.jsonio import write_json
 
 from mlsemi.calculator_settings import SURROUNDINGS, checked, restored, surroundings
-from mlsemi.domain import check_energy, doubts
-from mlsemi.electrons import StoredCharge, said_by, settle
 from mlsemi.errors import DomainWarning, InputError, InputWarning, StateWarning
-from mlsemi.formats import structure_of
-from mlsemi.ground import GroundState
+from mlsemi.evaluate import singlepoint
+from mlsemi.ground.state import GroundState
+from mlsemi.model.domain import check_energy, doubts
+from mlsemi.molecule.electrons import StoredCharge, said_by, settle
+from mlsemi.molecule.formats import structure_of
+from mlsemi.molecule.periodicity import PERIODIC
+from mlsemi.molecule.structure import Structure
+from mlsemi.molecule.wording import named
 from mlsemi.parameters import DEFAULT, Parameters
-from mlsemi.periodicity import PERIODIC
 from mlsemi.potential import needs_orbitals, potential_energy
 from mlsemi.response.difference_density import Response
 from mlsemi.result import Result
-from mlsemi.singlepoint import singlepoint
-from mlsemi.structure import Structure
 from mlsemi.surface import Crossing, SurfacePoint, check_uncrossed, excited_surface
 from mlsemi.units import BOHR_ANGSTROM, FORCE_EV_ANGSTROM, HARTREE_EV
-from mlsemi.wording import named
 
 SURFACE = frozenset({"energy", "free_energy", "forces"})
 """Properties of the energy surface alone."""
@@ -64,8 +64,9 @@ class MLSemi(Calculator):
         0 for the ground state, k for the k-th excited singlet of the first geometry.
     charge, multiplicity : int, optional
         By default what the Atoms say (``info["charge"]``, initial charges and magnetic moments,
-        see :mod:`mlsemi.electrons`), else 0, and 1 or for an odd number of electrons 2. A charge
-        given here is stored in the ``info`` of the Atoms, so that files written from them keep it.
+        see :mod:`mlsemi.molecule.electrons`), else 0, and 1 or for an odd number of electrons 2. A
+        charge given here is stored in the ``info`` of the Atoms, so that files written from them
+        keep it.
     solvent : str or float, optional
         Name or dielectric constant of a polarisable continuum.
     field : (3,) sequence, optional
@@ -217,8 +218,9 @@ class MLSemi(Calculator):
         Raises
         ------
         InputError
-            For energy and forces that are not known (:func:`mlsemi.domain.has_energy`), excited
-            states of anything but a neutral closed shell, or a structure that cannot be used.
+            For energy and forces that are not known (:func:`mlsemi.model.domain.has_energy`),
+            excited states of anything but a neutral closed shell, or a structure that cannot be
+            used.
         """
         if atoms is not None:
             self.set_atoms(atoms)

@@ -10,11 +10,11 @@ from ase import Atoms
 from ase.calculators.calculator import ReadError
 from ase.io.jsonio import read_json
 
-from mlsemi.electrons import settle
 from mlsemi.errors import InputError
+from mlsemi.evaluate import check_temperature, surroundings_of
+from mlsemi.molecule.electrons import settle
+from mlsemi.molecule.structure import whole
 from mlsemi.response.surroundings import numbers_of, pair_of
-from mlsemi.singlepoint import check_temperature, surroundings_of
-from mlsemi.structure import whole
 from mlsemi.units import BOHR_ANGSTROM, FORCE_EV_ANGSTROM
 
 SURROUNDINGS = ("solvent", "field", "point_charges")

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from mlsemi.excited_states import ExcitedStates
-from mlsemi.spectrum import ROTATORY_CGS
-from mlsemi.transitions import Transitions
+from mlsemi.draw.spectrum import ROTATORY_CGS
+from mlsemi.excited.analysis import Transitions
+from mlsemi.excited.states import ExcitedStates
 from mlsemi.uncertainty import Uncertainty
 from mlsemi.units import BOHR_ANGSTROM, EV_NM, HARTREE_EV
 

@@ -7,9 +7,9 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import fields
 
-from mlsemi.elements import number_of
 from mlsemi.errors import ParameterError
-from mlsemi.forms import ModelForm
+from mlsemi.model.forms import ModelForm
+from mlsemi.molecule.elements import number_of
 
 FORMAT = "mlsemi-parameters-1"
 UNITS = "hartree, bohr"

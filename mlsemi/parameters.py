@@ -19,18 +19,18 @@ from pathlib import Path
 import numpy as np
 
 from mlsemi.archives import read_arrays
-from mlsemi.committee import QUANTITIES, Calibration, Committee
-from mlsemi.domain import doubts, outside
-from mlsemi.elements import symbol
 from mlsemi.errors import ElementError, InputError, MlsemiError, ParameterError
-from mlsemi.forms import ModelForm
+from mlsemi.excited.constants import ExcitationParameters
 from mlsemi.header import FORMAT, check_keys, checked_header, sealed
-from mlsemi.model import AnyFeatures, Model
+from mlsemi.model.committee import QUANTITIES, Calibration, Committee
+from mlsemi.model.domain import doubts, outside
+from mlsemi.model.forms import ModelForm
+from mlsemi.model.model import AnyFeatures, Model
+from mlsemi.model.pairs import PairList
+from mlsemi.molecule.elements import symbol
+from mlsemi.molecule.structure import Structure
 from mlsemi.outputs import complete_or_absent
-from mlsemi.pairs import PairList
 from mlsemi.response.constants import ResponseConstants
-from mlsemi.response_constants import ExcitationParameters
-from mlsemi.structure import Structure
 
 PARTS = ("header.json", "weights.npz", "committee.npz")
 DEFAULT = "organic-1"

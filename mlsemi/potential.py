@@ -1,7 +1,8 @@
 """The ground-state energy surface alone: what molecular dynamics asks for, step after step.
 
-A total energy that is read off the features (:mod:`mlsemi.energy`) needs no orbitals, so neither
-the Hamiltonian nor its eigenvectors are computed; energy and forces are those of ``singlepoint``.
+A total energy that is read off the features (:mod:`mlsemi.model.energy`) needs no orbitals, so
+neither the Hamiltonian nor its eigenvectors are computed; energy and forces are those of
+``singlepoint``.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mlsemi.dispersion import dispersion_of
 from mlsemi.errors import InputError
-from mlsemi.pairs import PairList
+from mlsemi.model.pairs import PairList
+from mlsemi.molecule.dispersion import dispersion_of
+from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters
-from mlsemi.structure import Structure
 from mlsemi.threads import limited
 
 

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 import numpy as np
 
 import mlsemi
-from mlsemi import eigen, observables
-from mlsemi.basis import Basis
 from mlsemi.brief import Brief
-from mlsemi.eigen import ElectronicState
+from mlsemi.excited.analysis import Transitions, analyse
+from mlsemi.excited.states import ExcitedStates
 from mlsemi.excited_record import excited_record
-from mlsemi.excited_states import ExcitedStates
-from mlsemi.integrals import overlap
+from mlsemi.molecule.basis import Basis
+from mlsemi.molecule.integrals import overlap
+from mlsemi.molecule.structure import Structure
+from mlsemi.orbitals import eigen, observables
+from mlsemi.orbitals.eigen import ElectronicState
 from mlsemi.outputs import counted
 from mlsemi.parameters import Parameters
 from mlsemi.response.difference_density import SPREAD, Response
-from mlsemi.structure import Structure
 from mlsemi.threads import limited
-from mlsemi.transitions import Transitions, analyse
 from mlsemi.uncertainty import Uncertainty
 from mlsemi.units import BOHR_ANGSTROM, BOLTZMANN, FORCE_EV_ANGSTROM, HARTREE_EV
 
@@ -151,13 +151,13 @@ class Result:
 
     def _repr_html_(self) -> str:
         """Card for notebooks."""
-        from mlsemi.pictures import card
+        from mlsemi.draw.pictures import card
 
         return card(self)
 
     def plot(self) -> Figure:
         """Figure of the absorption spectrum, or of the orbital energies without singlets."""
-        from mlsemi.pictures import picture
+        from mlsemi.draw.pictures import picture
 
         return picture(self)
 

@@ -12,22 +12,22 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from mlsemi.adjoint import Cotangent, reverse
-from mlsemi.basis import Basis
 from mlsemi.brief import Brief
-from mlsemi.dispersion import dispersion_of
 from mlsemi.errors import InputError, StateError
-from mlsemi.excitations import (
+from mlsemi.excited.excitations import (
     build_interaction,
     excite_adjoint,
     excite_with,
     shared_among_degenerate,
 )
-from mlsemi.excited_states import ExcitedStates
-from mlsemi.ground import GroundState, ground_state
-from mlsemi.pairs import PairList
+from mlsemi.excited.states import ExcitedStates
+from mlsemi.ground.adjoint import Cotangent, reverse
+from mlsemi.ground.state import GroundState, ground_state
+from mlsemi.model.pairs import PairList
+from mlsemi.molecule.basis import Basis
+from mlsemi.molecule.dispersion import dispersion_of
+from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters
-from mlsemi.structure import Structure
 from mlsemi.threads import limited
 from mlsemi.units import BOLTZMANN, HARTREE_EV
 

@@ -21,12 +21,12 @@ from typing import Any
 import numpy as np
 
 from mlsemi.brief import Brief
-from mlsemi.committee import ENERGY, P_LEVEL, S_LEVEL, Calibration
-from mlsemi.eigen import ElectronicState
-from mlsemi.elements import n_orbital_of
-from mlsemi.excited_states import ExcitedStates
+from mlsemi.excited.states import ExcitedStates
 from mlsemi.kernels.perturbation import transition_populations
-from mlsemi.structure import Structure
+from mlsemi.model.committee import ENERGY, P_LEVEL, S_LEVEL, Calibration
+from mlsemi.molecule.elements import n_orbital_of
+from mlsemi.molecule.structure import Structure
+from mlsemi.orbitals.eigen import ElectronicState
 from mlsemi.units import BOHR_ANGSTROM, HARTREE_EV
 
 SMALLEST_GAP = 1e-6

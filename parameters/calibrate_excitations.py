@@ -23,10 +23,10 @@ import argparse
 from pathlib import Path
 
 from mlsemi.parameters import Parameters
-from mlsemi.training.committee_fit import with_calibrated_excitations
-from mlsemi.training.dataset import ReferenceDataset
-from mlsemi.training.excitation_fit import FitOptions, calibrate, extend
-from mlsemi.training.moment_fit import with_fitted_moment
+from mlsemi.training.calibration.committee_fit import with_calibrated_excitations
+from mlsemi.training.calibration.excitation_fit import FitOptions, calibrate, extend
+from mlsemi.training.calibration.moment_fit import with_fitted_moment
+from mlsemi.training.data.dataset import ReferenceDataset
 
 HERE = Path(__file__).parent
 DATASETS = [

@@ -10,8 +10,8 @@ import numpy as np
 from scipy.special import sph_harm_y
 from scipy.stats import ortho_group
 
-from mlsemi.elements import n_orbital_of
-from mlsemi.structure import Structure
+from mlsemi.molecule.elements import n_orbital_of
+from mlsemi.molecule.structure import Structure
 
 STEP = 2e-2
 NODES = 24

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 from ase.build import molecule
 
-from mlsemi.basis import Basis
-from mlsemi.eigen import ElectronicState, inverse_root, solve
-from mlsemi.excitations import build_interaction
-from mlsemi.integrals import (
+from mlsemi.excited.constants import ExcitationParameters
+from mlsemi.excited.excitations import build_interaction
+from mlsemi.molecule.basis import Basis
+from mlsemi.molecule.integrals import (
     angular_integrals,
     dipole_integrals,
     overlap,
     velocity_integrals,
 )
-from mlsemi.response_constants import ExcitationParameters
-from mlsemi.structure import Structure
+from mlsemi.molecule.structure import Structure
+from mlsemi.orbitals.eigen import ElectronicState, inverse_root, solve
 
 LEVELS = {1: (-0.50,), 6: (-0.786, -0.419), 7: (-0.955, -0.493), 8: (-1.187, -0.544)}
 LEVELS |= {16: (-0.735, -0.430), 17: (-0.967, -0.522)}

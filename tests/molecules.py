@@ -7,11 +7,11 @@ import numpy as np
 from ase.build import molecule
 from scipy.spatial.distance import cdist
 
-from mlsemi.ground import ground_state
-from mlsemi.model import Model, ModelForm
-from mlsemi.pairs import PairList
+from mlsemi.ground.state import ground_state
+from mlsemi.model.model import Model, ModelForm
+from mlsemi.model.pairs import PairList
+from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters, checksum_of
-from mlsemi.structure import Structure
 
 SMALL = ModelForm((1, 6, 7, 8), cutoff=6.5, n_radial=4, n_channel=3, n_node=2, n_hidden=4)
 """Fast, and short enough a cutoff that the molecules below have pairs on both sides of it."""

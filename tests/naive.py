@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.sparse.csgraph import shortest_path
 
-from mlsemi.so3 import clebsch_gordan, components
+from mlsemi.symmetry.so3 import clebsch_gordan, components
 
 
 def adjoint(function, arrays, n, *y_bar):

@@ -3,7 +3,7 @@
 import numpy as np
 from naive import kind
 
-from mlsemi.so3 import clebsch_gordan
+from mlsemi.symmetry.so3 import clebsch_gordan
 
 
 def legendre_derivative(l, m, z):

@@ -4,11 +4,11 @@ import numpy as np
 from harness import assert_adjoint
 from molecules import distorted, moved
 
-from mlsemi.radial import RadialBasis
-from mlsemi.representation.centers import Bonds
-from mlsemi.representation.correlations import AtomFeatures
-from mlsemi.representation.expansion import Expansion
-from mlsemi.representation.radial_tables import point_functions
+from mlsemi.representations.centers import Bonds
+from mlsemi.representations.correlations import AtomFeatures
+from mlsemi.representations.expansion import Expansion
+from mlsemi.representations.radial_tables import point_functions
+from mlsemi.symmetry.radial import RadialBasis
 
 ELEMENTS = (1, 6, 7, 8)
 KIND = {1: "tensor", -1: "pseudotensor"}

@@ -7,16 +7,16 @@ from itertools import islice
 import numpy as np
 from molecules import distorted, random_model
 
-from mlsemi.excitations import excite_with
-from mlsemi.ground import ground_state
-from mlsemi.intensities import with_strengths
-from mlsemi.model import Model
-from mlsemi.pairs import PairList
-from mlsemi.singlepoint import singlepoint
-from mlsemi.training.auxiliary import Surface
-from mlsemi.training.dataset import Reference, ReferenceDataset, split_of
-from mlsemi.training.excitation_cases import case_of
-from mlsemi.training.force_matching import forces_of
+from mlsemi.evaluate import singlepoint
+from mlsemi.excited.excitations import excite_with
+from mlsemi.excited.intensities import with_strengths
+from mlsemi.ground.state import ground_state
+from mlsemi.model.model import Model
+from mlsemi.model.pairs import PairList
+from mlsemi.training.data.dataset import Reference, ReferenceDataset, split_of
+from mlsemi.training.data.surfaces import Surface
+from mlsemi.training.objective.excitation_cases import case_of
+from mlsemi.training.objective.force_matching import forces_of
 
 NAMES = ("H2O", "CH4", "NH3", "H2CO", "CH3OH", "HCN")
 

@@ -5,8 +5,8 @@ import pytest
 from molecules import distorted, gapped_model, parameters_of
 
 from mlsemi import singlepoint
-from mlsemi.ground import GroundState
-from mlsemi.spectrum import Lines, spectrum
+from mlsemi.draw.spectrum import Lines, spectrum
+from mlsemi.ground.state import GroundState
 
 STRUCTURE = distorted("CH3CONH2")
 

@@ -5,8 +5,8 @@ import pytest
 from ase.build import molecule
 
 from mlsemi import singlepoint
+from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import DEFAULT, Parameters
-from mlsemi.structure import Structure
 from mlsemi.surface import excited_surface
 
 STEP = 5e-3

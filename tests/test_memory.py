@@ -8,8 +8,8 @@ from tiny import write_tiny_parameters
 
 from mlsemi import singlepoint
 from mlsemi.memory import keep_freed_memory
+from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters
-from mlsemi.structure import Structure
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts page faults as Linux does")

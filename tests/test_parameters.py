@@ -12,13 +12,13 @@ from ase.build import molecule
 from molecules import SMALL, distorted, parameters_of, random_model
 
 from mlsemi.calculator import MLSemi
-from mlsemi.committee import Calibration, Committee
 from mlsemi.errors import InputError, ParameterError
+from mlsemi.evaluate import singlepoint
 from mlsemi.header import FORMAT, sealed
-from mlsemi.model import Model
+from mlsemi.model.committee import Calibration, Committee
+from mlsemi.model.model import Model
+from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import DEFAULT, Parameters, available, checksum_of
-from mlsemi.singlepoint import singlepoint
-from mlsemi.structure import Structure
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from molecules import parameters_of, random_model
 
-from mlsemi.domain import has_energy
 from mlsemi.errors import InputError
-from mlsemi.singlepoint import singlepoint
-from mlsemi.structure import Structure, lowest_multiplicity
+from mlsemi.evaluate import singlepoint
+from mlsemi.model.domain import has_energy
+from mlsemi.molecule.structure import Structure, lowest_multiplicity
 
 PARAMETERS = parameters_of(random_model(seed=2))
 

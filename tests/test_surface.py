@@ -13,8 +13,8 @@ from tiny import write_tiny_parameters
 import mlsemi
 from mlsemi import calculator
 from mlsemi.errors import StateError, StateWarning
+from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters
-from mlsemi.structure import Structure
 from mlsemi.surface import CROSSED, Character, excited_surface
 
 

@@ -9,9 +9,9 @@ from ase.build import molecule
 from harness import assert_equivariant
 from molecules import LOW_SYMMETRY, distorted, gapped_model, parameters_of, point_group, symmetric
 
+from mlsemi.evaluate import singlepoint
+from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters, available
-from mlsemi.singlepoint import singlepoint
-from mlsemi.structure import Structure
 
 RANDOM = "random weights"
 

@@ -9,7 +9,8 @@ import time
 from ase.build import molecule
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from mlsemi import eigen, singlepoint
+from mlsemi import singlepoint
+from mlsemi.orbitals import eigen
 from mlsemi.threads import limited
 
 

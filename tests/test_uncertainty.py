@@ -6,12 +6,13 @@ import pytest
 from harness import assert_equivariant, derivative
 from molecules import SMALL, distorted, gapped_model, parameters_of
 
-from mlsemi import eigen, observables, singlepoint
-from mlsemi.committee import Calibration, Committee
-from mlsemi.elements import n_orbital_of
-from mlsemi.excited_states import ExcitedStates
+from mlsemi import singlepoint
+from mlsemi.draw.report import json_line
+from mlsemi.excited.states import ExcitedStates
 from mlsemi.kernels.perturbation import transition_populations
-from mlsemi.report import json_line
+from mlsemi.model.committee import Calibration, Committee
+from mlsemi.molecule.elements import n_orbital_of
+from mlsemi.orbitals import eigen, observables
 from mlsemi.uncertainty import (
     Uncertainty,
     charge_response,

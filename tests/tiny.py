@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mlsemi.model import Model, ModelForm
+from mlsemi.excited.constants import ExcitationParameters
+from mlsemi.model.model import Model, ModelForm
 from mlsemi.parameters import Parameters, checksum_of
-from mlsemi.response_constants import ExcitationParameters
 
 ELEMENTS = (1, 6, 7, 8, 16)
 LEVELS = {1: (-0.5, 0.0), 6: (-0.7, -0.3), 7: (-0.9, -0.4), 8: (-1.1, -0.5), 16: (-0.7, -0.35)}

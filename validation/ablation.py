@@ -23,12 +23,12 @@ from unittest.mock import patch
 
 import report
 
-from mlsemi.training import loss as loss_terms
-from mlsemi.training.config import TrainConfig
-from mlsemi.training.dataset import ReferenceDataset
-from mlsemi.training.evaluation import summarise
-from mlsemi.training.fit import STEPS, fit
-from mlsemi.training.validate import errors_of, select
+from mlsemi.training.calibration.validate import errors_of, select
+from mlsemi.training.data.dataset import ReferenceDataset
+from mlsemi.training.fit.config import TrainConfig
+from mlsemi.training.fit.fit import STEPS, fit
+from mlsemi.training.objective import loss as loss_terms
+from mlsemi.training.objective.evaluation import summarise
 
 CONFIG = report.HERE.parent / "parameters" / "organic-1-ground.toml"
 BASELINE = ("level", "two_center", "dipole.sp", "energy.atom")

@@ -29,9 +29,9 @@ from rich.progress import track
 
 from mlsemi import singlepoint
 from mlsemi.parameters import Parameters
-from mlsemi.training.config import TrainConfig
-from mlsemi.training.dataset import Reference, ReferenceDataset
-from mlsemi.training.fit import fit
+from mlsemi.training.data.dataset import Reference, ReferenceDataset
+from mlsemi.training.fit.config import TrainConfig
+from mlsemi.training.fit.fit import fit
 from mlsemi.units import AU_DEBYE, HARTREE_EV
 
 matplotlib.use("Agg")

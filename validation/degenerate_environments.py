@@ -2,7 +2,7 @@
 
     python validation/degenerate_environments.py [--pairs 4000] [--landmarks 3000]
 
-Three families, drawn at random by `mlsemi.representation.degenerate`: CH4 with one bond length
+Three families, drawn at random by `mlsemi.representations.degenerate`: CH4 with one bond length
 and other angles; CH4 with one list of all interatomic distances; B8 with one list of all
 tetrahedra of the center and three atoms. The table gives the difference between the descriptors
 of the *central atom* of the two members of a pair, relative to their size: the median of 20 pairs,
@@ -30,17 +30,17 @@ from panels import Panel, figure_of
 from rich.progress import track
 from tblite.interface import Calculator
 
-from mlsemi.plots import save
-from mlsemi.radial import RadialBasis
-from mlsemi.representation.centers import Bonds
-from mlsemi.representation.correlations import AtomFeatures, Correlations
-from mlsemi.representation.degenerate import same_distances, same_radii, same_triples
-from mlsemi.representation.expansion import Expansion
-from mlsemi.representation.message_correlations import MessageFeatures
-from mlsemi.representation.neighbours import Points
-from mlsemi.representation.radial_tables import point_functions
-from mlsemi.representation.tensors import SCALAR, taken
-from mlsemi.representation.triplets import TripleScalars, TripletDescriptors
+from mlsemi.draw.plots import save
+from mlsemi.representations.centers import Bonds
+from mlsemi.representations.correlations import AtomFeatures, Correlations
+from mlsemi.representations.degenerate import same_distances, same_radii, same_triples
+from mlsemi.representations.expansion import Expansion
+from mlsemi.representations.message_correlations import MessageFeatures
+from mlsemi.representations.neighbours import Points
+from mlsemi.representations.radial_tables import point_functions
+from mlsemi.representations.triplets import TripleScalars, TripletDescriptors
+from mlsemi.symmetry.radial import RadialBasis
+from mlsemi.symmetry.tensors import SCALAR, taken
 from mlsemi.units import HARTREE_EV
 
 CACHE = report.HERE.parent / "runs" / "degenerate"

@@ -17,7 +17,7 @@ from scipy.spatial.distance import cdist
 from scipy.spatial.transform import Rotation
 from thermal_frames import CACHE, polarizability_of
 
-from mlsemi.training.geometries import embed, relax, seed_of
+from mlsemi.training.data.geometries import embed, relax, seed_of
 from mlsemi.units import BOHR_ANGSTROM
 
 PAIRS = {"charged": ("[NH4+]", "[O-]C=O"), "polar": ("O", "C=O"), "apolar": ("C", "C")}

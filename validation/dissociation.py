@@ -26,9 +26,9 @@ from stretched import PATH, stretch
 from tblite.exceptions import TBLiteRuntimeError
 
 from mlsemi import singlepoint
+from mlsemi.draw.plots import save
+from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters
-from mlsemi.plots import save
-from mlsemi.structure import Structure
 from mlsemi.units import HARTREE_EV
 
 RISES_FROM, LEVEL_EV = 1.1, 0.1

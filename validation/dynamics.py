@@ -41,9 +41,9 @@ from rich.progress import track
 
 from mlsemi import MLSemi, singlepoint
 from mlsemi.errors import MlsemiError
+from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters
-from mlsemi.structure import Structure
-from mlsemi.training.dataset import ReferenceDataset
+from mlsemi.training.data.dataset import ReferenceDataset
 from mlsemi.units import BOHR_ANGSTROM
 
 EXAMPLES = report.HERE.parent / "docs" / "examples"

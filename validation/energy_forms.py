@@ -32,11 +32,11 @@ from stretched import PATH, stretch
 
 from mlsemi import singlepoint
 from mlsemi.parameters import Parameters
-from mlsemi.training.config import TrainConfig
-from mlsemi.training.dataset import ReferenceDataset
-from mlsemi.training.evaluation import summarise
-from mlsemi.training.fit import fit
-from mlsemi.training.validate import errors_of, select
+from mlsemi.training.calibration.validate import errors_of, select
+from mlsemi.training.data.dataset import ReferenceDataset
+from mlsemi.training.fit.config import TrainConfig
+from mlsemi.training.fit.fit import fit
+from mlsemi.training.objective.evaluation import summarise
 from mlsemi.units import HARTREE_EV
 
 FORMS = {

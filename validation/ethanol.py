@@ -27,13 +27,13 @@ import report
 from panels import Panel, figure_of
 from thermal_frames import Frames, frames_of
 
-from mlsemi.learning.block_features import BlockFeatures
-from mlsemi.learning.hamiltonian import OperatorRegressor, levels
-from mlsemi.learning.invariant_products import InvariantProducts
-from mlsemi.learning.operators import OperatorLayout
-from mlsemi.learning.ridge import SymmetryRidgeCV, SymmetryRidgeHoldout
-from mlsemi.plots import save
-from mlsemi.training.reference import Level
+from mlsemi.draw.plots import save
+from mlsemi.representations.learning.block_features import BlockFeatures
+from mlsemi.representations.learning.hamiltonian import OperatorRegressor, levels
+from mlsemi.representations.learning.invariant_products import InvariantProducts
+from mlsemi.representations.learning.operators import OperatorLayout
+from mlsemi.representations.learning.ridge import SymmetryRidgeCV, SymmetryRidgeHoldout
+from mlsemi.training.reference.calculation import Level
 from mlsemi.units import HARTREE_EV
 
 MODELS = {

@@ -38,9 +38,9 @@ from tblite.ase import TBLite
 
 from mlsemi import singlepoint
 from mlsemi.parameters import Parameters
-from mlsemi.training.dataset import ReferenceDataset
-from mlsemi.training.excitation_cases import valence_states
-from mlsemi.training.geometries import bonds_of, embed, inchikey, relax
+from mlsemi.training.data.dataset import ReferenceDataset
+from mlsemi.training.data.geometries import bonds_of, embed, inchikey, relax
+from mlsemi.training.objective.excitation_cases import valence_states
 from mlsemi.units import HARTREE_EV
 
 BEST = {

@@ -25,8 +25,9 @@ from rich.progress import track
 
 from mlsemi import singlepoint
 from mlsemi.parameters import Parameters
-from mlsemi.training.dataset import Reference, ReferenceDataset
-from mlsemi.training.excitation_cases import (
+from mlsemi.training.calibration.moment_fit import N_LOWEST, brightest
+from mlsemi.training.data.dataset import Reference, ReferenceDataset
+from mlsemi.training.objective.excitation_cases import (
     BRIGHT,
     N_MODEL,
     cases_of,
@@ -34,7 +35,6 @@ from mlsemi.training.excitation_cases import (
     reference_strengths,
     shifted_ris,
 )
-from mlsemi.training.moment_fit import N_LOWEST, brightest
 from mlsemi.units import HARTREE_EV
 
 FOLDER = report.HERE.parent / "parameters" / "reference"

@@ -26,11 +26,11 @@ import report
 import slater_expansion
 from scipy.optimize import minimize
 
-from mlsemi import basis as basis_module
-from mlsemi.basis import SLATER_EXPANSION, SLATER_EXPONENT, Basis, species_row
-from mlsemi.elements import symbol
-from mlsemi.training.dataset import Reference, ReferenceDataset
-from mlsemi.training.excitation_cases import BRIGHT, in_valence_frame, loewdin_dipole
+from mlsemi.molecule import basis as basis_module
+from mlsemi.molecule.basis import SLATER_EXPANSION, SLATER_EXPONENT, Basis, species_row
+from mlsemi.molecule.elements import symbol
+from mlsemi.training.data.dataset import Reference, ReferenceDataset
+from mlsemi.training.objective.excitation_cases import BRIGHT, in_valence_frame, loewdin_dipole
 
 REFERENCE = report.HERE.parent / "parameters" / "reference"
 FILE = "singlets.h5"

@@ -23,20 +23,20 @@ import numpy as np
 import report
 from scipy.stats import ortho_group
 
-from mlsemi.formats import read_structures
-from mlsemi.kernels.harmonics import spherical
-from mlsemi.radial import RadialBasis
-from mlsemi.representation.centers import Bonds, PairFeatures
-from mlsemi.representation.correlations import AtomFeatures, irreps_up_to
-from mlsemi.representation.expansion import Expansion
-from mlsemi.representation.long_range_tables import LongRangeTable
-from mlsemi.representation.message_correlations import MessageFeatures
-from mlsemi.representation.neighbours import Points, harmonic_norms
-from mlsemi.representation.potentials import PotentialFeatures
-from mlsemi.representation.radial_tables import point_functions
-from mlsemi.representation.tensors import SCALAR, Irrep
-from mlsemi.representation.triples import TripleFeatures
-from mlsemi.representation.triplets import TripleScalars, TripletDescriptors
+from mlsemi.molecule.formats import read_structures
+from mlsemi.representations.centers import Bonds, PairFeatures
+from mlsemi.representations.correlations import AtomFeatures, irreps_up_to
+from mlsemi.representations.expansion import Expansion
+from mlsemi.representations.kernels.harmonics import spherical
+from mlsemi.representations.long_range_tables import LongRangeTable
+from mlsemi.representations.message_correlations import MessageFeatures
+from mlsemi.representations.neighbours import Points, harmonic_norms
+from mlsemi.representations.potentials import PotentialFeatures
+from mlsemi.representations.radial_tables import point_functions
+from mlsemi.representations.triples import TripleFeatures
+from mlsemi.representations.triplets import TripleScalars, TripletDescriptors
+from mlsemi.symmetry.radial import RadialBasis
+from mlsemi.symmetry.tensors import SCALAR, Irrep
 
 SEED = 0
 N_MOVE = 5

@@ -25,11 +25,11 @@ import report
 from ase import Atoms
 from featomic import SoapPowerSpectrum, SphericalExpansion
 
-from mlsemi.representation.expansion import Expansion
-from mlsemi.representation.neighbours import Points
-from mlsemi.representation.power import power_spectrum
-from mlsemi.representation.radial_tables import gaussian_orbitals, smeared_functions
-from mlsemi.training.geometries import embed
+from mlsemi.representations.expansion import Expansion
+from mlsemi.representations.neighbours import Points
+from mlsemi.representations.power import power_spectrum
+from mlsemi.representations.radial_tables import gaussian_orbitals, smeared_functions
+from mlsemi.training.data.geometries import embed
 
 RADIUS, WIDTH, N_RADIAL, N_DEGREE = 5.0, 0.3, 8, 7
 """Angstrom; features know no units."""

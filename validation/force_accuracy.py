@@ -28,9 +28,9 @@ from panels import Panel, figure_of
 from rich.progress import track
 
 from mlsemi import singlepoint
+from mlsemi.draw.plots import save
 from mlsemi.parameters import Parameters
-from mlsemi.plots import save
-from mlsemi.training.dataset import Reference
+from mlsemi.training.data.dataset import Reference
 from mlsemi.units import FORCE_EV_ANGSTROM, HARTREE_EV
 
 KCAL_MOL = HARTREE_EV * units.mol / units.kcal

@@ -28,8 +28,8 @@ from rich.progress import track
 from scipy.spatial.distance import cdist
 
 from mlsemi import singlepoint
+from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters
-from mlsemi.structure import Structure
 from mlsemi.surface import SurfacePoint, excited_surface
 from mlsemi.units import BOHR_ANGSTROM
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tblite.interface import Calculator, Result
 
-from mlsemi.structure import Structure
+from mlsemi.molecule.structure import Structure
 
 
 def gfn2(structure: Structure) -> Result:

@@ -6,8 +6,8 @@ from functools import cache
 
 import report
 
-from mlsemi.training.config import TrainConfig
-from mlsemi.training.dataset import ReferenceDataset
+from mlsemi.training.data.dataset import ReferenceDataset
+from mlsemi.training.fit.config import TrainConfig
 
 FOLDER = report.HERE.parent / "parameters"
 

@@ -32,11 +32,11 @@ from accuracy import Sample, errors, of_model, of_reference, parity_plot
 from scipy.spatial.distance import cdist
 
 from mlsemi.parameters import Parameters
-from mlsemi.training.config import Schedule, TrainConfig
-from mlsemi.training.dataset import Reference, ReferenceDataset
-from mlsemi.training.fit import fit
-from mlsemi.training.loss import LossWeights
-from mlsemi.training.parts import parts_of
+from mlsemi.training.data.dataset import Reference, ReferenceDataset
+from mlsemi.training.fit.config import Schedule, TrainConfig
+from mlsemi.training.fit.fit import fit
+from mlsemi.training.fit.parts import parts_of
+from mlsemi.training.objective.loss import LossWeights
 from mlsemi.units import BOHR_ANGSTROM
 
 matplotlib.use("Agg")

@@ -29,13 +29,13 @@ from scipy.spatial.transform import Rotation
 from symmetry import benzene
 from thermal_frames import calculate, frames_of, projected
 
-from mlsemi.learning.block_features import BlockFeatures
-from mlsemi.learning.hamiltonian import OperatorRegressor
-from mlsemi.learning.operators import OperatorLayout
-from mlsemi.learning.ridge import SymmetryRidge
-from mlsemi.plots import save
-from mlsemi.structure import Structure
-from mlsemi.training.reference import Level
+from mlsemi.draw.plots import save
+from mlsemi.molecule.structure import Structure
+from mlsemi.representations.learning.block_features import BlockFeatures
+from mlsemi.representations.learning.hamiltonian import OperatorRegressor
+from mlsemi.representations.learning.operators import OperatorLayout
+from mlsemi.representations.learning.ridge import SymmetryRidge
+from mlsemi.training.reference.calculation import Level
 from mlsemi.units import BOHR_ANGSTROM, HARTREE_EV
 
 LAYOUT = OperatorLayout({1: (0,), 6: (0, 1)})

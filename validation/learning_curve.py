@@ -21,10 +21,10 @@ import numpy as np
 import report
 from held_out import FOLDER, recipe, test_records
 
-from mlsemi.plots import learning_curve_figure, save
-from mlsemi.training.evaluation import summarise
-from mlsemi.training.fit import fit
-from mlsemi.training.validate import errors_of
+from mlsemi.draw.plots import learning_curve_figure, save
+from mlsemi.training.calibration.validate import errors_of
+from mlsemi.training.fit.fit import fit
+from mlsemi.training.objective.evaluation import summarise
 
 
 def main() -> None:

@@ -32,19 +32,19 @@ import report
 from dimers import PAIRS, Chains, Dimers, chains, dimers, monomer
 from panels import Panel, figure_of
 
-from mlsemi.learning.cartesian import CartesianRegressor
-from mlsemi.learning.ridge import SymmetryRidgeCV
-from mlsemi.learning.samples import block_of, structure_records
-from mlsemi.plots import save
-from mlsemi.radial import RadialBasis
-from mlsemi.representation.correlations import AtomFeatures
-from mlsemi.representation.expansion import Expansion
-from mlsemi.representation.long_range_tables import LongRangeTable
-from mlsemi.representation.neighbours import Points
-from mlsemi.representation.products import Product
-from mlsemi.representation.radial_tables import point_functions
-from mlsemi.representation.selection import covariance, principal_maps
-from mlsemi.representation.tensors import SCALAR, Irrep, Tensors, joined, mapped
+from mlsemi.draw.plots import save
+from mlsemi.representations.correlations import AtomFeatures
+from mlsemi.representations.expansion import Expansion
+from mlsemi.representations.learning.cartesian import CartesianRegressor
+from mlsemi.representations.learning.ridge import SymmetryRidgeCV
+from mlsemi.representations.learning.samples import block_of, structure_records
+from mlsemi.representations.long_range_tables import LongRangeTable
+from mlsemi.representations.neighbours import Points
+from mlsemi.representations.radial_tables import point_functions
+from mlsemi.symmetry.products import Product
+from mlsemi.symmetry.radial import RadialBasis
+from mlsemi.symmetry.selection import covariance, principal_maps
+from mlsemi.symmetry.tensors import SCALAR, Irrep, Tensors, joined, mapped
 from mlsemi.units import BOHR_ANGSTROM, HARTREE_EV
 
 N_TRAIN, N_TEST = 120, 60

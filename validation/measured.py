@@ -33,20 +33,21 @@ from held_out import FOLDER, test_records
 from speed_excited import beside_eigensolver, flake
 
 from mlsemi import MLSemi, singlepoint
-from mlsemi.formats import read_structures
+from mlsemi.molecule.formats import read_structures
+from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import DEFAULT, Parameters
-from mlsemi.structure import Structure
-from mlsemi.training.dataset import Reference, ReferenceDataset
-from mlsemi.training.excitation_cases import cases_of
-from mlsemi.training.excitation_fit import FitOptions, compare, errors_of
-from mlsemi.training.geometries import inchikey
+from mlsemi.training.calibration.excitation_fit import FitOptions, compare, errors_of
+from mlsemi.training.data.dataset import Reference, ReferenceDataset
+from mlsemi.training.data.geometries import inchikey
+from mlsemi.training.objective.excitation_cases import cases_of
 from mlsemi.units import HARTREE_EV
 
 FEW, MANY = 5, 25
 """Geometries whose forces are compared with differences."""
 CARBON_CAGE = "C60"
 AMMONIA_PROTONATION_EV = 9.20
-"""B3LYP/def2-TZVP (PySCF 2.14, `mlsemi.training.reference.Level()`), the geometries used here."""
+"""B3LYP/def2-TZVP (PySCF 2.14, `mlsemi.training.reference.calculation.Level()`), the geometries
+used here."""
 FLAKE = 4
 PACE_SECONDS = 3.0
 

@@ -26,7 +26,7 @@ from pyscf import dft, gto, lib
 from pyscf.hessian import thermo
 from rich.progress import track
 
-from mlsemi.training.geometries import embed, relax, seed_of
+from mlsemi.training.data.geometries import embed, relax, seed_of
 from mlsemi.units import BOHR_ANGSTROM, BOLTZMANN, FORCE_EV_ANGSTROM, HARTREE_EV
 
 MOLECULES = {

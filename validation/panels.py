@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from mlsemi.plots import CYCLE, STYLE
+from mlsemi.draw.plots import CYCLE, STYLE
 
 MOST_MARKS = 8
 """Up to so many points of a curve are named on a logarithmic axis."""

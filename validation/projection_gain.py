@@ -28,12 +28,12 @@ from pyscf import gto, lib, scf
 from rich.progress import track
 from thermal_frames import CACHE, core_orbitals, projected, reduced, shells_of
 
-from mlsemi.learning.block_features import BlockFeatures
-from mlsemi.learning.hamiltonian import OperatorRegressor, levels
-from mlsemi.learning.operators import OperatorLayout
-from mlsemi.plots import save
-from mlsemi.structure import Structure
-from mlsemi.training.dataset import Reference, ReferenceDataset
+from mlsemi.draw.plots import save
+from mlsemi.molecule.structure import Structure
+from mlsemi.representations.learning.block_features import BlockFeatures
+from mlsemi.representations.learning.hamiltonian import OperatorRegressor, levels
+from mlsemi.representations.learning.operators import OperatorLayout
+from mlsemi.training.data.dataset import Reference, ReferenceDataset
 from mlsemi.units import HARTREE_EV
 
 FILES = ("organic.h5", "organic-forces.h5", "small.h5")

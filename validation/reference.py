@@ -17,7 +17,7 @@ import report
 from pyscf import dft, gto, lib
 from rich.progress import track
 
-from mlsemi.training.dataset import Reference, ReferenceDataset
+from mlsemi.training.data.dataset import Reference, ReferenceDataset
 
 N_RECORD = 5
 MAX_ATOM = 14

@@ -20,12 +20,12 @@ import numpy as np
 import report
 from scipy.optimize import minimize
 
-from mlsemi.ground import GroundState, ground_state
-from mlsemi.pairs import PairList
+from mlsemi.ground.state import GroundState, ground_state
+from mlsemi.model.pairs import PairList
+from mlsemi.molecule.structure import Structure, lowest_multiplicity
 from mlsemi.parameters import Parameters
 from mlsemi.response.constants import ResponseConstants
-from mlsemi.structure import Structure, lowest_multiplicity
-from mlsemi.training.dataset import Reference, ReferenceDataset
+from mlsemi.training.data.dataset import Reference, ReferenceDataset
 from mlsemi.units import HARTREE_EV
 
 REFERENCE = report.HERE.parent / "parameters" / "reference"

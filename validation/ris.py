@@ -17,8 +17,8 @@ import numpy as np
 import report
 from panels import Panel, figure_of
 
-from mlsemi.plots import save
-from mlsemi.training.dataset import ReferenceDataset
+from mlsemi.draw.plots import save
+from mlsemi.training.data.dataset import ReferenceDataset
 from mlsemi.units import HARTREE_EV
 
 N_STATE = 5

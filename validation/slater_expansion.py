@@ -1,4 +1,4 @@
-"""Gaussian expansions of Slater functions: how the table in ``mlsemi.basis`` was made.
+"""Gaussian expansions of Slater functions: how the table in ``mlsemi.molecule.basis`` was made.
 
 A Slater function with zeta = 1, R_n(r) ~ r^(n-1) exp(-r), is expanded in K = 6 Gaussians
 r^l exp(-a_k r^2); ns and np share their exponents. The exponents minimise the sum over the
@@ -18,7 +18,7 @@ import numpy as np
 import scipy.linalg
 import scipy.optimize
 
-from mlsemi.basis import primitive_norm
+from mlsemi.molecule.basis import primitive_norm
 
 N_PRIMITIVE = 6
 STEP = 0.05

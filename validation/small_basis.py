@@ -25,9 +25,9 @@ from rich.progress import track
 from scipy.optimize import linear_sum_assignment
 from sklearn.linear_model import RidgeCV
 
-from mlsemi.basis import Basis
-from mlsemi.training.dataset import Reference, ReferenceDataset
-from mlsemi.training.reference import Level, reference_record
+from mlsemi.molecule.basis import Basis
+from mlsemi.training.data.dataset import Reference, ReferenceDataset
+from mlsemi.training.reference.calculation import Level, reference_record
 from mlsemi.units import FORCE_EV_ANGSTROM, HARTREE_EV
 
 FILES = ("small.h5", "small-2.h5", "small-4.h5")

@@ -20,11 +20,11 @@ import report
 from ase.build import molecule
 
 import mlsemi
+from mlsemi.molecule.structure import Structure
 from mlsemi.outputs import complete_or_absent
 from mlsemi.parameters import DEFAULT, Parameters
 from mlsemi.response.solvents import TENSION, solvent_of
-from mlsemi.structure import Structure
-from mlsemi.training.dataset import ReferenceDataset
+from mlsemi.training.data.dataset import ReferenceDataset
 
 KCAL = 627.5094740631
 STORED = report.HERE / "solvation_reference.json"
@@ -144,7 +144,7 @@ def polar_rows() -> list[tuple[str, int, float, float]]:
 
 def hydration_rows() -> list[tuple[str, float, float, float]]:
     """SMILES, polar part (kcal/mol), area (bohr^2), published value (kcal/mol)."""
-    from mlsemi.training.geometries import bonds_of, embed, relax, seed_of
+    from mlsemi.training.data.geometries import bonds_of, embed, relax, seed_of
 
     rows = []
     for smiles, published in PUBLISHED.items():

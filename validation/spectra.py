@@ -31,11 +31,11 @@ import report
 from rich.progress import track
 
 from mlsemi import singlepoint
-from mlsemi.formats import read_structures
-from mlsemi.jobs import plot_spectrum
+from mlsemi.cli.jobs import plot_spectrum
+from mlsemi.draw.spectrum import spectrum
+from mlsemi.molecule.formats import read_structures
 from mlsemi.parameters import Parameters
 from mlsemi.result import Result
-from mlsemi.spectrum import spectrum
 from mlsemi.units import EV_NM, HARTREE_EV
 
 DOCS = report.HERE.parent / "docs"

@@ -32,9 +32,9 @@ from tblite.ase import TBLite
 from threadpoolctl import threadpool_limits
 
 from mlsemi import MLSemi, singlepoint
-from mlsemi.formats import read_structures
+from mlsemi.molecule.formats import read_structures
+from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters
-from mlsemi.structure import Structure
 from mlsemi.units import BOHR_ANGSTROM
 
 EXAMPLES = report.HERE.parent / "docs" / "examples"

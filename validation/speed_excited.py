@@ -31,10 +31,10 @@ from speed import medians, structures
 from threadpoolctl import threadpool_limits
 
 from mlsemi import singlepoint
+from mlsemi.draw.plots import save
+from mlsemi.excited.method import Method
+from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters
-from mlsemi.plots import save
-from mlsemi.response_method import Method
-from mlsemi.structure import Structure
 from mlsemi.units import HARTREE_EV
 
 N_STATE = 20

@@ -19,9 +19,9 @@ import scipy.linalg
 from ase.build import molecule
 
 from mlsemi import singlepoint
-from mlsemi.formats import read_structures
+from mlsemi.molecule.formats import read_structures
+from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters
-from mlsemi.structure import Structure
 
 PATH = report.HERE / "stored_results.json"
 EXAMPLES = ("formaldehyde", "benzene", "R-methyloxirane", "caffeine", "p-nitroaniline")

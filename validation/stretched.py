@@ -4,8 +4,9 @@
 
 One bond of each molecule is stretched, 0.8 to 2.5 times its length in `ase.build.molecule`, both
 fragments rigid. Unrestricted energies are the lower of two solutions, found from closed shells and
-from the solution of the next longer bond (`mlsemi/training/breaking.py`). Density fitting, grid
-level 3. Finished molecules are kept: the same command continues a run that was stopped.
+from the solution of the next longer bond (`mlsemi/training/generators/breaking.py`). Density
+fitting, grid level 3. Finished molecules are kept: the same command continues a run that was
+stopped.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ import report
 from ase.build import molecule
 from rich.progress import track
 
-from mlsemi.structure import Structure
-from mlsemi.training.breaking import lowest_unrestricted
-from mlsemi.training.geometries import bond_graph, bridges, with_bond
-from mlsemi.training.reference import Level, mean_field
+from mlsemi.molecule.structure import Structure
+from mlsemi.training.data.geometries import bond_graph, bridges, with_bond
+from mlsemi.training.generators.breaking import lowest_unrestricted
+from mlsemi.training.reference.calculation import Level, mean_field
 
 BONDS = {"H2O": (0, 1), "CH4": (0, 1), "CH3OH": (0, 1), "H3CNH2": (0, 1), "C2H6": (0, 1)}
 FACTORS = (0.8, 0.9, 1.0, 1.1, 1.2, 1.35, 1.5, 1.7, 1.9, 2.1, 2.3, 2.5)

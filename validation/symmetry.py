@@ -28,9 +28,9 @@ from scipy.spatial.distance import pdist, squareform
 from scipy.stats import ortho_group
 
 from mlsemi import singlepoint
-from mlsemi.formats import read_structures
+from mlsemi.molecule.formats import read_structures
+from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters
-from mlsemi.structure import Structure
 from mlsemi.units import BOHR_ANGSTROM
 
 TOLERANCE = 1e-6

@@ -20,11 +20,11 @@ from pyscf import gto
 from pyscf.scf import cphf
 from rich.progress import track
 
-from mlsemi.elements import valence
-from mlsemi.structure import Structure
-from mlsemi.training.geometries import embed, relax, seed_of, thermal_frame
-from mlsemi.training.projection import iao_frame, projected_hamiltonian
-from mlsemi.training.reference import Level, mean_field, valence_minimal
+from mlsemi.molecule.elements import valence
+from mlsemi.molecule.structure import Structure
+from mlsemi.training.data.geometries import embed, relax, seed_of, thermal_frame
+from mlsemi.training.data.projection import iao_frame, projected_hamiltonian
+from mlsemi.training.reference.calculation import Level, mean_field, valence_minimal
 
 CACHE = Path(__file__).parent.parent / "runs" / "frames"
 STEPS = 100

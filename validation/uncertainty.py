@@ -29,10 +29,10 @@ from rich.progress import track
 from scipy.stats import norm, spearmanr
 
 from mlsemi import singlepoint
+from mlsemi.draw.plots import save
 from mlsemi.parameters import Parameters
-from mlsemi.plots import save
-from mlsemi.training.committee_fit import excitation_errors_and_spreads
-from mlsemi.training.dataset import Reference, ReferenceDataset
+from mlsemi.training.calibration.committee_fit import excitation_errors_and_spreads
+from mlsemi.training.data.dataset import Reference, ReferenceDataset
 from mlsemi.units import HARTREE_EV
 
 N_BIN = 10

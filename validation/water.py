@@ -24,17 +24,17 @@ from panels import Panel, figure_of
 from sklearn.model_selection import GridSearchCV
 from thermal_frames import Frames, frames_of
 
-from mlsemi.learning.block_features import BlockFeatures
-from mlsemi.learning.cartesian import CartesianRegressor
-from mlsemi.learning.hamiltonian import OperatorRegressor, levels
-from mlsemi.learning.kernels import EquivariantKernelRidge
-from mlsemi.learning.operators import OperatorLayout
-from mlsemi.learning.readout import NeuralReadout
-from mlsemi.learning.ridge import SymmetryRidgeCV
-from mlsemi.learning.samples import structure_records
-from mlsemi.plots import save
-from mlsemi.representation.tensors import joined
-from mlsemi.training.reference import Level
+from mlsemi.draw.plots import save
+from mlsemi.representations.learning.block_features import BlockFeatures
+from mlsemi.representations.learning.cartesian import CartesianRegressor
+from mlsemi.representations.learning.hamiltonian import OperatorRegressor, levels
+from mlsemi.representations.learning.kernels import EquivariantKernelRidge
+from mlsemi.representations.learning.operators import OperatorLayout
+from mlsemi.representations.learning.readout import NeuralReadout
+from mlsemi.representations.learning.ridge import SymmetryRidgeCV
+from mlsemi.representations.learning.samples import structure_records
+from mlsemi.symmetry.tensors import joined
+from mlsemi.training.reference.calculation import Level
 from mlsemi.units import HARTREE_EV
 
 SIZES = (20, 40, 80, 160, 320, 500)

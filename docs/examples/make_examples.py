@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ase.build import molecule
 
-from mlsemi.training.geometries import embed, relax, seed_of, thermal_frame
+from mlsemi.training.data.geometries import embed, relax, seed_of, thermal_frame
 
 SEED = 1
 MOLECULES = {

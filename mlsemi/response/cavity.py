@@ -19,10 +19,10 @@ import scipy.linalg
 from scipy.integrate import lebedev_rule
 from scipy.special import erf
 
-from mlsemi.elements import symbol
 from mlsemi.errors import ConvergenceError, InputError
 from mlsemi.kernels import cavity as kernels
-from mlsemi.structure import Structure
+from mlsemi.molecule.elements import symbol
+from mlsemi.molecule.structure import Structure
 from mlsemi.units import BOHR_ANGSTROM
 
 RADII = {

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlsemi.elements import valence
+from mlsemi.molecule.elements import valence
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class ResponseConstants:
     Attributes
     ----------
     hardness : float
-        U_A of each atom in hardnesses of its element (:class:`mlsemi.elements.Valence`).
+        U_A of each atom in hardnesses of its element (:class:`mlsemi.molecule.elements.Valence`).
     exchange : float
         c, fraction of exact exchange between changes of the density.
     screening : float

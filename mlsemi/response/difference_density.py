@@ -21,15 +21,15 @@ from functools import cached_property
 import numpy as np
 from scipy.sparse.linalg import LinearOperator, gmres
 
-from mlsemi import eigen
-from mlsemi.eigen import ElectronicState
 from mlsemi.errors import ConvergenceError
+from mlsemi.molecule.structure import Structure
+from mlsemi.orbitals import eigen
+from mlsemi.orbitals.eigen import ElectronicState
 from mlsemi.response.constants import ResponseConstants
 from mlsemi.response.coulomb import coulomb, coulomb_adjoint
 from mlsemi.response.moments import AtomicMoments
 from mlsemi.response.surroundings import Embedding, Surroundings
 from mlsemi.response.susceptibility import Susceptibility
-from mlsemi.structure import Structure
 
 RESIDUAL = 1e-13
 """Relative residual of the linear system for the potential."""

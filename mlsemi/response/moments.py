@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlsemi.observables import XYZ, orbital_atom
-from mlsemi.structure import Structure
+from mlsemi.molecule.structure import Structure
+from mlsemi.orbitals.observables import XYZ, orbital_atom
 
 
 @dataclass(frozen=True, eq=False)

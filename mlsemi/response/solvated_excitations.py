@@ -18,18 +18,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mlsemi.eigen import ElectronicState
-from mlsemi.excitations import excite_with
-from mlsemi.excited_states import ExcitedStates, Multiplicity, SolventTerms
+from mlsemi.excited.excitations import excite_with
+from mlsemi.excited.interaction import Interaction
+from mlsemi.excited.method import TDA, Method
+from mlsemi.excited.states import ExcitedStates, Multiplicity, SolventTerms
 from mlsemi.kernels.perturbation import transition_populations
-from mlsemi.monopoles import Interaction
-from mlsemi.observables import orbital_atom
+from mlsemi.molecule.structure import Structure
+from mlsemi.orbitals.eigen import ElectronicState
+from mlsemi.orbitals.observables import orbital_atom
 from mlsemi.response.cavity import Cavity
 from mlsemi.response.difference_density import Response
 from mlsemi.response.solvents import Solvent
 from mlsemi.response.surroundings import Embedding
-from mlsemi.response_method import TDA, Method
-from mlsemi.structure import Structure
 from mlsemi.uncertainty import excitation_populations, shells_of
 
 DEGENERATE = 5e-5

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mlsemi.errors import InputError
+from mlsemi.molecule.structure import Structure
 from mlsemi.response.cavity import Cavity
 from mlsemi.response.solvents import Solvent
-from mlsemi.structure import Structure
 from mlsemi.units import FORCE_EV_ANGSTROM
 
 CLOSEST = 0.5

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlsemi.eigen import ElectronicState
+from mlsemi.orbitals.eigen import ElectronicState
 from mlsemi.response.moments import AtomicMoments
 
 LEVEL = 1e-4

@@ -14,9 +14,9 @@ import sys
 from make_molecules import parents_of
 from rdkit import Chem, RDLogger
 
-from mlsemi.training.dataset import split_of
-from mlsemi.training.geometries import inchikey, is_listed
-from mlsemi.training.inputs import read_hashes
+from mlsemi.training.data.dataset import split_of
+from mlsemi.training.data.geometries import inchikey, is_listed
+from mlsemi.training.reference.inputs import read_hashes
 
 LARGEST = 4
 CURVES = ("O", "C", "CO", "CN", "CC")

@@ -20,8 +20,8 @@ from make_elements import written
 from make_molecules import canonical, words
 from rdkit import Chem, RDLogger
 
-from mlsemi.training.geometries import is_listed
-from mlsemi.training.inputs import read_hashes
+from mlsemi.training.data.geometries import is_listed
+from mlsemi.training.reference.inputs import read_hashes
 
 CLASSES = {
     "donor": """

@@ -21,8 +21,8 @@ from make_heteroatoms import diverse
 from make_molecules import SCAFFOLDS, UNSTABLE, canonical, parents_of, substitutions, words
 from rdkit import Chem, RDLogger
 
-from mlsemi.training.geometries import is_listed
-from mlsemi.training.inputs import read_hashes
+from mlsemi.training.data.geometries import is_listed
+from mlsemi.training.reference.inputs import read_hashes
 
 LARGEST = 8
 POOL = 3000

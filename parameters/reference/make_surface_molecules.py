@@ -17,9 +17,9 @@ from make_molecules import parents_of
 from make_small_molecules import child_of, stable
 from rdkit import Chem, RDLogger
 
-from mlsemi.training.dataset import split_of
-from mlsemi.training.geometries import inchikey, is_listed
-from mlsemi.training.inputs import read_hashes
+from mlsemi.training.data.dataset import split_of
+from mlsemi.training.data.geometries import inchikey, is_listed
+from mlsemi.training.reference.inputs import read_hashes
 
 LARGEST, RINGS = 9, 2
 CHILDREN = 24

@@ -30,11 +30,11 @@ from rdkit import Chem, RDLogger
 
 from mlsemi import singlepoint
 from mlsemi.errors import DomainWarning, MlsemiError
+from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters
-from mlsemi.structure import Structure
-from mlsemi.training.dataset import ReferenceDataset, split_of
-from mlsemi.training.geometries import embed, inchikey, is_listed, seed_of
-from mlsemi.training.inputs import read_hashes
+from mlsemi.training.data.dataset import ReferenceDataset, split_of
+from mlsemi.training.data.geometries import embed, inchikey, is_listed, seed_of
+from mlsemi.training.reference.inputs import read_hashes
 from mlsemi.units import BOHR_ANGSTROM, FORCE_EV_ANGSTROM
 
 CHILDREN = 6

@@ -8,9 +8,9 @@ from scipy.special import erf
 
 from mlsemi.errors import InputError
 from mlsemi.kernels import cavity as kernels
+from mlsemi.molecule.structure import Structure
 from mlsemi.response.cavity import SCALE, Cavity
 from mlsemi.response.solvents import OTHER_NAMES, TABLE, Solvent, solvent_of
-from mlsemi.structure import Structure
 from mlsemi.units import BOHR_ANGSTROM
 
 MOLECULE = distorted("CH3NO2")

@@ -7,18 +7,18 @@ import pytest
 from harness import assert_adjoint, assert_equivariant
 from molecules import SMALL, distorted, gapped_model, moved, parameters_of, symmetric
 
-from mlsemi import eigen
 from mlsemi.errors import InputError
-from mlsemi.ground import ground_state
-from mlsemi.pairs import PairList
+from mlsemi.evaluate import singlepoint
+from mlsemi.ground.state import ground_state
+from mlsemi.model.pairs import PairList
+from mlsemi.molecule.structure import Structure
+from mlsemi.orbitals import eigen
 from mlsemi.parameters import Parameters
 from mlsemi.response.constants import ResponseConstants
 from mlsemi.response.difference_density import Neutral, respond
 from mlsemi.response.moments import AtomicMoments
 from mlsemi.response.solvents import solvent_of
 from mlsemi.response.surroundings import Surroundings
-from mlsemi.singlepoint import singlepoint
-from mlsemi.structure import Structure
 
 CONSTANTS = ResponseConstants()
 MOLECULE = distorted("CH3NO2")

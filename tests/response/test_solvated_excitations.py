@@ -11,14 +11,14 @@ from huckel import distorted as huckel_distorted
 from molecules import distorted, symmetric
 from test_excitations import PLAIN, naive_matrix
 
-from mlsemi.excitations import excite_with
-from mlsemi.excited_states import SolventTerms
+from mlsemi.evaluate import singlepoint
+from mlsemi.excited.excitations import excite_with
+from mlsemi.excited.method import Method
+from mlsemi.excited.states import SolventTerms
 from mlsemi.parameters import Parameters
 from mlsemi.response.cavity import Cavity
 from mlsemi.response.solvated_excitations import SolvatedExcitations, with_shifts
 from mlsemi.response.solvents import solvent_of
-from mlsemi.response_method import Method
-from mlsemi.singlepoint import singlepoint
 from mlsemi.units import HARTREE_EV
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"

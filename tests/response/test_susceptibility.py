@@ -6,8 +6,8 @@ from harness import assert_adjoint
 from molecules import distorted, moved
 from scipy.integrate import quad
 
-from mlsemi import eigen
-from mlsemi.observables import dipole, lowdin_charges
+from mlsemi.orbitals import eigen
+from mlsemi.orbitals.observables import dipole, lowdin_charges
 from mlsemi.response.coulomb import coulomb, coulomb_adjoint
 from mlsemi.response.moments import AtomicMoments
 from mlsemi.response.susceptibility import Susceptibility

@@ -1,0 +1,5 @@
+"""The command line: ``mlsemi`` and ``python -m mlsemi.cli``."""
+
+from mlsemi.cli.commands import app, main
+
+__all__ = ["app", "main"]

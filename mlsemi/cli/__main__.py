@@ -1,0 +1,5 @@
+"""``python -m mlsemi.cli``."""
+
+from mlsemi.cli.commands import main
+
+main()

@@ -1,0 +1,352 @@
+"""The commands of the method developer: ``reference | select | surfaces | train | validate``."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlsemi.cli.options import DEFAULT_PARAMETERS, Quiet
+
+
+class Split(str, Enum):
+    """Part of a dataset."""
+
+    train = "train"
+    validation = "validation"
+    test = "test"
+    all = "all"
+
+
+def reference(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE.h5", help="Dataset to write.")
+    ],
+    inputs: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="INPUT",
+            help="SMILES text files (one 'SMILES [frames]' per line), structure files, or "
+            "datasets and auxiliary surfaces (.h5) whose geometries are computed again.",
+        ),
+    ] = None,
+    frames: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Thermal frames per molecule; 0 keeps given geometries.  "
+            "[default: 1 for SMILES, 0 for structures]",
+        ),
+    ] = None,
+    temperature: Annotated[
+        list[float] | None,
+        typer.Option(
+            min=0.0,
+            metavar="KELVIN",
+            help="Repeatable; each frame draws one, 0 is relaxed.  [default: 0 300 600 1000]",
+        ),
+    ] = None,
+    stretches: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Geometries per molecule, beside the frames, with a bond stretched."
+        ),
+    ] = 0,
+    contacts: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Geometries per complex ('O.C=O'), beside the frames, its molecules at 0.9 to 2 "
+            "times contact.",
+        ),
+    ] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
+    method: Annotated[str, typer.Option(help="Functional by its PySCF name.")] = "b3lyp",
+    basis: Annotated[str, typer.Option(help="Basis set by its PySCF name.")] = "def2-tzvp",
+    grid: Annotated[int, typer.Option(min=0, max=9, help="PySCF's grid level.")] = 2,
+    forces: Annotated[
+        bool, typer.Option("--forces", help="Analytic forces too (half as much again).")
+    ] = False,
+    excitations: Annotated[
+        int, typer.Option(min=0, metavar="N", help="N singlets and N triplets too (TDA).")
+    ] = 0,
+    ris: Annotated[
+        int, typer.Option(min=0, metavar="N", help="N singlets by TDA-ris too (cheap).")
+    ] = 0,
+    backend: Annotated[
+        str, typer.Option(help="SCF and forces by pyscf, or on a CUDA card by gpu4pyscf.")
+    ] = "pyscf",
+    counterpoise: Annotated[
+        bool,
+        typer.Option("--counterpoise", help="Each molecule of a complex in the basis of all too."),
+    ] = False,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="Worker processes.  [default: one per core]")
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Dask scheduler to send the work to instead."),
+    ] = None,
+    exclude: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="HASHFILE", help="Leave out molecules whose sha256(InChIKey) is listed."
+        ),
+    ] = None,
+    skip: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE.h5", help="Leave out what a dataset holds.")
+    ] = None,
+    heavy_atoms: Annotated[
+        int | None,
+        typer.Option(min=1, help="Leave out molecules with more atoms other than hydrogen."),
+    ] = None,
+    lean: Annotated[
+        bool,
+        typer.Option(
+            "--lean",
+            help="Keep only what training needs (no transition densities, valence levels).",
+        ),
+    ] = False,
+    collect_only: Annotated[
+        bool, typer.Option("--collect-only", help="Write what is finished; compute nothing.")
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Large-basis reference calculations (PySCF) -> dataset file.
+
+    \b
+    mlsemi reference molecules.smi -o molecules.h5 --processes 8
+    mlsemi reference molecules.smi -o hot.h5 --frames 5 --temperature 600 --forces
+    mlsemi reference molecules.smi -o bonds.h5 --stretches 3 --forces
+    mlsemi reference geometries.xyz -o given.h5
+    mlsemi reference dimers.smi -o dimers.h5 --frames 0 --contacts 3 --counterpoise --forces
+    mlsemi reference gfn2.h5 -o def2-svp.h5 --basis def2-svp --grid 1 --forces --lean
+    mlsemi reference molecules.smi -o molecules.h5 --scheduler tcp://node7:8786
+    mlsemi reference -o molecules.h5 --collect-only
+
+    Finished molecules are kept beside the output: the same command continues a run that was
+    stopped. Needs pip install 'mlsemi[reference]'.
+    """  # noqa: D301 (click reads the backspace: do not rewrap)
+    if not inputs and not collect_only:
+        raise typer.BadParameter("give at least one INPUT, or --collect-only")
+    from mlsemi.training.reference.commands import reference_command
+
+    reference_command(
+        inputs=inputs or [],
+        output=output,
+        frames=frames,
+        temperatures=temperature or None,
+        stretches=stretches,
+        contacts=contacts,
+        seed=seed,
+        method=method,
+        basis=basis,
+        grid=grid,
+        forces=forces,
+        excitations=excitations,
+        ris=ris,
+        backend=backend,
+        counterpoise=counterpoise,
+        processes=processes,
+        scheduler=scheduler,
+        exclude=exclude,
+        skip=skip or [],
+        heavy_atoms=heavy_atoms,
+        lean=lean,
+        collect_only=collect_only,
+        quiet=quiet,
+    )
+
+
+def select(
+    candidates: Annotated[Path, typer.Argument(metavar="CANDIDATES", help="SMILES, one per line.")],
+    number: Annotated[int, typer.Option("--number", "-n", min=1, help="Molecules to choose.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE.smi", help="SMILES list to write.")
+    ],
+    known: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE.h5", help="Datasets there are. Repeatable.")
+    ] = None,
+    parameters: Annotated[
+        str, typer.Option(metavar="NAME|PATH", help="Set whose features measure distance.")
+    ] = DEFAULT_PARAMETERS,
+    seed: Annotated[int, typer.Option(help="Seed of the embedding.")] = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Choose molecules for reference calculations by farthest-point sampling.
+
+    Those come first that differ most, in the model's own features, from the molecules of known
+    datasets and from each other.
+
+    \b
+    mlsemi select candidates.smi -n 500 -o next.smi --known molecules.h5
+    """  # noqa: D301 (click reads the backspace: do not rewrap)
+    from mlsemi.outputs import check_distinct
+    from mlsemi.training.generators.selection import select as choose
+
+    check_distinct([candidates, *(known or [])], [output])
+    choose(candidates, number, output, known or [], parameters, seed, quiet)
+
+
+def surfaces(
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="INPUT",
+            help="SMILES text files, one per line; with --teacher files of surfaces (.h5).",
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE.h5", help="File to write.")
+    ],
+    exclude: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="HASHFILE", help="Leave out molecules whose sha256(InChIKey) is listed."
+        ),
+    ] = None,
+    dynamics: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|PATH",
+            help="Follow the hot dynamics of a parameter set instead, and keep of each molecule "
+            "the geometry where the set is least at home.",
+        ),
+    ] = None,
+    breaking: Annotated[
+        bool,
+        typer.Option(
+            "--breaking",
+            help="Pull bonds apart instead: unrestricted reference energies and forces.",
+        ),
+    ] = False,
+    teacher: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME|PATH",
+            help="The mean of two or more parameter sets instead, near the geometries of other "
+            "surfaces. Repeatable.",
+        ),
+    ] = None,
+    method: Annotated[str, typer.Option(help="With --breaking: functional.")] = "b3lyp",
+    basis: Annotated[str, typer.Option(help="With --breaking: basis set.")] = "def2-tzvp",
+    grid: Annotated[int, typer.Option(min=0, max=9, help="With --breaking: grid level.")] = 2,
+    seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 1,
+    processes: Annotated[
+        int | None,
+        typer.Option(min=1, help="Worker processes.  [default: one per core]", show_default=False),
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """GFN2-xTB energies, forces, charges and dipoles of many geometries, for auxiliary training.
+
+    Only training molecules are computed. Named under 'auxiliary' in a training recipe, the file
+    teaches the features what neighbours do to an atom, where reference calculations are few.
+    With --dynamics it tells 'mlsemi reference' which geometries a set should learn next. With
+    --teacher the results are the mean of finished sets: named under 'taught' they teach the next.
+    With --breaking they are unrestricted energies of bonds up to 2.8 times as long, where 'mlsemi
+    reference' cannot go; 'taught' reads them too, and the same command continues a stopped run.
+
+    \b
+    mlsemi surfaces molecules.smi -o gfn2.h5
+    mlsemi surfaces molecules.smi -o strange.h5 --dynamics organic-1
+    mlsemi reference strange.h5 -o learn.h5 --basis def2-svp --grid 1 --forces --lean
+    mlsemi surfaces gfn2.h5 -o taught.h5 --teacher organic-1 --teacher runs/mine
+    mlsemi surfaces molecules.smi -o breaking.h5 --breaking
+    """  # noqa: D301 (click reads the backspace: do not rewrap)
+    from mlsemi.outputs import check_distinct
+    from mlsemi.training.generators.surface_lists import surfaces_of_list
+    from mlsemi.training.generators.teaching import teach
+
+    if bool(teacher) + bool(dynamics) + breaking > 1:
+        raise typer.BadParameter("give one of --teacher, --dynamics and --breaking")
+    check_distinct([*inputs, *([exclude] if exclude else [])], [output])
+    if teacher:
+        teach(inputs, output, teacher, exclude, seed, processes, quiet)
+        return
+    level = None
+    if breaking:
+        from mlsemi.training.reference.calculation import Level
+        from mlsemi.training.reference.commands import require_programs
+
+        require_programs()
+        level = Level(method, basis, grid, forces=True)
+    surfaces_of_list(inputs, output, exclude, dynamics, level, seed, processes, quiet)
+
+
+def train(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="Training recipe (TOML).")],
+    resume: Annotated[
+        bool, typer.Option("--resume/--fresh", help="Continue from the last checkpoint, or not.")
+    ] = True,
+    quiet: Quiet = False,
+) -> None:
+    """Fit a parameter set to datasets.
+
+    \b
+    mlsemi train organic.toml
+    mlsemi train organic.toml --fresh
+    """  # noqa: D301 (click reads the backspace: do not rewrap)
+    from mlsemi.training.fit.fit import train as fit
+
+    fit(config, resume, quiet)
+
+
+def validate(
+    parameters: Annotated[str, typer.Argument(metavar="PARAMETERS", help="Name or path.")],
+    datasets: Annotated[list[Path], typer.Argument(metavar="DATASET", help="Datasets (.h5).")],
+    split: Annotated[Split, typer.Option(help="Molecules to use.")] = Split.test,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Parity plots: .png, .svg or .pdf.")
+    ] = None,
+    json_output: Annotated[
+        Path | None, typer.Option("--json", metavar="PATH", help="Errors as JSON.")
+    ] = None,
+) -> None:
+    """Errors of a parameter set on datasets.
+
+    \b
+    mlsemi validate organic-1 molecules.h5
+    mlsemi validate runs/mine dataset.h5 --split all --plot parity.pdf --json errors.json
+    """  # noqa: D301 (click reads the backspace: do not rewrap)
+    from mlsemi.cli import jobs, terminal
+    from mlsemi.outputs import check_distinct
+    from mlsemi.training.calibration.validate import validate as errors
+
+    if plot is not None:
+        from mlsemi.draw.plots import check_format
+
+        check_format(plot)
+    check_distinct(datasets, [plot, json_output])
+    jobs.reserve(plot, json_output)
+    errors(parameters, datasets, split.value, plot, json_output)
+    for path in (plot, json_output):
+        terminal.say_written(False, path)
+
+
+def committee(
+    parameters: Annotated[str, typer.Argument(metavar="PARAMETERS", help="Name or path.")],
+    datasets: Annotated[
+        list[Path], typer.Argument(metavar="DATASET", help="What the set was trained on (.h5).")
+    ],
+    excited: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE.h5", help="Datasets with excitations. Repeatable."),
+    ] = None,
+    members: Annotated[int, typer.Option(min=2, help="Members of the committee.")] = 32,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+) -> None:
+    """Fit the uncertainties of a parameter set, as 'mlsemi train' does at its end.
+
+    The training molecules of the datasets make the committee, the validation molecules calibrate
+    it; those of datasets with excitations, which may be of another level, calibrate those.
+    Predictions do not change.
+
+    \b
+    mlsemi committee runs/mine molecules.h5 --excited excited.h5
+    """  # noqa: D301 (click reads the backspace: do not rewrap)
+    from mlsemi.training.calibration.calibrate import calibrate
+
+    calibrate(parameters, datasets, excited or [], members, seed)

@@ -1,0 +1,84 @@
+"""What a result looks like: the figure of its spectrum or levels, and a card for notebooks."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from mlsemi.draw.plots import levels_figure, spectrum_figure, svg
+from mlsemi.draw.spectrum import Spectrum, spectrum
+from mlsemi.units import AU_DEBYE, HARTREE_EV
+
+if TYPE_CHECKING:
+    from mlsemi.result import Result
+
+FAINT = 2e-3
+"""Share of the largest absorption below which the far end of a curve is left out: on a wavelength
+axis it would fill the figure with nothing."""
+WIDTH_EV = 0.4
+
+
+def spectrum_picture(
+    curves: Spectrum, axis: Literal["ev", "nm"] = "nm", cd: bool = False, title: str = ""
+) -> Figure:
+    """Figure of a spectrum.
+
+    Parameters
+    ----------
+    curves : Spectrum
+    axis : "ev" or "nm"
+        Unit of the lower axis.
+    cd : bool
+        Circular dichroism instead of absorption.
+    title : str
+    """
+    values = curves.delta_extinction if cd else curves.extinction
+    large = np.abs(values) > FAINT * np.abs(values).max()
+    near = np.searchsorted(curves.energies_ev, curves.stick_energies_ev.min())
+    shown = slice(min(int(large.argmax()), int(near)) if large.any() else 0, None)
+    return spectrum_figure(
+        curves.energies_ev[shown],
+        values[shown],
+        curves.stick_energies_ev,
+        curves.rotatory_strengths_1e40_cgs if cd else curves.oscillator_strengths,
+        axis=axis,
+        cd=cd,
+        title=title,
+        complete_ev=curves.complete_ev,
+    )
+
+
+def picture(result: Result) -> Figure:
+    """Absorption spectrum if the result has singlets above its ground state, else its levels."""
+    states = result.singlets
+    if states is not None and states.n_state and states.energies[-1] > 0.0:
+        return spectrum_picture(spectrum(states, WIDTH_EV), title=result.structure.formula)
+    state = result.state
+    levels = state.energies * HARTREE_EV
+    return levels_figure(levels, state.n_occupied, result.structure.formula)
+
+
+def card(result: Result) -> str:
+    """HTML of a small table and, if the result has singlets, their spectrum."""
+    rows = {
+        "energy": f"{result.energy * HARTREE_EV:.4f} eV",
+        "gap": f"{(result.state.lumo - result.state.homo) * HARTREE_EV:.3f} eV",
+        "dipole": f"{np.linalg.norm(result.dipole) * AU_DEBYE:.3f} D",
+        "charge": f"{result.structure.charge:+d}" if result.structure.charge else "0",
+        "parameters": f"{result.parameters.name} ({result.parameters.checksum[:8]})",
+    }
+    for name, states in (("singlets", result.singlets), ("triplets", result.triplets)):
+        if states is not None and states.n_state:
+            first = states.energies[0] * HARTREE_EV
+            rows[name] = f"{states.n_state}, the lowest at {first:.3f} eV"
+    rows |= {f"warning {k}": text for k, text in enumerate(result.warnings, start=1)}
+    cells = "".join(
+        f"<tr><th style='text-align:left'>{escape(key)}</th>"
+        f"<td style='text-align:left'>{escape(text)}</td></tr>"
+        for key, text in rows.items()
+    )
+    drawn = svg(picture(result)) if "singlets" in rows else ""
+    return f"<div><b>{escape(result.structure.formula)}</b><table>{cells}</table>{drawn}</div>"

@@ -1,0 +1,383 @@
+"""One molecule, from coordinates to observables: the page to read first.
+
+``singlepoint`` is the method section of the theory, one call per arrow:
+
+    structure -> pairs -> features -> irreps of H -> H_o -> orbitals -> charges, dipole, energy
+              -> dispersion -> forces (reverse walk) -> excited states -> spectrum
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import ArrayLike
+
+from mlsemi.errors import InputError
+from mlsemi.excited.constants import ExcitationParameters
+from mlsemi.excited.excitations import build_interaction, excite_with
+from mlsemi.excited.intensities import intensities
+from mlsemi.excited.method import TDA, Method
+from mlsemi.excited.states import ExcitedStates, Multiplicity
+from mlsemi.ground.adjoint import Cotangent, reverse
+from mlsemi.ground.state import NOTHING, GroundState, ground_state, response_of
+from mlsemi.model.domain import check_closed, check_energy, has_energy, molecules
+from mlsemi.model.model import Model, ModelRecord, Prediction
+from mlsemi.model.pairs import PairList
+from mlsemi.molecule.dispersion import NO_DISPERSION, dispersion_of
+from mlsemi.molecule.electrons import settle
+from mlsemi.molecule.formats import iter_frames, structure_of
+from mlsemi.molecule.integrals import angular_integrals, dipole_integrals, velocity_integrals
+from mlsemi.molecule.structure import Structure
+from mlsemi.parameters import DEFAULT, Parameters
+from mlsemi.response.solvated_excitations import SolvatedExcitations
+from mlsemi.response.solvents import Solvent, solvent_of
+from mlsemi.response.surroundings import Surroundings, numbers_of, pair_of
+from mlsemi.result import AtomicOrbitals, Result
+from mlsemi.threads import limited
+from mlsemi.uncertainty import Uncertainty
+from mlsemi.units import BOLTZMANN, HARTREE_EV
+
+LEAST_GAP_EV = 0.3
+"""Molecules with a smaller gap are warned about."""
+
+
+OF_NEUTRAL = "the polarisability is that of the neutral molecule with paired electrons"
+
+
+class Clock:
+    """Wall time of named steps."""
+
+    def __init__(self) -> None:
+        self.timings: dict[str, float] = {}
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Add the time spent inside the block to ``name``."""
+        start = time.perf_counter()
+        yield
+        self.timings[name] = self.timings.get(name, 0.0) + time.perf_counter() - start
+
+
+def as_structure(
+    source: str | os.PathLike[str] | Atoms | Structure,
+    charge: int | None = None,
+    multiplicity: int | None = None,
+) -> tuple[Structure, tuple[str, ...]]:
+    """Structure of a path (first frame), ``ase.Atoms`` or a Structure, with warnings about it."""
+    if isinstance(source, Structure):
+        if charge is None and multiplicity is None:
+            return source, ()
+        given = settle((), source.charge if charge is None else charge, multiplicity)
+        spin = given.multiplicity
+        if spin is None and (given.charge - source.charge) % 2 == 0:
+            spin = source.multiplicity
+        structure, notes = structure_of(source.to_ase(), given.charge, spin)
+        return replace(structure, positions=source.positions), tuple(notes)
+    if isinstance(source, Atoms):
+        structure, notes = structure_of(source, charge, multiplicity)
+        return structure, tuple(notes)
+    frame = next(iter_frames(os.fspath(source), charge, multiplicity))
+    return frame.structure, frame.warnings
+
+
+def singlepoint(
+    source: str | os.PathLike[str] | Atoms | Structure,
+    *,
+    charge: int | None = None,
+    multiplicity: int | None = None,
+    solvent: str | float | Solvent | None = None,
+    field: ArrayLike | None = None,
+    point_charges: tuple[ArrayLike, ArrayLike] | None = None,
+    parameters: str | os.PathLike[str] | Parameters = DEFAULT,
+    singlets: int = 0,
+    triplets: int = 0,
+    max_energy: float | None = None,
+    method: Method = TDA,
+    forces: bool = False,
+    polarizability: bool = False,
+    dispersion: bool = True,
+    electronic_temperature: float = 0.0,
+    threads: int = 1,
+) -> Result:
+    """Orbitals, charges, dipole, energy; forces and excited states on request.
+
+    Parameters
+    ----------
+    source : path, ase.Atoms or Structure
+        A path is read with its first frame.
+    charge : int, optional
+        Total charge, e; by default what the file, the Atoms (``info["charge"]``, initial charges)
+        or the Structure says, else 0.
+    multiplicity : int, optional
+        2 S + 1; by default what the file, the Atoms or (for an even change of the charge) the
+        Structure say, else 1, or 2 for an odd number of electrons.
+    solvent : str, float or Solvent, optional
+        Name or dielectric constant of a polarisable continuum around the molecule.
+    field : (3,) array, optional
+        Uniform electric field, atomic units.
+    point_charges : tuple of (n,) and (n, 3) arrays, optional
+        Charges around the molecule, e, and their positions, bohr.
+    parameters : str, path or Parameters
+        Parameter set.
+    singlets, triplets : int
+        Number of excited states.
+    max_energy : float, optional
+        Instead of ``singlets``: all singlets up to this energy, hartree.
+    method : Method
+        How excited states are computed: Tamm-Dancoff, full response, selected configurations.
+    forces : bool
+        Analytic forces by the reverse walk; like the energy only where the neutral molecule has
+        an even number of electrons.
+    polarizability : bool
+        Static polarisability.
+    dispersion : bool
+        Add the D4 dispersion of the functional the parameters were trained on.
+    electronic_temperature : float
+        Of the occupations, kelvin; the energy is then a free energy. Excited states keep the
+        closed shell.
+    threads : int
+        Threads of the linear-algebra libraries.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    InputError
+        If the structure is unusable or holds an element the parameters were not trained for, or
+        the temperature is not a number from zero upwards; for singlets by number and by energy
+        at once, or by a number or energy that makes no sense; for excited states of open shells,
+        forces that are not known, surroundings that make no sense.
+    ParameterError
+        If the parameter set is missing or corrupted.
+    """
+    check_temperature(electronic_temperature)
+    clock = Clock()
+    with clock.step("total"), limited(threads):
+        chosen = parameters if isinstance(parameters, Parameters) else Parameters.load(parameters)
+        with chosen.naming_elements():
+            structure, notes = as_structure(source, charge, multiplicity)
+        chosen.check(structure)
+        if forces:
+            check_energy(structure, "forces")
+        asked: dict[Multiplicity, int] = {"singlet": singlets, "triplet": triplets}
+        if any(asked.values()) or max_energy is not None:
+            check_closed(structure)
+        known, model = has_energy(structure), chosen.model
+        with clock.step("pairs"):
+            pairs = PairList.of([structure], model.form.elements, model.form.cutoff)
+        with clock.step("hamiltonian"):
+            prediction, record = model.predict(pairs)
+        with clock.step("electronic"):
+            kt = electronic_temperature * BOLTZMANN
+            around = surroundings_of(solvent, field, point_charges)
+            ground = ground_state(model, prediction, 0, kt, around, chosen.response)
+            response = ground.response
+            if polarizability and response is None:
+                response = response_of(model, prediction, 0, kt, around, chosen.response)
+            alpha = response.polarizability if polarizability and response else None
+        with clock.step("forces"):
+            gradient = _gradient(model, pairs, prediction, record, ground) if forces else None
+        with clock.step("dispersion"):
+            functional = chosen.functional if dispersion and known else None
+            d4 = dispersion_of(structure, functional, forces)
+        frame = AtomicOrbitals(structure)
+        with clock.step("excitations"):
+            states = _excited(frame, ground, chosen.excitation, asked, max_energy, method)
+        shifts = chosen.atom_shifts(pairs, record.features)
+        notes += structure.unit_doubts() + around.doubts()
+        if alpha is not None and (structure.charge or structure.multiplicity > 1):
+            notes += (OF_NEUTRAL,)
+        notes += chosen.warnings(structure, pairs, record.features, shifts)
+        notes += _no_gap(ground) + (chosen.excitation_warnings if states else ())
+        notes += _doubts(asked, states)
+    if dispersion and not chosen.functional:
+        notes += ("no dispersion: the parameters do not name the functional they were trained on",)
+    return Result(
+        structure=structure,
+        parameters=chosen,
+        state=ground.state,
+        response=ground.response,
+        frame=frame,
+        charges=ground.charges,
+        dipole=ground.dipole,
+        energy=ground.energy + d4.energy if known else None,
+        dispersion=None if d4 is NO_DISPERSION else d4.energy,
+        forces=None if gradient is None else -(gradient + d4.gradient),
+        polarizability=alpha,
+        singlets=states.get("singlets"),
+        triplets=states.get("triplets"),
+        uncertainty=_uncertainty(chosen, pairs, shifts, ground),
+        warnings=notes,
+        timings=clock.timings,
+        threads=threads,
+    )
+
+
+def _uncertainty(
+    parameters: Parameters, pairs: PairList, shifts: np.ndarray | None, ground: GroundState
+) -> Uncertainty | None:
+    """Spread of the committee for the only structure of a pair list, if there is a committee.
+
+    It is that of neutral closed shells: there is none of an open shell.
+    """
+    if parameters.committee is None or shifts is None or ground.beta is not None:
+        return None
+    structure, calibration = pairs.structures[0], parameters.committee.calibration
+    known = ground.response is None and not molecules(structure).any()
+    return Uncertainty(structure, ground.state, shifts[pairs.atoms_of(0)], calibration, known)
+
+
+def surroundings_of(
+    solvent: str | float | Solvent | None,
+    field: ArrayLike | None,
+    point_charges: tuple[ArrayLike, ArrayLike] | None,
+) -> Surroundings:
+    """Surroundings of the arguments of :func:`singlepoint`.
+
+    Raises
+    ------
+    InputError
+        If they make no sense.
+    """
+    if solvent is None and field is None and point_charges is None:
+        return NOTHING
+    charges, places = (None, None) if point_charges is None else pair_of(point_charges)
+    return Surroundings(
+        None if field is None else numbers_of("field", field),
+        charges,
+        places,
+        None if solvent is None else solvent_of(solvent),
+    )
+
+
+def check_temperature(kelvin: float) -> None:
+    """Refuse an electronic temperature that is none.
+
+    Raises
+    ------
+    InputError
+        If it is negative or not finite.
+    """
+    if not (math.isfinite(kelvin) and kelvin >= 0.0):
+        raise InputError(f"electronic temperature {kelvin} K: need a number from zero upwards")
+
+
+def _no_gap(ground: GroundState) -> tuple[str, ...]:
+    """A warning where it is arbitrary which orbitals are occupied."""
+    state = ground.state
+    gap = (state.lumo - state.homo) * HARTREE_EV
+    if state.kt or not gap < LEAST_GAP_EV:
+        return ()
+    return (
+        f"the gap is {gap:.2f} eV: a closed shell is the wrong picture, and charges and bond "
+        "orders are arbitrary; an electronic temperature gives fractional occupations",
+    )
+
+
+def _doubts(asked: Mapping[Multiplicity, int], found: dict[str, ExcitedStates]) -> tuple[str, ...]:
+    """What a user should know about the excited states."""
+    out = []
+    for multiplicity, number in asked.items():
+        states = found.get(f"{multiplicity}s")
+        if states is None:
+            continue
+        if states.selection_errors is not None:
+            worst = float(states.selection_errors.max(initial=0.0)) * HARTREE_EV
+            out.append(
+                f"{multiplicity}s of selected configurations: those left out lower the energies by "
+                f"up to {worst:.1g} eV (second order, included)"
+            )
+        if states.n_state < number:
+            out.append(f"only {states.n_state} {multiplicity}s exist in the minimal basis")
+        if states.n_state and states.energies[0] < 0.0:
+            out.append(
+                f"the lowest {multiplicity} lies below the ground state: the closed-shell ground "
+                "state is unstable or the geometry unusual"
+            )
+    return tuple(out)
+
+
+def _gradient(
+    model: Model,
+    pairs: PairList,
+    prediction: Prediction,
+    record: ModelRecord,
+    ground: GroundState,
+) -> np.ndarray:
+    _, positions_bar = reverse(
+        model,
+        pairs,
+        prediction,
+        record,
+        [ground],
+        [Cotangent(energy=1.0)],
+        with_positions=True,
+        with_weights=False,
+    )
+    assert positions_bar is not None
+    return positions_bar
+
+
+def _excited(
+    frame: AtomicOrbitals,
+    ground: GroundState,
+    constants: ExcitationParameters,
+    asked: dict[Multiplicity, int],
+    max_energy: float | None,
+    method: Method,
+) -> dict[str, ExcitedStates]:
+    """Excited states of each multiplicity asked for, with intensities."""
+    out: dict[str, ExcitedStates] = {}
+    for n in asked.values():
+        if n != int(n) or n < 0:
+            raise InputError(f"{n} excited states: need a whole number from zero upwards")
+    if max_energy is not None and not max_energy > 0.0:
+        raise InputError(
+            f"an upper bound of {max_energy} hartree for excitations: need more than zero"
+        )
+    if asked["singlet"] and max_energy is not None:
+        raise InputError("give a number of singlets or an upper bound of their energy, not both")
+    wanted: dict[Multiplicity, int] = {
+        m: n for m, n in asked.items() if n or (m == "singlet" and max_energy is not None)
+    }
+    if not wanted:
+        return out
+    state, response = ground.state, ground.response
+    solvated = None if response is None else SolvatedExcitations.of(response.embedding)
+    basis, positions = frame.basis, frame.structure.positions
+    velocity = velocity_integrals(basis, positions)
+    operators = (
+        dipole_integrals(basis, positions),
+        velocity,
+        angular_integrals(basis, positions, np.zeros(3), velocity),
+    )
+    atomic = frame.inverse_root @ state.orbitals
+    between = build_interaction(
+        frame.structure.numbers, positions, basis.orbital_atom, basis.orbital_l, constants
+    )
+    multiplicity: Multiplicity
+    for multiplicity, number in wanted.items():
+        bound = max_energy if multiplicity == "singlet" else None
+        if solvated is None or response is None:
+            states = excite_with(
+                state,
+                between,
+                number or None,
+                multiplicity,
+                bound,
+                method=method,
+            )
+        else:
+            states = solvated.excite(response, between, number, multiplicity, bound, method)
+        center = frame.structure.center
+        out[f"{multiplicity}s"] = intensities(states, atomic, *operators, center, constants.moment)
+    return out

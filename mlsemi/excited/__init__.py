@@ -1,0 +1,1 @@
+"""Excited states of the learned Hamiltonian: interaction, eigenproblems, intensities, character."""

@@ -1,0 +1,295 @@
+"""Block Davidson iteration: the lowest eigenpairs of a symmetric matrix that is never stored.
+
+E. R. Davidson, J. Comput. Phys. 17, 87 (1975); block form B. Liu (1978).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import scipy.linalg
+
+from mlsemi.errors import ConvergenceError
+from mlsemi.excited.completeness import missed
+
+Apply = Callable[[np.ndarray], np.ndarray]
+
+DOUBLE, SINGLE = np.dtype(np.float64), np.dtype(np.float32)
+
+WELL_OUTSIDE, WELL_APART = {DOUBLE: 0.05, SINGLE: 0.3}, 1e-3
+"""Share of a vector outside the basis (errors of one pass grow by its inverse with each block that
+is added), smallest eigenvalue of the overlap of new vectors."""
+
+LOOSE = 1e-3
+"""Residual (hartree) below which the extra roots of the block are left alone."""
+
+APART = 0.01
+"""Least distance (hartree) from a root to what is mixed into it but not among the block."""
+
+LEVEL = 2e-5
+"""Extra roots closer than this (hartree) to the last wanted one are converged with it."""
+
+ATTEMPTS = 12
+"""Times that missed roots are taken in."""
+
+
+class Precondition(Protocol):
+    """Approximate inverse of A - w."""
+
+    def __call__(self, residual: np.ndarray, energies: np.ndarray) -> np.ndarray:
+        """(k, n) residuals, (k,) Ritz values -> (k, n) corrections, about -(A - w)^-1 r."""
+
+    def definite(self, residual: np.ndarray, energy: float) -> np.ndarray:
+        """(k, n) rows -> (k, n) rows, about |A - energy|^-1 r; symmetric, positive definite."""
+
+
+class Block(NamedTuple):
+    """Ritz pairs of a subspace, lowest first.
+
+    Attributes
+    ----------
+    values, norms : (k,) arrays
+        Ritz values and norms of their residuals.
+    mixing : (m, k) array
+        Ritz vectors over the basis, columns.
+    basis : (m, n) array
+        Orthonormal rows.
+    """
+
+    values: np.ndarray
+    norms: np.ndarray
+    mixing: np.ndarray
+    basis: np.ndarray
+
+    def vectors(self, pairs: slice = slice(None)) -> np.ndarray:
+        """Ritz vectors, as rows."""
+        return np.asarray(self.mixing[:, pairs].T @ self.basis)
+
+
+def lowest_eigenpairs(
+    apply: Apply,
+    precondition: Precondition,
+    start: np.ndarray,
+    n_root: int,
+    tolerance: float,
+    memory: int | None = None,
+    with_extra: bool = False,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest eigenpairs, none missing whatever symmetry the start has.
+
+    What :func:`converged_block` finds is checked (:func:`mlsemi.excited.completeness.missed`);
+    directions of missed roots join the block until there are none.
+
+    Parameters
+    ----------
+    apply : callable
+        (k, n) vectors -> (k, n) images A x.
+    precondition : Precondition
+    start : (n_block, n) array
+        Guess, n_block >= n_root.
+    n_root : int
+    tolerance : float
+        Largest residual norm of a wanted pair.
+    memory : int, optional
+        Bytes for vectors and images.
+    with_extra : bool
+        Return the extra roots too, converged or not.
+
+    Returns
+    -------
+    (n_root,) ascending eigenvalues and (n_root, n) orthonormal eigenvectors.
+
+    Raises
+    ------
+    ConvergenceError
+        If the iteration does not converge, or roots are still missing in the end.
+    """
+    n_out = None if with_extra else n_root
+    for attempt in range(ATTEMPTS):
+        block = converged_block(apply, precondition, start, n_root, tolerance, memory=memory)
+        # apart, so that the number of extra ones does not touch a bit of the others
+        wanted, extra = block.vectors(slice(n_root)), block.vectors(slice(n_root, None))
+        vectors = np.concatenate([wanted, extra])
+        known = vectors[block.norms <= enough(block.values, n_root, tolerance)]
+        # a pair may be a mixture with one missing that lies its residual above
+        up_to = (block.values + block.norms)[:n_root].max()
+        lower = _lower(apply, precondition, known, float(up_to), attempt)
+        if not lower.size:
+            return block.values[:n_out], vectors[:n_out]
+        start = np.concatenate([vectors, lower])
+    raise ConvergenceError(
+        f"excited states below the last of {n_root} are still missing; ask for more states"
+    )
+
+
+def _lower(
+    apply: Apply, precondition: Precondition, known: np.ndarray, energy: float, attempt: int
+) -> np.ndarray:
+    """Directions orthogonal to the ``known`` vectors with a Rayleigh quotient below ``energy``."""
+    n, kind = known.shape[1], known.dtype
+    if len(known) == n:
+        return np.empty((0, n), kind)
+
+    def outside(x: np.ndarray) -> np.ndarray:
+        return x - (x @ known.T) @ known
+
+    return missed(
+        lambda x: apply(x) - kind.type(energy) * x,
+        lambda x: precondition.definite(x, energy).astype(kind, copy=False),
+        outside,
+        outside,
+        n,
+        kind,
+        attempt,
+    )
+
+
+def converged_block(
+    apply: Apply,
+    precondition: Precondition,
+    start: np.ndarray,
+    n_root: int,
+    tolerance: float,
+    max_iteration: int = 150,
+    memory: int | None = None,
+) -> Block:
+    """Low eigenpairs by block Davidson with thick restarts; symmetry may keep some of them out.
+
+    As many roots are followed as ``start`` has independent rows, ``n_root`` of them to convergence:
+    the extra ones keep a root that rises late from being missed and the last wanted root apart
+    from the first unwanted one.
+
+    Parameters
+    ----------
+    apply : callable
+        (k, n) vectors -> (k, n) images A x.
+    precondition : callable
+        (k, n) residuals, (k,) Ritz values -> (k, n) corrections.
+    start : (n_block, n) array
+        Guess, n_block >= n_root; rows need not be orthonormal, dependent ones are dropped. Vectors
+        and images are kept in its precision.
+    n_root : int
+        Number of pairs wanted.
+    tolerance : float
+        Largest residual norm |A x - w x| of a wanted pair.
+    max_iteration : int
+    memory : int, optional
+        Bytes for vectors and images; the iteration restarts when they are full.
+
+    Returns
+    -------
+    Block
+        All pairs that were followed, the extra ones converged or not.
+
+    Raises
+    ------
+    ConvergenceError
+        If a residual is still too large after ``max_iteration`` iterations, or the guesses are
+        too few.
+    """
+    kind, n = start.dtype, start.shape[1]
+    fresh = orthonormal(start, np.empty((0, n), kind))
+    n_block = fresh.shape[0]
+    if n_block < n_root:
+        raise ConvergenceError(f"only {n_block} independent guesses for {n_root} excited states")
+    limit = _subspace(n, n_block, memory)
+    basis, image = np.empty((limit, n), kind), np.empty((limit, n), kind)
+    projected = np.empty((limit, limit), kind)
+    every = np.arange(n_block)
+    size, watched = 0, every
+    worst = np.inf
+    for _ in range(max_iteration):
+        grown = size + fresh.shape[0]
+        basis[size:grown], image[size:grown] = fresh, apply(fresh)
+        projected[size:grown, :grown] = image[size:grown] @ basis[:grown].T
+        size = grown
+        values, small = _lowest(projected[:size, :size], n_block)
+        residual, norms = _residuals(basis[:size], image[:size], values, small, watched)
+        n_close = close(values, n_root, tolerance)
+        allowed = np.where(every < n_close, tolerance, max(LOOSE, tolerance))
+        if watched.size < n_block and (norms < allowed[watched])[watched < n_close].all():
+            # roots left alone since they converged may have moved: look at all of them again
+            watched = every
+            residual, norms = _residuals(basis[:size], image[:size], values, small, watched)
+        worst = float(norms[watched < n_close].max())
+        if watched.size == n_block and (worst < tolerance or size == n):
+            return Block(values, norms, small, basis[:size])
+        opened = norms > allowed[watched]
+        watched = watched[opened]
+        step = precondition(residual[opened], values[watched]).astype(kind, copy=False)
+        if size + step.shape[0] > limit:
+            basis[:n_block], image[:n_block] = small.T @ basis[:size], small.T @ image[:size]
+            projected[:n_block, :n_block], size = np.diag(values), n_block
+        fresh = orthonormal(step, basis[:size])[: limit - size]
+        if not fresh.shape[0]:
+            break
+    raise ConvergenceError(
+        f"excited states did not converge: residual {worst:.1e} hartree (allowed "
+        f"{tolerance:.1e}) with {n_root} roots; ask for a few more or fewer states"
+    )
+
+
+def close(values: np.ndarray, n_root: int, tolerance: float) -> int:
+    """Number of the wanted roots and of those that form a level with the last one."""
+    return int(np.searchsorted(values, values[n_root - 1] + min(tolerance, LEVEL)))
+
+
+def enough(values: np.ndarray, n_root: int, tolerance: float) -> np.ndarray:
+    """Residual norms with which no extra root can fall below the wanted ones any more.
+
+    One of norm r falls by r^2 / distance to what it mixes with.
+    """
+    above = np.maximum(values - values[n_root - 1], 0.0)
+    return np.maximum(tolerance, np.sqrt(APART * above))
+
+
+def _subspace(n: int, n_block: int, memory: int | None) -> int:
+    """Largest number of basis vectors."""
+    limit = 8 * n_block + 40
+    if memory is not None:
+        limit = max(3 * n_block, min(limit, memory // (16 * n)))
+    return min(n, limit)
+
+
+def _residuals(
+    basis: np.ndarray, image: np.ndarray, values: np.ndarray, small: np.ndarray, roots: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Residuals A x - w x of the chosen Ritz pairs and their norms."""
+    chosen = small[:, roots].T
+    residual = chosen @ image - (values[roots, None] * chosen) @ basis
+    return residual, np.linalg.norm(residual, axis=1)
+
+
+def _lowest(lower: np.ndarray, n_block: int) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest eigenpairs of a small matrix given by its lower triangle."""
+    try:
+        return scipy.linalg.eigh(
+            lower, subset_by_index=(0, min(n_block, lower.shape[0]) - 1), check_finite=False
+        )
+    except np.linalg.LinAlgError as error:
+        raise ConvergenceError(f"the Davidson subspace broke down: {error}") from None
+
+
+def orthonormal(vectors: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    """Orthonormalise ``vectors`` against ``basis`` and each other, dropping dependent ones.
+
+    Once is enough for vectors that lie mostly outside the basis and are well apart; otherwise
+    rounding errors are projected out a second time.
+    """
+    kind = vectors.dtype
+    for _ in range(2):
+        before = np.linalg.norm(vectors, axis=1)
+        vectors = vectors - (vectors @ basis.T) @ basis
+        norms = np.linalg.norm(vectors, axis=1)
+        outside = norms / np.maximum(before, 1e-300)
+        kept = norms > 1e-14
+        vectors = vectors[kept] / norms[kept, None]
+        values, mixing = np.linalg.eigh(vectors @ vectors.T)
+        apart = values > (1e-8 if kind == DOUBLE else 1e-4)
+        vectors = (mixing[:, apart] / np.sqrt(values[apart])).T @ vectors
+        well_outside = outside.min(initial=1.0) > WELL_OUTSIDE[kind]
+        if well_outside and values.min(initial=1.0) > WELL_APART:
+            break
+    return vectors

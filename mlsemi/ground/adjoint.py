@@ -1,0 +1,160 @@
+"""The reverse walk, mirror of ``singlepoint``: cotangents of observables -> weights, positions.
+
+One walk, two customers: training asks for the gradient of the weights, forces for that of the
+positions, and neither pays for the other.
+
+    energy, dipole, charges -> density, energies -> H_o -> irreps -> features -> weights, positions
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from mlsemi.errors import InputError
+from mlsemi.ground.state import GroundState
+from mlsemi.model.blocks import matrices_adjoint
+from mlsemi.model.model import Model, ModelRecord, Prediction
+from mlsemi.model.pairs import PairList
+from mlsemi.molecule.structure import Structure
+from mlsemi.orbitals import eigen, observables
+from mlsemi.orbitals.observables import XYZ
+
+
+class Cotangent(NamedTuple):
+    """dL/d of each observable of one structure; None means zero.
+
+    Attributes
+    ----------
+    hamiltonian : (n_orbital, n_orbital) array
+        Of the elements of H_o; need not be symmetric.
+    energies : (n_orbital,) array
+        Of the orbital energies.
+    density : (n_orbital, n_orbital) array
+        Of P_o.
+    charges : (n_atom,) array
+    dipole : (3,) array
+    energy : float
+        Of the total energy.
+    """
+
+    hamiltonian: np.ndarray | None = None
+    energies: np.ndarray | None = None
+    density: np.ndarray | None = None
+    charges: np.ndarray | None = None
+    dipole: np.ndarray | None = None
+    energy: float = 0.0
+
+    def is_electronic(self, ground: GroundState) -> bool:
+        """Whether the loss depends on H_o at all; the energy readout alone does not."""
+        known = ground.response is not None or ground.energy_slope is not None
+        by_energy = bool(self.energy) and known
+        return by_energy or any(bar is not None for bar in self[:-1])
+
+
+def reverse(
+    model: Model,
+    pairs: PairList,
+    prediction: Prediction,
+    record: ModelRecord,
+    grounds: Sequence[GroundState],
+    cotangents: Sequence[Cotangent],
+    with_positions: bool = False,
+    with_weights: bool = True,
+) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
+    """Gradients of a loss of the observables of every structure of a pair list.
+
+    Parameters
+    ----------
+    model : Model
+    pairs : PairList
+    prediction, record
+        Results of ``model.predict(pairs)``.
+    grounds : sequence of GroundState
+        One per structure.
+    cotangents : sequence of Cotangent
+        One per structure.
+    with_positions : bool
+        Walk on to the positions.
+    with_weights : bool
+        Collect the gradients of the weights.
+
+    Returns
+    -------
+    Gradients of all weights (an empty mapping without ``with_weights``), and dL/d positions
+    (n_atom, 3) in the order of the concatenated structures, or None.
+    """
+    matrices_bar = []
+    atom_energies_bar = np.zeros(pairs.n_atom)
+    atom_dipoles_bar = np.zeros((pairs.n_atom, 3))
+    sp_bar = np.zeros_like(model.weights["dipole.sp"])
+    direct = []
+    for index, (ground, bar) in enumerate(zip(grounds, cotangents, strict=True)):
+        rows = pairs.atoms_of(index)
+        species = pairs.species[rows]
+        sp_length = model.weights["dipole.sp"][species]
+        if bar.is_electronic(ground):
+            matrix_bar, sp_length_bar, positions_bar = _observables_adjoint(
+                pairs.structures[index], sp_length, ground, bar
+            )
+            np.add.at(sp_bar, species, sp_length_bar)
+        else:
+            matrix_bar = np.zeros_like(ground.density)
+            positions_bar = np.zeros((rows.size, 3))
+        matrices_bar.append(matrix_bar)
+        direct.append(positions_bar)
+        atom_energies_bar[rows] = bar.energy
+        if ground.response is not None and bar.energy:
+            by_response = ground.response.cotangent
+            atom_dipoles_bar[rows[:, None], XYZ] = bar.energy * by_response.atom_dipoles
+            direct[-1] = direct[-1] + bar.energy * by_response.positions
+        if bar.dipole is not None:
+            atom_dipoles_bar[rows[:, None], XYZ] = bar.dipole
+    electronic = any(
+        bar.is_electronic(ground) for bar, ground in zip(cotangents, grounds, strict=True)
+    )
+    gradients, walked = model.adjoint(
+        pairs,
+        record,
+        matrices_adjoint(pairs, matrices_bar) if electronic else None,
+        atom_energies_bar,
+        atom_dipoles_bar,
+        with_positions,
+        with_weights,
+    )
+    if with_weights:
+        gradients["dipole.sp"] += sp_bar
+    return gradients, None if walked is None else walked + np.concatenate(direct)
+
+
+def _observables_adjoint(
+    structure: Structure, sp_length: np.ndarray, ground: GroundState, bar: Cotangent
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """dL/d of H_o, of the s-p lengths, and of positions through the dipole of point charges."""
+    asks_density = any(b is not None for b in (bar.density, bar.charges, bar.dipole))
+    if ground.response is not None and (asks_density or bar.energies is not None):
+        raise InputError("with a charge, a spin or surroundings only the energy has a gradient")
+    density_bar = np.zeros_like(ground.density)
+    charges_bar = np.zeros(structure.n_atom)
+    sp_length_bar = np.zeros(structure.n_atom)
+    positions_bar = np.zeros((structure.n_atom, 3))
+    if bar.dipole is not None:
+        charges_bar, density_bar, sp_length_bar, positions_bar = observables.dipole_adjoint(
+            structure, ground.charges, ground.density, sp_length, bar.dipole
+        )
+    if bar.charges is not None:
+        charges_bar = charges_bar + bar.charges
+    if bar.density is not None:
+        density_bar = density_bar + bar.density
+    density_bar = density_bar + observables.lowdin_charges_adjoint(structure, charges_bar)
+    matrix_bar = eigen.solve_adjoint(
+        ground.state, bar.energies, density_bar if asks_density else None
+    )
+    slope = ground.whole_slope if bar.energy else None
+    if slope is not None:
+        matrix_bar += bar.energy * slope
+    if bar.hamiltonian is not None:
+        matrix_bar += 0.5 * (bar.hamiltonian + bar.hamiltonian.T)
+    return matrix_bar, sp_length_bar, positions_bar

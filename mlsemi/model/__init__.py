@@ -1,0 +1,1 @@
+"""The learned Hamiltonian: geometry -> features -> irreps of H, energies, charges, dipoles."""

@@ -1,0 +1,111 @@
+"""BlockedOperator: a symmetric operator as irreps of its atom and pair blocks (theory eq 5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from mlsemi.brief import Brief
+from mlsemi.kernels.blocks import add_atoms, add_atoms_adjoint, add_pairs, add_pairs_adjoint
+from mlsemi.model.pairs import PairList
+from mlsemi.molecule.elements import n_orbital_of
+from mlsemi.symmetry.so3 import clebsch_gordan
+
+N_ATOM_IRREP = 10
+N_PAIR_IRREP = 13
+_T0 = np.ascontiguousarray(clebsch_gordan(1, 1, 0)[:, :, 0])
+_T1 = clebsch_gordan(1, 1, 1)
+_T2 = clebsch_gordan(1, 1, 2)
+P_LEVEL = float(1.0 / _T0[0, 0])
+"""The pp0 irrep of a p shell at energy e is P_LEVEL * e."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class BlockedOperator(Brief):
+    """Irreps of all blocks of H_o for every structure of a pair list.
+
+    Attributes
+    ----------
+    pairs : PairList
+    atoms : (n_atom, 10) array
+        On-site irreps: ss (1), sp (3), pp0 (1), pp2 (5).
+    bonds : (n_pair, 13) array
+        Irreps of directed pair blocks: ss (1), sp (3), pp0 (1), pp1 (3), pp2 (5).
+    """
+
+    pairs: PairList
+    atoms: np.ndarray
+    bonds: np.ndarray
+
+    @cached_property
+    def has_p(self) -> np.ndarray:
+        """(n_atom,) whether the atom carries a p shell."""
+        return _has_p(self.pairs)
+
+    def matrix(self, index: int = 0) -> np.ndarray:
+        """Dense symmetric matrix (n_orbital, n_orbital) of structure ``index``."""
+        pairs = self.pairs
+        n = pairs.structures[index].n_orbital
+        rows = slice(pairs.pair_start[index], pairs.pair_start[index + 1])
+        half = np.zeros((n, n))
+        add_atoms(pairs.atoms_of(index), pairs.orbital, self.has_p, self.atoms, _T0, _T2, half)
+        add_pairs(
+            pairs.first[rows],
+            pairs.second[rows],
+            pairs.orbital,
+            self.has_p,
+            self.bonds[rows],
+            _T0,
+            _T1,
+            _T2,
+            half,
+        )
+        return half + half.T
+
+
+def matrices_adjoint(
+    pairs: PairList, matrices_bar: list[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Adjoint of :meth:`BlockedOperator.matrix` for all structures: (atoms_bar, bonds_bar)."""
+    atoms_bar = np.empty((pairs.n_atom, N_ATOM_IRREP))
+    bonds_bar = np.empty((pairs.first.size, N_PAIR_IRREP))
+    has_p = _has_p(pairs)
+    for index, matrix_bar in enumerate(matrices_bar):
+        rows = slice(pairs.pair_start[index], pairs.pair_start[index + 1])
+        half_bar = matrix_bar + matrix_bar.T
+        add_atoms_adjoint(
+            pairs.atoms_of(index), pairs.orbital, has_p, half_bar, _T0, _T2, atoms_bar
+        )
+        add_pairs_adjoint(
+            pairs.first[rows],
+            pairs.second[rows],
+            pairs.orbital,
+            has_p,
+            half_bar,
+            _T0,
+            _T1,
+            _T2,
+            bonds_bar[rows],
+        )
+    return atoms_bar, bonds_bar
+
+
+def irreps_of(pairs: PairList, matrices: list[np.ndarray]) -> BlockedOperator:
+    """Decompose symmetric matrices into irreps; inverse of :meth:`BlockedOperator.matrix`.
+
+    Elements between atoms further apart than the cutoff are left out.
+    """
+    atoms, bonds = matrices_adjoint(pairs, [0.5 * matrix for matrix in matrices])
+    for irreps in (atoms, bonds):
+        irreps[:, 0] *= 2.0
+        irreps[:, 4:] *= 2.0
+    return BlockedOperator(pairs, atoms, bonds)
+
+
+def _has_p(pairs: PairList) -> np.ndarray:
+    numbers = np.concatenate([s.numbers for s in pairs.structures])
+    out = np.empty(pairs.n_atom, dtype=bool)
+    out[pairs.atom] = [n_orbital_of(z) > 1 for z in numbers.tolist()]
+    return out

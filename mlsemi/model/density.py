@@ -1,0 +1,188 @@
+"""Atom-centered features: neighbour density rho_i^1 and its products rho_i^nu (theory eqs 2, 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from mlsemi.kernels.coupling import couple, couple_adjoint
+from mlsemi.kernels.density import density, density_adjoint
+from mlsemi.model.gates import gated, gated_adjoint, mixed, mixed_adjoint
+from mlsemi.model.layers import Gradients, Weights, perceptron, perceptron_adjoint
+from mlsemi.model.pairs import PairList
+from mlsemi.symmetry.so3 import L_MAX, NATURAL_PATHS, CouplingTable, components
+
+NU2_PATHS = ((0, 0, 0), (1, 1, 0), (2, 2, 0), (0, 1, 1), (1, 2, 1), (0, 2, 2), (1, 1, 2), (2, 2, 2))
+_OFFSETS = (0, 1, 2, 3, 6, 9, 14, 19)
+NU2 = CouplingTable.of(NU2_PATHS, _OFFSETS)
+
+
+NU3_PATHS = NATURAL_PATHS
+_NU3_OFFSETS = tuple(int(n) for n in np.cumsum([0, *(2 * l + 1 for _, _, l in NU3_PATHS[:-1])]))
+NU3 = CouplingTable.of(NU3_PATHS, _NU3_OFFSETS)
+
+
+def n_stacked(l: int, nu: int) -> int:
+    """How many sets of channels of degree ``l`` the orders up to ``nu`` make."""
+    paths = NU2_PATHS if nu == 2 else NU2_PATHS + NU3_PATHS
+    return 1 + sum(out == l for _, _, out in paths)
+
+
+class AtomRecord(NamedTuple):
+    """Intermediates of :func:`atom_features` that its adjoint needs.
+
+    ``inner`` is the factor of rho^3 that holds the lower orders, None when nu = 2.
+    """
+
+    expansion: np.ndarray
+    rho1: np.ndarray
+    inner: np.ndarray | None
+    stacked: list[np.ndarray]
+    linear: np.ndarray
+    gate: tuple[np.ndarray, np.ndarray]
+    scale: np.ndarray
+
+
+def _by_degree(
+    products: np.ndarray, table: CouplingTable, offsets: Sequence[int]
+) -> list[np.ndarray]:
+    """Products of several paths as (n_atom, 2l+1, n_path * n_channel) per degree of the result."""
+    out = []
+    for degree in range(L_MAX + 1):
+        places = [o for (_, _, l), o in zip(table.paths, offsets, strict=True) if l == degree]
+        parts = [products[:, o : o + 2 * degree + 1] for o in places]
+        out.append(np.concatenate(parts, axis=2))
+    return out
+
+
+def _by_degree_adjoint(
+    parts_bar: Sequence[np.ndarray], table: CouplingTable, offsets: Sequence[int]
+) -> np.ndarray:
+    """Adjoint of :func:`_by_degree`."""
+    n_channel = parts_bar[0].shape[2] // sum(l == 0 for _, _, l in table.paths)
+    out = np.empty((parts_bar[0].shape[0], table.n_out, n_channel))
+    taken = [0] * (L_MAX + 1)
+    for (_, _, l), offset in zip(table.paths, offsets, strict=True):
+        start = taken[l]
+        out[:, offset : offset + 2 * l + 1] = parts_bar[l][:, :, start : start + n_channel]
+        taken[l] += n_channel
+    return out
+
+
+def _side_by_side(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> list[np.ndarray]:
+    return [np.concatenate(both, axis=2) for both in zip(first, second, strict=True)]
+
+
+def atom_features(
+    pairs: PairList, basis: np.ndarray, weights: Weights
+) -> tuple[np.ndarray, AtomRecord]:
+    """Equivariant atom features of body orders up to nu + 1, mixed by species and gated.
+
+    rho_i^1 (eq 2) with species and radial channels mixed into K learned channels, rho_i^2 channel
+    by channel (eq 3), with weights ``triple`` also rho_i^3 as the products of rho_i^1 with a
+    mixture of the lower orders, a linear map per species of the central atom, and gates from the
+    scalars.
+
+    Parameters
+    ----------
+    pairs : PairList
+    basis : (n_pair, n_radial) array
+        Radial functions.
+    weights : mapping
+        ``density.l``, ``triple.l`` if nu = 3, ``atom.l``, ``atom.bias``, ``atom.gate.*``.
+
+    Returns
+    -------
+    (n_atom, 9, n_channel) array and the record for the adjoint.
+    """
+    expansion = density(
+        pairs.first, pairs.species[pairs.second], basis, pairs.sphere, pairs.n_atom, pairs.n_species
+    )
+    rho1 = np.concatenate(
+        [expansion[:, components(l)] @ weights[f"density.{l}"] for l in range(L_MAX + 1)], axis=1
+    )
+    rho2 = couple(rho1, rho1, NU2.entries, NU2.coefficient, NU2.n_out)
+    by_degree = [rho1[:, components(l)] for l in range(L_MAX + 1)]
+    stacked = _side_by_side(by_degree, _by_degree(rho2, NU2, _OFFSETS))
+    inner = None
+    if "triple.0" in weights:
+        inner = mixed(pairs, stacked, weights, "triple")
+        rho3 = couple(inner, rho1, NU3.entries, NU3.coefficient, NU3.n_out)
+        stacked = _side_by_side(stacked, _by_degree(rho3, NU3, _NU3_OFFSETS))
+    linear = mixed(pairs, stacked, weights, "atom")
+    gate, record = perceptron(linear[:, 0], pairs.species, weights, "atom.gate")
+    features, scale = gated(linear, gate)
+    return features, AtomRecord(expansion, rho1, inner, stacked, linear, record, scale)
+
+
+def atom_features_adjoint(
+    pairs: PairList,
+    basis: np.ndarray,
+    weights: Weights,
+    record: AtomRecord,
+    features_bar: np.ndarray,
+    gradients: Gradients,
+    geometry: tuple[np.ndarray, np.ndarray] | None,
+) -> None:
+    """Adjoint of :func:`atom_features`.
+
+    Adds to ``gradients`` and, when ``geometry`` = (basis_bar, sphere_bar) is given, to those.
+    """
+    linear_bar, gate_bar = gated_adjoint(record.linear, record.scale, features_bar)
+    linear_bar[:, 0] += perceptron_adjoint(
+        record.linear[:, 0], pairs.species, weights, "atom.gate", record.gate, gate_bar, gradients
+    )
+    stacked_bar = mixed_adjoint(pairs, record.stacked, weights, "atom", linear_bar, gradients)
+    rho1_bar = _products_adjoint(pairs, weights, record, stacked_bar, gradients)
+    expansion_bar = np.empty_like(record.expansion)
+    for l in range(L_MAX + 1):
+        rows = components(l)
+        if gradients is not None:
+            flat = record.expansion[:, rows].reshape(-1, record.expansion.shape[2])
+            flat_bar = rho1_bar[:, rows].reshape(-1, rho1_bar.shape[2])
+            gradients[f"density.{l}"] += flat.T @ flat_bar
+        if geometry is not None:
+            expansion_bar[:, rows] = rho1_bar[:, rows] @ weights[f"density.{l}"].T
+    if geometry is not None:
+        density_adjoint(
+            pairs.first,
+            pairs.species[pairs.second],
+            basis,
+            pairs.sphere,
+            expansion_bar,
+            *geometry,
+        )
+
+
+def _products_adjoint(
+    pairs: PairList,
+    weights: Weights,
+    record: AtomRecord,
+    stacked_bar: list[np.ndarray],
+    gradients: Gradients,
+) -> np.ndarray:
+    """rho1_bar from the cotangents of all orders side by side."""
+    rho1 = record.rho1
+    n_channel = rho1.shape[2]
+    lower = [n_stacked(l, 2) * n_channel for l in range(L_MAX + 1)]
+    rho1_bar = np.zeros_like(rho1)
+    if record.inner is not None:
+        rho3_bar = _by_degree_adjoint(
+            [bar[:, :, n:] for bar, n in zip(stacked_bar, lower, strict=True)], NU3, _NU3_OFFSETS
+        )
+        inner_bar, rho1_bar = couple_adjoint(
+            record.inner, rho1, NU3.entries, NU3.coefficient, rho3_bar
+        )
+        below = [x[:, :, :n] for x, n in zip(record.stacked, lower, strict=True)]
+        from_inner = mixed_adjoint(pairs, below, weights, "triple", inner_bar, gradients)
+        stacked_bar = [
+            bar[:, :, :n] + more
+            for bar, n, more in zip(stacked_bar, lower, from_inner, strict=True)
+        ]
+    rho1_bar += np.concatenate([bar[:, :, :n_channel] for bar in stacked_bar], axis=1)
+    rho2_bar = _by_degree_adjoint([bar[:, :, n_channel:] for bar in stacked_bar], NU2, _OFFSETS)
+    for part in couple_adjoint(rho1, rho1, NU2.entries, NU2.coefficient, rho2_bar):
+        rho1_bar += part
+    return rho1_bar

@@ -1,0 +1,260 @@
+"""Training domain: how far the features of an atom are from everything the model was trained on.
+
+Parameter sets with a committee also know how far in a metric of what matters to the levels
+(:meth:`Committee.outside`). Neither sees that an atom without neighbours is strange, since its
+features are small: bonds are looked at themselves. So are charge, number of molecules and contacts,
+which no feature knows. :func:`doubts` says all of it in words.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mlsemi.errors import InputError
+from mlsemi.kernels.geometry import bonds, contacts
+from mlsemi.model.layers import Weights
+from mlsemi.model.pairs import PairList
+from mlsemi.molecule.elements import covalent_radius, van_der_waals_radius
+from mlsemi.molecule.structure import Structure
+from mlsemi.units import BOHR_ANGSTROM
+
+NEAREST = (0.70, 1.35)
+"""Distance of an atom from its nearest neighbour, in sums of their covalent radii, that molecules
+at up to 1000 K keep (0.73 to 1.31 in all reference data)."""
+
+INSIDE = 0.999
+"""Share of the training atoms of a species that lie inside its domain.
+
+How much larger errors are outside: ``validation/uncertainty.md``.
+"""
+
+TOGETHER = 9.0
+"""Atoms that are inside one by one can be too strange together (carbon cages): the sum of d_i^2 - 1
+over the square root of their number, which one in a thousand training structures exceeds."""
+
+CLOSEST = np.array([0.60, 0.56, 0.76])
+"""Distance in sums of van der Waals radii of two hydrogens, hydrogen and another, two other atoms,
+four or more bonds apart, below which one in a thousand training structures has a pair."""
+
+TOUCHING = 1.1
+"""In sums of van der Waals radii: atoms nearer than this touch."""
+
+BONDS_APART = np.array([4, 5, 7])
+"""Fewest bonds between the atoms of a pair that :data:`CLOSEST` is about, and of two atoms that are
+not hydrogen and of any two that count as touching across a molecule."""
+
+MOST_TOUCHING = 3
+"""Such pairs in a molecule, more than which one in two thousand training structures has."""
+
+CHANGED_TEXT = (
+    "the parameters were trained on neutral closed shells only: levels of ions and open shells are "
+    "off by about 0.4 eV"
+)
+NO_ENERGY_TEXT = ", and there are no energy and forces where the neutral molecule is a radical"
+
+NOWHERE = np.empty(0, dtype=np.int64)
+
+
+def feature_distance(species: np.ndarray, invariants: np.ndarray, weights: Weights) -> np.ndarray:
+    """(n_atom,) root mean square of the invariants in units of their spread in training.
+
+    d_i = sqrt(mean_k ((x_ik - c_k) / s_k)^2) with center c and spread s of the species of atom i;
+    the expectation value over the training set is one.
+
+    Parameters
+    ----------
+    species : (n_atom,) int array
+    invariants : (n_atom, n_invariant) array
+        Invariants of the node features.
+    weights : mapping
+        ``domain.center``, ``domain.spread`` (n_species, n_invariant).
+    """
+    return np.sqrt(np.mean(standardised(species, invariants, weights) ** 2, axis=1))
+
+
+def standardised(species: np.ndarray, invariants: np.ndarray, weights: Weights) -> np.ndarray:
+    """(n_atom, n_invariant) invariants minus their mean, over their spread in training."""
+    return (invariants - weights["domain.center"][species]) / weights["domain.spread"][species]
+
+
+def fit_domain(
+    species: np.ndarray, invariants: np.ndarray, n_species: int
+) -> dict[str, np.ndarray]:
+    """Center, spread and limit of the training set, as weights of the model.
+
+    Species without atoms keep an infinite spread: nothing is known about them, and parameter
+    sets refuse their elements anyway.
+
+    Parameters
+    ----------
+    species : (n_atom,) int array
+        Of every atom of the training set.
+    invariants : (n_atom, n_invariant) array
+    n_species : int
+    """
+    center = np.zeros((n_species, invariants.shape[1]))
+    spread = np.full_like(center, np.inf)
+    present = np.unique(species)
+    for row in present:
+        center[row] = invariants[species == row].mean(axis=0)
+        spread[row] = invariants[species == row].std(axis=0) + 1e-6
+    fitted = {"domain.center": center, "domain.spread": spread}
+    limit = np.zeros(n_species)
+    distance = feature_distance(species, invariants, fitted)
+    for row in present:
+        limit[row] = np.quantile(distance[species == row], INSIDE, method="higher")
+    return fitted | {"domain.limit": limit}
+
+
+def relative_distance(pairs: PairList, invariants: np.ndarray, weights: Weights) -> np.ndarray:
+    """(n_atom,) feature distances of the species-sorted atoms, 1 where the training domain ends."""
+    distance = feature_distance(pairs.species, invariants, weights)
+    return _over_limit(distance, weights["domain.limit"][pairs.species])
+
+
+def _over_limit(distance: np.ndarray, limit: np.ndarray) -> np.ndarray:
+    return np.divide(distance, limit, out=np.zeros_like(distance), where=limit > 0.0)
+
+
+def outside(pairs: PairList, invariants: np.ndarray, weights: Weights) -> np.ndarray:
+    """Atoms of a one-structure pair list (in its order) that lie outside the training domain.
+
+    Where all atoms together do (:data:`TOGETHER`), those farther from its center than the average.
+    """
+    distance = feature_distance(pairs.species, invariants, weights)
+    strange = _over_limit(distance, weights["domain.limit"][pairs.species]) > 1.0
+    if np.sum(distance**2 - 1.0) > TOGETHER * np.sqrt(pairs.n_atom):
+        strange |= distance > 1.0
+    return np.flatnonzero(strange[pairs.atom])
+
+
+def without_usual_bond(structure: Structure) -> np.ndarray:
+    """Atoms whose nearest neighbour is farther or nearer than any bond of a warm molecule."""
+    ratio, _ = structure.nearest
+    return np.flatnonzero((ratio < NEAREST[0]) | (ratio > NEAREST[1]))
+
+
+def outside_text(structure: Structure, atoms: np.ndarray) -> tuple[str, ...]:
+    """One warning that names atoms outside the training domain; none for no atoms."""
+    if not atoms.size:
+        return ()
+    named = ", ".join(f"{a} ({structure.symbols[a]})" for a in atoms[:5].tolist())
+    more = f" and {atoms.size - 5} more" if atoms.size > 5 else ""
+    return (f"outside the training domain: surroundings of atoms {named}{more}",)
+
+
+def molecules(structure: Structure) -> np.ndarray:
+    """(n_atom,) number of the molecule of each atom: atoms joined by bonds of a warm molecule.
+
+    A hydrogen has one bond, to its nearest neighbour: hydrogen bonds join no molecules however
+    short they are.
+    """
+    return _contacts(structure)[0]
+
+
+def _contacts(structure: Structure) -> tuple[np.ndarray, int, int, float, int]:
+    """Molecules and contacts (:func:`mlsemi.kernels.geometry.contacts`)."""
+    x, numbers = structure.positions, structure.numbers
+    partner = np.where(numbers == 1, structure.nearest[1], -1)
+    start, neighbour = bonds(x, covalent_radius(numbers), NEAREST[1], partner)
+    radius, heavy = van_der_waals_radius(numbers), (numbers > 1).astype(np.int64)
+    found: tuple[np.ndarray, int, int, float, int] = contacts(
+        x, start, neighbour, radius, heavy, CLOSEST, TOUCHING, BONDS_APART
+    )
+    return found
+
+
+def has_energy(structure: Structure) -> bool:
+    """Whether the energy is known: the parameters have seen closed shells only.
+
+    Electrons may be taken from them or given to them, or their spins turned, by
+    :mod:`mlsemi.response`; what would be a radical without its charge has never been seen.
+    """
+    return not structure.of_odd_parent
+
+
+def check_energy(structure: Structure, wanted: str) -> None:
+    """Refuse an energy that is not known.
+
+    Parameters
+    ----------
+    structure : Structure
+    wanted : str
+        What was asked for: "forces", "the energy".
+
+    Raises
+    ------
+    InputError
+        Where :func:`has_energy` says no.
+    """
+    if not has_energy(structure):
+        raise InputError(
+            f"{wanted} at charge {structure.charge:+d}: the neutral molecule has an odd number of "
+            "electrons, and the parameters were trained on closed shells only; levels, charges "
+            "and spectra can be had without"
+        )
+
+
+def check_closed(structure: Structure) -> None:
+    """Refuse excited states of an open shell.
+
+    Raises
+    ------
+    InputError
+        If it is one.
+    """
+    if structure.multiplicity > 1:
+        raise InputError("excited states of open shells are not there yet: multiplicity 1 only")
+
+
+def doubts(structure: Structure, strange: np.ndarray = NOWHERE) -> dict[str, str]:
+    """What a user should know about results for a structure, by kind; empty inside the domain.
+
+    Parameters
+    ----------
+    structure : Structure
+    strange : int array
+        Atoms that are outside by their features.
+    """
+    atoms = without_usual_bond(structure)
+    if strange.size:
+        atoms = np.union1d(strange, atoms)
+    molecule, first, second, ratio, n_touching = _contacts(structure)
+    found = {}
+    if structure.charge or structure.multiplicity > 1:
+        found["charge"] = CHANGED_TEXT + ("" if has_energy(structure) else NO_ENERGY_TEXT)
+    if atoms.size:
+        found["surroundings"] = outside_text(structure, atoms)[0]
+    if molecule.max():
+        found["molecules"] = _molecules_text(structure, molecule)
+    if ratio < 1.0:
+        distance = np.linalg.norm(structure.positions[second] - structure.positions[first])
+        named = " and ".join(f"{a} ({structure.symbols[a]})" for a in (first, second))
+        found["contact"] = (
+            f"outside the training domain: atoms {named}, {distance * BOHR_ANGSTROM:.2f} angstrom "
+            "apart without a bond, are nearer than in the training molecules"
+        )
+    if n_touching > MOST_TOUCHING:
+        found["folded"] = (
+            f"outside the training domain: {n_touching} pairs of atoms touch across the molecule, "
+            f"in training at most {MOST_TOUCHING}: forces between stacked or folded parts were "
+            "not learned"
+        )
+    return found
+
+
+def _molecules_text(structure: Structure, molecule: np.ndarray) -> str:
+    """A warning about several molecules, ions, or parts of a broken one."""
+    n = molecule.max() + 1
+    n_odd = int(np.sum(np.bincount(molecule, weights=structure.core_charges) % 2))
+    if n_odd:
+        return (
+            f"outside the training domain: {n} separate parts, {n_odd} of them with an odd number "
+            "of electrons (ions, or a broken bond): orbitals and charges are those of one closed "
+            "shell, and the parts shift each other's levels at any distance"
+        )
+    return (
+        f"outside the training domain: {n} separate molecules: each shifts the others' levels by "
+        "up to some 0.2 eV at any distance, energies between them are off by several kcal/mol "
+        "(stacks repel each other), and D4 leaves some meV between molecules that do not touch"
+    )

@@ -1,0 +1,326 @@
+"""Features that are not learned: rho_i^2 on site and rho_ij^1 between sites, H linear in both.
+
+The representation of the linear models of Nigam, Willatt, Ceriotti, J. Chem. Phys. 156, 014115
+(2022) and Cignoni et al., ACS Cent. Sci. 10, 637 (2024): fixed radial functions, principal
+components per species and degree, products of all pairs of channels (theory eqs 2 to 4). With
+sparse kernels (:mod:`mlsemi.model.sparse`) the coefficients depend on the environment.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+
+from mlsemi.kernels.coupling import (
+    bond_invariants,
+    bond_invariants_adjoint,
+    bond_tensors,
+    bond_tensors_adjoint,
+)
+from mlsemi.kernels.density import density, density_adjoint
+from mlsemi.model.bonds import N_IRREP, NODE_DEGREE, TABLE, by_path
+from mlsemi.model.gates import mixed
+from mlsemi.model.layers import Gradients, Groups, Weights, linear_by_species
+from mlsemi.model.pairs import PairList
+from mlsemi.model.sparse import SparseRecord, kernel_factors, kernel_factors_adjoint
+from mlsemi.symmetry.products import Product
+from mlsemi.symmetry.radial import RadialBasis
+from mlsemi.symmetry.so3 import L_MAX, components
+from mlsemi.symmetry.tensors import Irrep
+
+BOND_INPUTS = 2 * (L_MAX + 1)
+"""Projections on the bond per channel: one per degree of both atoms."""
+
+
+@cache
+def all_products(n_channel: int) -> Product:
+    """Recipe of rho^2: the products of all pairs of channels that are true tensors."""
+    rho = {Irrep(l, 1): np.zeros((1, 2 * l + 1, n_channel)) for l in range(L_MAX + 1)}
+    return Product.all(rho, rho, tuple(rho))
+
+
+@cache
+def n_product(l: int, n_channel: int) -> int:
+    """Number of features rho^2 of degree ``l``."""
+    terms = all_products(n_channel).terms
+    return sum(term.first.size for term in terms if term.out.l == l)
+
+
+class FixedFeatures(NamedTuple):
+    """Fixed features of the atoms in a pair list (rows sorted by species).
+
+    Attributes
+    ----------
+    basis : (n_pair, n_radial) array
+        Radial functions of every pair.
+    envelope : (n_pair,) array
+        Cutoff function of every pair.
+    nodes : (n_atom, 9, (n_channel + n_component) * n_factor) array
+        Components of rho^1, then of rho^2, each times every factor of the kernel.
+    invariants : (n_atom, n_channel + n_component) array
+        Scalars among them, before the kernel.
+    plain : (n_atom, 9, n_channel + n_component) array
+        Features before the kernel.
+    stacked : list of arrays
+        rho^2 of each degree before its contraction.
+    factors : (n_atom, n_factor) array
+    sparse : SparseRecord or None
+    """
+
+    basis: np.ndarray
+    envelope: np.ndarray
+    nodes: np.ndarray
+    invariants: np.ndarray
+    plain: np.ndarray
+    stacked: list[np.ndarray]
+    factors: np.ndarray
+    sparse: SparseRecord | None
+
+
+def expansion_of(pairs: PairList, basis: np.ndarray) -> np.ndarray:
+    """(n_atom, 9, n_species * n_radial) neighbour density (theory eq 2)."""
+    neighbour = pairs.species[pairs.second]
+    return density(pairs.first, neighbour, basis, pairs.sphere, pairs.n_atom, pairs.n_species)
+
+
+def first_order(pairs: PairList, expansion: np.ndarray, weights: Weights) -> np.ndarray:
+    """(n_atom, 9, n_channel) principal components of rho^1."""
+    return np.concatenate(
+        [
+            linear_by_species(expansion[:, components(l)], weights[f"density.{l}"], pairs.groups)
+            for l in range(L_MAX + 1)
+        ],
+        axis=1,
+    )
+
+
+def as_tensors(rho: np.ndarray) -> dict[Irrep, np.ndarray]:
+    """Degrees of one array (n, 9, n_channel) as a set of tensors."""
+    return {Irrep(l, 1): np.ascontiguousarray(rho[:, components(l)]) for l in range(L_MAX + 1)}
+
+
+def second_order(rho1: np.ndarray) -> list[np.ndarray]:
+    """rho^2 of each degree: (n_atom, 2l+1, n_product) arrays (theory eq 3)."""
+    tensors = as_tensors(rho1)
+    products = all_products(rho1.shape[2])(tensors, tensors)
+    return [products[Irrep(l, 1)] for l in range(L_MAX + 1)]
+
+
+def _second_order_adjoint(rho1: np.ndarray, stacked_bar: list[np.ndarray]) -> np.ndarray:
+    tensors = as_tensors(rho1)
+    bars = {Irrep(l, 1): bar for l, bar in enumerate(stacked_bar)}
+    one, two = all_products(rho1.shape[2]).adjoint(tensors, tensors, bars)
+    return np.concatenate([one[irrep] + two[irrep] for irrep in tensors], axis=1)
+
+
+def features_of(pairs: PairList, radial: RadialBasis, weights: Weights) -> FixedFeatures:
+    """Fixed features; ``density``, ``node`` and ``sparse.atom`` are set from the training data."""
+    basis, envelope = radial(pairs.distance)
+    rho1 = first_order(pairs, expansion_of(pairs, basis), weights)
+    stacked = second_order(rho1)
+    plain = np.concatenate([rho1, mixed(pairs, stacked, weights, "node")], axis=2)
+    invariants = plain[:, 0]
+    factors, sparse = kernel_factors(invariants, pairs.species, weights, "atom")
+    nodes = (plain[..., None] * factors[:, None, None]).reshape(*plain.shape[:2], -1)
+    return FixedFeatures(
+        basis, envelope, nodes, invariants, plain, stacked, factors, sparse
+    )  # fmt: skip
+
+
+def features_adjoint(
+    pairs: PairList,
+    features: FixedFeatures,
+    weights: Weights,
+    nodes_bar: np.ndarray,
+    invariants_bar: np.ndarray,
+    gradients: Gradients,
+    geometry: tuple[np.ndarray, np.ndarray] | None,
+) -> None:
+    """Adjoint of :func:`features_of`; adds to ``geometry`` = (basis_bar, sphere_bar).
+
+    Nothing in the features is trained: ``gradients`` stay as they are, and without ``geometry``
+    there is nothing to do.
+    """
+    if geometry is None:
+        return
+    product_bar = nodes_bar.reshape(*features.plain.shape, -1)
+    plain_bar = np.einsum("imcq,iq->imc", product_bar, features.factors)
+    plain_bar[:, 0] += invariants_bar
+    if features.sparse is not None:
+        factors_bar = np.einsum("imcq,imc->iq", product_bar, features.plain)
+        plain_bar[:, 0] += kernel_factors_adjoint(
+            pairs.species, weights, "atom", features.sparse, factors_bar
+        )
+    n_channel = weights["density.0"].shape[2]
+    stacked_bar = _unmixed(plain_bar[:, :, n_channel:], weights, "node", pairs.groups)
+    rho1 = np.ascontiguousarray(features.plain[:, :, :n_channel])
+    rho1_bar = plain_bar[:, :, :n_channel] + _second_order_adjoint(rho1, stacked_bar)
+    expansion_bar = np.concatenate(_unmixed(rho1_bar, weights, "density", pairs.groups), axis=1)
+    density_adjoint(
+        pairs.first,
+        pairs.species[pairs.second],
+        features.basis,
+        pairs.sphere,
+        expansion_bar,
+        *geometry,
+    )
+
+
+def _unmixed(out_bar: np.ndarray, weights: Weights, name: str, groups: Groups) -> list[np.ndarray]:
+    """Adjoint of a linear map per degree and species that is not trained: one array per degree."""
+    return [
+        linear_by_species(
+            out_bar[:, components(l)], np.swapaxes(weights[f"{name}.{l}"], 1, 2), groups
+        )
+        for l in range(L_MAX + 1)
+    ]
+
+
+class FixedBondRecord(NamedTuple):
+    """Intermediates of :func:`bond_irreps` that its adjoint needs."""
+
+    rho1: np.ndarray
+    basis: np.ndarray
+    factors: np.ndarray
+    sparse: SparseRecord | None
+    raw: np.ndarray
+
+
+def bond_irreps(
+    pairs: PairList, basis: np.ndarray, envelope: np.ndarray, nodes: np.ndarray, weights: Weights
+) -> tuple[np.ndarray, FixedBondRecord]:
+    """Irreps F_ij^(lambda mu) of every directed pair block, linear in rho_ij^1 (theory eq 4).
+
+    F_ij = sum_paths CG(Y_l(r_ij), sum_k w_k rho_(i|j)^(l' k)), w_k = sum_nf c_nfk psi_f B_n(r_ij):
+    coefficients c per species pair, factors psi of the sparse kernel. The radial functions end at
+    the cutoff, so no envelope is needed.
+
+    Parameters
+    ----------
+    pairs : PairList
+    basis : (n_pair, n_radial) array
+    envelope : (n_pair,) array
+        Not used.
+    nodes : (n_atom, 9, n_node) array
+        Of :func:`features_of`; the components of rho^1 are read.
+    weights : mapping
+        ``bond.out`` (n_species^2, n_factor * n_radial, n_path * 2 n_channel), ``sparse.bond.*``.
+
+    Returns
+    -------
+    (n_pair, 13) array, components as in ``IRREPS``, and the record for the adjoint.
+    """
+    label = pairs.pair_species
+    rho1 = np.ascontiguousarray(nodes[:, :, _first_order_part(nodes, weights)])
+    factors, sparse = np.ones((label.size, 1)), None
+    if "sparse.bond.points" in weights:
+        projections = bond_invariants(pairs.first, pairs.second, pairs.sphere, rho1)
+        invariants = np.concatenate([projections, basis], axis=1)
+        factors, sparse = kernel_factors(invariants, label, weights, "bond")
+    inputs = (factors[:, :, None] * basis[:, None]).reshape(label.size, -1)
+    raw = np.empty((label.size, weights["bond.out"].shape[2]))
+    for row in np.unique(label):
+        chosen = label == row
+        raw[chosen] = inputs[chosen] @ weights["bond.out"][row]
+    irreps = bond_tensors(
+        pairs.first,
+        pairs.second,
+        np.zeros_like(label),
+        pairs.sphere,
+        by_path(raw),
+        np.ones((1, *by_path(raw).shape[1:])),
+        rho1,
+        NODE_DEGREE,
+        TABLE.entries,
+        TABLE.coefficient,
+        N_IRREP,
+    )
+    return irreps, FixedBondRecord(rho1, basis, factors, sparse, raw)
+
+
+def _first_order_part(nodes: np.ndarray, weights: Weights) -> slice:
+    """Channels of the nodes that are rho^1 times the factor one."""
+    n_channel, n_component = weights["density.0"].shape[2], weights["node.0"].shape[2]
+    n_factor = nodes.shape[2] // (n_channel + n_component)
+    return slice(0, n_channel * n_factor, n_factor)
+
+
+def bond_irreps_adjoint(
+    pairs: PairList,
+    envelope: np.ndarray,
+    nodes: np.ndarray,
+    weights: Weights,
+    record: FixedBondRecord,
+    irreps_bar: np.ndarray,
+    gradients: Gradients,
+    geometry: tuple[np.ndarray, np.ndarray, np.ndarray] | None,
+) -> np.ndarray:
+    """Adjoint of :func:`bond_irreps`: nodes_bar.
+
+    Adds to ``gradients`` and, when given, to ``geometry`` = (basis_bar, sphere_bar, envelope_bar).
+    """
+    label, basis = pairs.pair_species, record.basis
+    raw = by_path(record.raw)
+    sphere_bar, raw_bar, _, rho1_bar = bond_tensors_adjoint(
+        pairs.first,
+        pairs.second,
+        np.zeros_like(label),
+        pairs.sphere,
+        raw,
+        np.ones((1, *raw.shape[1:])),
+        record.rho1,
+        NODE_DEGREE,
+        TABLE.entries,
+        TABLE.coefficient,
+        irreps_bar,
+    )
+    raw_bar = raw_bar.reshape(record.raw.shape)
+    inputs = (record.factors[:, :, None] * basis[:, None]).reshape(label.size, -1)
+    inputs_bar = np.empty_like(inputs)
+    for row in np.unique(label):
+        chosen = label == row
+        if gradients is not None:
+            gradients["bond.out"][row] += inputs[chosen].T @ raw_bar[chosen]
+        if geometry is not None:
+            inputs_bar[chosen] = raw_bar[chosen] @ weights["bond.out"][row].T
+    nodes_bar = np.zeros_like(nodes)
+    if geometry is not None:
+        products_bar = inputs_bar.reshape(label.size, -1, basis.shape[1])
+        geometry[0][:] += np.einsum("pfn,pf->pn", products_bar, record.factors)
+        if record.sparse is not None:
+            factors_bar = np.einsum("pfn,pn->pf", products_bar, basis)
+            _bond_kernel_adjoint(
+                pairs, weights, record, factors_bar, rho1_bar, sphere_bar, geometry[0]
+            )
+        geometry[1][:] += sphere_bar
+    nodes_bar[:, :, _first_order_part(nodes, weights)] = rho1_bar
+    return nodes_bar
+
+
+def _bond_kernel_adjoint(
+    pairs: PairList,
+    weights: Weights,
+    record: FixedBondRecord,
+    factors_bar: np.ndarray,
+    rho1_bar: np.ndarray,
+    sphere_bar: np.ndarray,
+    basis_bar: np.ndarray,
+) -> None:
+    """Walk through the kernel of the pairs; adds to the last three."""
+    assert record.sparse is not None
+    invariants_bar = kernel_factors_adjoint(
+        pairs.pair_species, weights, "bond", record.sparse, factors_bar
+    )
+    n_projection = BOND_INPUTS * record.rho1.shape[2]
+    basis_bar += invariants_bar[:, n_projection:]
+    bond_invariants_adjoint(
+        pairs.first,
+        pairs.second,
+        pairs.sphere,
+        record.rho1,
+        np.ascontiguousarray(invariants_bar[:, :n_projection]),
+        sphere_bar,
+        rho1_bar,
+    )

@@ -1,0 +1,171 @@
+"""One message-passing step: features of the neighbours, coupled with the bond, summed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mlsemi.kernels.messages import Entry, message_kernels
+from mlsemi.model.gates import gated, gated_adjoint, mixed, mixed_adjoint
+from mlsemi.model.layers import Gradients, Weights, perceptron, perceptron_adjoint
+from mlsemi.model.pairs import PairList
+from mlsemi.symmetry.so3 import L_MAX, NATURAL_PATHS, CouplingTable, components
+
+PATHS = NATURAL_PATHS
+_COUPLING = CouplingTable.of(PATHS, tuple(l * l for _, _, l in PATHS))
+TABLE = tuple(
+    Entry(m, node, message, path, coefficient)
+    for (m, node, message, path), coefficient in zip(
+        _COUPLING.entries.tolist(), _COUPLING.coefficient.tolist(), strict=True
+    )
+)
+
+
+@cache
+def kernels_of(n_channel: int) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """The kernels of a message and of its adjoint for so many channels."""
+    return message_kernels(TABLE, n_channel)
+
+
+class MessageRecord(NamedTuple):
+    """Intermediates of :func:`message_features` that its adjoint needs.
+
+    ``both`` holds the channels of the atom, then those of its message.
+    """
+
+    radial: np.ndarray | None
+    both: np.ndarray
+    invariants: np.ndarray
+    linear: np.ndarray
+    gate: tuple[np.ndarray, np.ndarray]
+    scale: np.ndarray
+
+
+def n_invariant(n_channel: int, message_passing: bool) -> int:
+    """Invariants of each atom, with or without those of its message."""
+    return n_channel * (8 if message_passing else 3)
+
+
+def _by_degree(features: np.ndarray) -> list[np.ndarray]:
+    return [features[:, components(l)] for l in range(L_MAX + 1)]
+
+
+def _invariants(own: np.ndarray, message: np.ndarray | None) -> np.ndarray:
+    """Scalars of atom and message, and all scalar products of one degree between them."""
+    parts = [own[:, 0]] if message is None else [own[:, 0], message[:, 0]]
+    for l in range(1, L_MAX + 1):
+        a = own[:, components(l)]
+        parts.append(np.einsum("imk,imk->ik", a, a))
+        if message is not None:
+            b = message[:, components(l)]
+            parts += [np.einsum("imk,imk->ik", x, b) for x in (a, b)]
+    return np.concatenate(parts, axis=1)
+
+
+def _invariants_adjoint(
+    both: np.ndarray, n: int, out_bar: np.ndarray, both_bar: np.ndarray
+) -> None:
+    """Adjoint of :func:`_invariants`; adds to ``both_bar``; the first ``n`` channels are own."""
+    with_message = both.shape[2] > n
+    bars = iter(np.split(out_bar[:, None], out_bar.shape[1] // n, axis=2))
+    both_bar[:, :1, :n] += next(bars)
+    if with_message:
+        both_bar[:, :1, n:] += next(bars)
+    for l in range(1, L_MAX + 1):
+        rows = components(l)
+        own, message = both[:, rows, :n], both[:, rows, n:]
+        both_bar[:, rows, :n] += 2.0 * next(bars) * own
+        if with_message:
+            crossed = next(bars)
+            both_bar[:, rows, :n] += crossed * message
+            both_bar[:, rows, n:] += crossed * own + 2.0 * next(bars) * message
+
+
+def message_features(
+    pairs: PairList, basis: np.ndarray, atoms: np.ndarray, weights: Weights
+) -> tuple[np.ndarray, MessageRecord]:
+    """Atom features that have seen the features of their neighbours.
+
+    M_i = sum_j CG(w(r_ij) Y(r_ij), rho_j), the contraction of rho_ij (x) rho_j over j of
+    Nigam et al., J. Chem. Phys. 156, 204115 (2022); then a linear map per species of (rho_i, M_i),
+    gated by a perceptron on their invariants. Without the weights of a message only rho_i is
+    mapped.
+
+    Parameters
+    ----------
+    pairs : PairList
+    basis : (n_pair, n_radial) array
+    atoms : (n_atom, 9, n_channel) array
+        Result of :func:`atom_features`.
+    weights : mapping
+        Perhaps ``message.radial``, ``node.l``, ``node.bias``, ``node.gate.*``.
+
+    Returns
+    -------
+    (n_atom, 9, n_node_channel) array and the record for the adjoint.
+    """
+    radial, both, message = None, atoms, None
+    if "message.radial" in weights:
+        half = pairs.half
+        radial = basis[half] @ weights["message.radial"]
+        messages, _ = kernels_of(atoms.shape[2])
+        message = messages(
+            pairs.first[half],
+            pairs.second[half],
+            pairs.sphere[half],
+            radial,
+            atoms.reshape(atoms.shape[0], -1),
+        ).reshape(atoms.shape)
+        both = np.concatenate([atoms, message], axis=2)
+    invariants = _invariants(atoms, message)
+    linear = mixed(pairs, _by_degree(both), weights, "node")
+    gate, record = perceptron(invariants, pairs.species, weights, "node.gate")
+    nodes, scale = gated(linear, gate)
+    return nodes, MessageRecord(radial, both, invariants, linear, record, scale)
+
+
+def message_features_adjoint(
+    pairs: PairList,
+    basis: np.ndarray,
+    weights: Weights,
+    record: MessageRecord,
+    nodes_bar: np.ndarray,
+    invariants_bar: np.ndarray,
+    gradients: Gradients,
+    geometry: tuple[np.ndarray, np.ndarray] | None,
+) -> np.ndarray:
+    """Adjoint of :func:`message_features`: atoms_bar; adds to ``gradients`` and ``geometry``.
+
+    ``invariants_bar`` is the cotangent of ``record.invariants``, which the energy reads as well.
+    """
+    linear_bar, gate_bar = gated_adjoint(record.linear, record.scale, nodes_bar)
+    invariants_bar = invariants_bar + perceptron_adjoint(
+        record.invariants, pairs.species, weights, "node.gate", record.gate, gate_bar, gradients
+    )
+    both_bar = np.concatenate(
+        mixed_adjoint(pairs, _by_degree(record.both), weights, "node", linear_bar, gradients),
+        axis=1,
+    )
+    n_channel = weights["node.0"].shape[1] if record.radial is None else record.both.shape[2] // 2
+    _invariants_adjoint(record.both, n_channel, invariants_bar, both_bar)
+    if record.radial is None:
+        return both_bar
+    half = pairs.half
+    _, messages_adjoint = kernels_of(n_channel)
+    sphere_bar, radial_bar, atoms_bar = messages_adjoint(
+        pairs.first[half],
+        pairs.second[half],
+        pairs.sphere[half],
+        record.radial,
+        record.both[:, :, :n_channel].reshape(pairs.n_atom, -1),
+        both_bar[:, :, n_channel:].reshape(pairs.n_atom, -1),
+    )
+    if gradients is not None:
+        gradients["message.radial"] += basis[half].T @ radial_bar
+    if geometry is not None:
+        geometry[0][half] += radial_bar @ weights["message.radial"].T
+        geometry[1][half] += sphere_bar
+    return atoms_bar.reshape(-1, both_bar.shape[1], n_channel) + both_bar[:, :, :n_channel]

@@ -1,0 +1,136 @@
+"""PairList: the atoms and directed pairs of one or several structures, ready for kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from mlsemi.brief import Brief
+from mlsemi.kernels.geometry import (
+    count_pairs,
+    find_pairs,
+    harmonics,
+    harmonics_adjoint,
+    pair_vectors,
+    pair_vectors_adjoint,
+)
+from mlsemi.molecule.elements import n_orbital_of
+from mlsemi.molecule.structure import Structure
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PairList(Brief):
+    """Directed pairs (i, j) of atoms closer than a cutoff, i and j of the same structure.
+
+    Several structures form one list, so that a training batch costs one pass. Atoms are sorted
+    by species, which makes every species a contiguous slice.
+
+    Attributes
+    ----------
+    structures : tuple of Structure
+    atom : (n_atom,) int array
+        Row of each atom of the concatenated structures in the species-sorted arrays.
+    species : (n_atom,) int array
+        Species index of each sorted atom.
+    groups : tuple of (species index, slice)
+        Contiguous rows of each species present.
+    first, second : (n_pair,) int arrays
+        Sorted rows of atoms i and j; pairs of one structure are contiguous.
+    half : (n_pair / 2,) int array
+        Pairs with i before j in the structures: each pair in one direction.
+    pair_start : (n_structure + 1,) int array
+        Where the pairs of each structure start.
+    distance : (n_pair,) array
+        r_ij, bohr.
+    unit : (n_pair, 3) array
+        Unit vectors from i to j.
+    sphere : (n_pair, 9) array
+        Real spherical harmonics of ``unit``.
+    orbital : (n_atom,) int array
+        First orbital of each sorted atom within its structure.
+    n_species : int
+        Number of species the model knows.
+    """
+
+    structures: tuple[Structure, ...]
+    atom: np.ndarray
+    species: np.ndarray
+    groups: tuple[tuple[int, slice], ...]
+    first: np.ndarray
+    second: np.ndarray
+    half: np.ndarray
+    pair_start: np.ndarray
+    distance: np.ndarray
+    unit: np.ndarray
+    sphere: np.ndarray
+    orbital: np.ndarray
+    n_species: int
+
+    @classmethod
+    def of(
+        cls, structures: Sequence[Structure], elements: Sequence[int], cutoff: float
+    ) -> PairList:
+        """Search all pairs within ``cutoff`` (bohr); ``elements`` are the atomic numbers known."""
+        index = {z: n for n, z in enumerate(elements)}
+        numbers = [z for s in structures for z in s.numbers.tolist()]
+        species = np.array([index[z] for z in numbers])
+        positions = np.concatenate([s.positions for s in structures])
+        start = np.concatenate([[0], np.cumsum([s.n_atom for s in structures])])
+        order = np.argsort(species, kind="stable")
+        row = np.empty_like(order)
+        row[order] = np.arange(order.size)
+        edges = np.searchsorted(species[order], np.arange(len(elements) + 1))
+        groups = tuple(
+            (n, slice(a, b)) for n, (a, b) in enumerate(pairwise(edges.tolist())) if b > a
+        )
+        first, second = find_pairs(positions, start, cutoff, count_pairs(positions, start, cutoff))
+        distance, unit = pair_vectors(positions, first, second)
+        sizes = np.array([n_orbital_of(z) for z in numbers])
+        orbital = np.cumsum(sizes) - sizes
+        orbital -= np.repeat(orbital[start[:-1]], np.diff(start))
+        return cls(
+            tuple(structures),
+            row,
+            species[order],
+            groups,
+            row[first],
+            row[second],
+            np.flatnonzero(first < second),
+            np.searchsorted(first, start),
+            distance,
+            unit,
+            harmonics(unit),
+            orbital[order],
+            len(elements),
+        )
+
+    @property
+    def n_atom(self) -> int:
+        """Number of atoms in all structures."""
+        return self.species.size
+
+    @property
+    def pair_species(self) -> np.ndarray:
+        """(n_pair,) ordered species pair: species_i * n_species + species_j."""
+        return self.species[self.first] * self.n_species + self.species[self.second]
+
+    def atoms_of(self, index: int) -> np.ndarray:
+        """Sorted rows of the atoms of structure ``index``, in the order of the structure."""
+        start = sum(s.n_atom for s in self.structures[:index])
+        return self.atom[start : start + self.structures[index].n_atom]
+
+    def by_structure(self, rows: np.ndarray) -> list[np.ndarray]:
+        """Rows in the order of the concatenated structures, cut into one array per structure."""
+        return np.split(rows, np.cumsum([s.n_atom for s in self.structures])[:-1])
+
+    def adjoint(self, distance_bar: np.ndarray, sphere_bar: np.ndarray) -> np.ndarray:
+        """dL/d positions (n_atom, 3), rows in the order of the concatenated structures."""
+        unit_bar = harmonics_adjoint(self.unit, sphere_bar)
+        positions_bar = np.zeros((self.n_atom, 3))
+        pair_vectors_adjoint(
+            self.first, self.second, self.distance, self.unit, distance_bar, unit_bar, positions_bar
+        )
+        return positions_bar[self.atom]

@@ -1,0 +1,75 @@
+"""Sparse scalar kernels: similarity of an environment to a few chosen ones."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from mlsemi.model.layers import Weights
+
+
+class SparseRecord(NamedTuple):
+    """Intermediates of :func:`kernel_factors` that its adjoint needs."""
+
+    scaled: np.ndarray
+    kernel: np.ndarray
+
+
+def kernel_factors(
+    x: np.ndarray, label: np.ndarray, weights: Weights, name: str
+) -> tuple[np.ndarray, SparseRecord | None]:
+    """One, and features psi of a scalar kernel on the invariants.
+
+    psi_f = sum_M k(x, x_M) (K^-1/2)_Mf, k = exp(-|g (x - x_M)|^2 / 2), K_MM' = k(x_M, x_M'). The
+    product of these factors with equivariant features q has the kernel
+    (1 + sum_f psi_f psi'_f) q . q', the symmetry-adapted kernel of Grisafi et al., Phys. Rev. Lett.
+    120, 036002 (2018), with its scalar part in the Nystroem approximation.
+
+    Parameters
+    ----------
+    x : (n, n_invariant) array
+    label : (n,) int array
+        Species, or species pair: each has its own points.
+    weights : mapping
+        ``sparse.name.metric`` g (n_label, n_invariant); ``sparse.name.points`` g x_M (n_label,
+        n_sparse, n_invariant); ``sparse.name.root`` K^-1/2 (n_label, n_sparse, n_sparse). Without
+        them only the factor one is left.
+    name : str
+        ``atom`` or ``bond``.
+
+    Returns
+    -------
+    (n, 1 + n_sparse) array, and the record for the adjoint.
+    """
+    if f"sparse.{name}.points" not in weights:
+        return np.ones((x.shape[0], 1)), None
+    points, root = weights[f"sparse.{name}.points"], weights[f"sparse.{name}.root"]
+    scaled = x * weights[f"sparse.{name}.metric"][label]
+    kernel = np.empty((x.shape[0], points.shape[1]))
+    factors = np.ones((x.shape[0], 1 + points.shape[1]))
+    for row in np.unique(label):
+        chosen = label == row
+        kernel[chosen] = gaussian(scaled[chosen], points[row])
+        factors[chosen, 1:] = kernel[chosen] @ root[row]
+    return factors, SparseRecord(scaled, kernel)
+
+
+def gaussian(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """(n, m) kernel exp(-|x - y|^2 / 2) between two sets of rows."""
+    squared = (x**2).sum(axis=1)[:, None] + (y**2).sum(axis=1) - 2.0 * x @ y.T
+    return np.exp(-0.5 * np.maximum(squared, 0.0))
+
+
+def kernel_factors_adjoint(
+    label: np.ndarray, weights: Weights, name: str, record: SparseRecord, factors_bar: np.ndarray
+) -> np.ndarray:
+    """Adjoint of :func:`kernel_factors`: x_bar; points, metric and root are never trained."""
+    points, root = weights[f"sparse.{name}.points"], weights[f"sparse.{name}.root"]
+    scaled_bar = np.empty_like(record.scaled)
+    for row in np.unique(label):
+        chosen = label == row
+        strength = record.kernel[chosen] * (factors_bar[chosen, 1:] @ root[row].T)
+        scaled = record.scaled[chosen]
+        scaled_bar[chosen] = strength @ points[row] - strength.sum(axis=1)[:, None] * scaled
+    return scaled_bar * weights[f"sparse.{name}.metric"][label]

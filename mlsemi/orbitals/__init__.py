@@ -1,0 +1,1 @@
+"""One Hamiltonian, its orbitals, their occupation, and what is observed of them."""

@@ -1,0 +1,165 @@
+"""Direct learning of operators: matrices in, matrices out, one regressor for each kind of block.
+
+Works for the full Fock matrix of any basis, overlap and dipole matrices, and projected valence
+Hamiltonians: what there is to predict is in the :class:`OperatorLayout`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import scipy.linalg
+from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.utils.validation import check_is_fitted
+
+from mlsemi.errors import InputError
+from mlsemi.molecule.elements import symbol
+from mlsemi.representations.learning.block_features import MoleculeBlocks
+from mlsemi.representations.learning.invariant_products import InvariantProducts
+from mlsemi.representations.learning.operators import BlockKey, OperatorLayout
+from mlsemi.representations.learning.ridge import SymmetryRidgeCV
+from mlsemi.symmetry.tensors import SCALAR
+
+
+class OperatorRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """Symmetric operators from block features.
+
+    Parameters
+    ----------
+    layout : OperatorLayout
+    estimator : estimator of one irrep, optional
+        Copied for each key with its ``l`` and ``sigma``; blocks of one atom get a constant where
+        they are scalars. Ridge regression with a cross-validated alpha per target by default.
+    products : InvariantProducts, optional
+        Copied for each key; multiplies its features by its invariants before the regression.
+    """
+
+    def __init__(
+        self,
+        layout: OperatorLayout,
+        estimator: BaseEstimator | None = None,
+        products: InvariantProducts | None = None,
+    ) -> None:
+        self.layout = layout
+        self.estimator = estimator
+        self.products = products
+
+    def fit(self, X: Sequence[MoleculeBlocks], y: Sequence[np.ndarray]) -> OperatorRegressor:
+        """Fit to the features X and matrices y of molecules."""
+        base = SymmetryRidgeCV() if self.estimator is None else self.estimator
+        rows_of: dict[BlockKey, list[int]] = {}
+        targets: dict[BlockKey, list[np.ndarray]] = {}
+        for rows in _same_atoms(X):
+            numbers = X[rows[0]].numbers
+            blocks = self.layout.decompose(numbers, np.array([y[i] for i in rows]))
+            for key in X[rows[0]].features:
+                target = blocks[key]
+                targets.setdefault(key, []).append(target.reshape(-1, *target.shape[2:]))
+                rows_of.setdefault(key, []).extend(rows)
+        self.estimators_ = {}
+        self.products_: dict[BlockKey, InvariantProducts] = {}
+        for key, rows in rows_of.items():
+            molecules = [X[i] for i in rows]
+            if not any(len(molecule.features[key]) for molecule in molecules):
+                continue
+            if self.products is not None:
+                self.products_[key] = clone(self.products).fit(_with_invariants(molecules, key))
+            constant = key.kind == "atom" and key.irrep == SCALAR
+            model = clone(base).set_params(l=key.l, sigma=key.sigma, intercept=constant)
+            self.estimators_[key] = model.fit(
+                self._features(molecules, key), np.concatenate(targets[key])
+            )
+        return self
+
+    def predict(self, X: Sequence[MoleculeBlocks]) -> list[np.ndarray]:
+        """One symmetric matrix per molecule.
+
+        Parameters
+        ----------
+        X : sequence of MoleculeBlocks
+
+        Raises
+        ------
+        InputError
+            For a pair of elements that the training molecules do not contain.
+        """
+        check_is_fitted(self, "estimators_")
+        out: list[np.ndarray] = [np.empty(0)] * len(X)
+        for rows in _same_atoms(X):
+            numbers = X[rows[0]].numbers
+            molecules = [X[i] for i in rows]
+            irreps = {}
+            for key in molecules[0].features:
+                if not len(molecules[0].features[key]):
+                    continue
+                if key not in self.estimators_:
+                    pair = f"{symbol(key.first)} and {symbol(key.second)}"
+                    raise InputError(f"no training molecule has {pair} together")
+                flat = self.estimators_[key].predict(self._features(molecules, key))
+                irreps[key] = flat.reshape(len(rows), -1, *flat.shape[1:])
+            for row, matrix in zip(rows, self.layout.assemble(numbers, irreps), strict=True):
+                out[row] = matrix
+        return out
+
+    def _features(self, molecules: Sequence[MoleculeBlocks], key: BlockKey) -> np.ndarray:
+        """What the estimator of a key sees."""
+        if self.products is None:
+            return _stacked(molecules, key)
+        return self.products_[key].transform(_with_invariants(molecules, key))
+
+    def score(
+        self,
+        X: Sequence[MoleculeBlocks],
+        y: Sequence[np.ndarray],
+        sample_weight: None = None,
+    ) -> float:
+        """Minus the root mean square error of the matrix elements.
+
+        Parameters
+        ----------
+        X : sequence of MoleculeBlocks
+        y : sequence of arrays
+        sample_weight : None
+            Not used.
+        """
+        rest = [a - b for a, b in zip(self.predict(X), y, strict=True)]
+        return -float(np.sqrt(sum(np.sum(r**2) for r in rest) / sum(r.size for r in rest)))
+
+
+def _stacked(molecules: Sequence[MoleculeBlocks], key: BlockKey) -> np.ndarray:
+    """Features of one key of all molecules, one after the other."""
+    return np.concatenate([molecule.features[key] for molecule in molecules])
+
+
+def _with_invariants(
+    molecules: Sequence[MoleculeBlocks], key: BlockKey
+) -> tuple[np.ndarray, np.ndarray]:
+    """Features of one key and invariants of the same atoms."""
+    return _stacked(molecules, key), _stacked(molecules, key.invariant)
+
+
+def _same_atoms(molecules: Sequence[MoleculeBlocks]) -> Iterator[list[int]]:
+    """Rows of molecules with the same atoms in the same order."""
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for row, molecule in enumerate(molecules):
+        groups.setdefault(tuple(molecule.numbers.tolist()), []).append(row)
+    yield from groups.values()
+
+
+def levels(
+    matrices: Sequence[np.ndarray], overlaps: Sequence[np.ndarray] | None = None
+) -> list[np.ndarray]:
+    """Eigenvalues of every matrix, ascending (theory eq 1).
+
+    Parameters
+    ----------
+    matrices : sequence of (n, n) arrays
+    overlaps : sequence of (n, n) arrays, optional
+        Metric; orthonormal orbitals by default.
+    """
+    if overlaps is None:
+        return [np.linalg.eigvalsh(matrix) for matrix in matrices]
+    return [
+        scipy.linalg.eigh(h, s, eigvals_only=True) for h, s in zip(matrices, overlaps, strict=True)
+    ]

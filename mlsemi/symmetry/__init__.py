@@ -1,0 +1,1 @@
+"""Rotations and inversions: harmonics, tensors sorted by symmetry, and their products."""

@@ -1,0 +1,111 @@
+"""Fewer features, or fewer samples: principal components, farthest points, CUR."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.sparse.linalg import eigsh
+
+from mlsemi.symmetry.tensors import Irrep, Tensors
+
+NEGLIGIBLE = 1e-12
+"""Directions with less than this fraction of the variance are noise."""
+
+
+def covariance(value: np.ndarray) -> np.ndarray:
+    """(n_feature, n_feature) matrix sum_xm f_xmk f_xmk' / n_sample, invariant under rotations."""
+    flat = value.reshape(-1, value.shape[2])
+    return flat.T @ flat / value.shape[0]
+
+
+def principal_maps(covariances: Tensors, n_keep: int) -> dict[Irrep, np.ndarray]:
+    """Equivariant principal components: per irrep the leading eigenvectors of the covariance.
+
+    All components m share one matrix, so the result transforms as the input does; the mean is not
+    subtracted (Nigam, Pozdnyakov, Ceriotti, J. Chem. Phys. 153, 121101 (2020)). One factor for all
+    irreps makes the mean square norm of the kept features one.
+
+    Parameters
+    ----------
+    covariances : mapping
+        Result of :func:`covariance` for every irrep.
+    n_keep : int
+        Components to keep per irrep.
+
+    Returns
+    -------
+    dict
+        Matrix (n_feature, n_kept) per irrep; irreps without any variance are left out.
+    """
+    kept = {}
+    total = sum(np.trace(matrix) for matrix in covariances.values())
+    for irrep, matrix in covariances.items():
+        values, vectors = np.linalg.eigh(matrix)
+        chosen = np.flatnonzero(values > NEGLIGIBLE * total)[::-1][:n_keep]
+        if chosen.size:
+            kept[irrep] = values[chosen], vectors[:, chosen]
+    if not kept:
+        return {}
+    scale = 1.0 / np.sqrt(sum(float(values.sum()) for values, _ in kept.values()))
+    return {irrep: np.ascontiguousarray(scale * u) for irrep, (_, u) in kept.items()}
+
+
+def root(matrix: np.ndarray) -> np.ndarray:
+    """Symmetric square root of a covariance: its rows lie as the features do in the dataset."""
+    values, vectors = np.linalg.eigh(matrix)
+    return (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
+
+
+def farthest_points(x: np.ndarray, n: int, first: int | None = None, known: int = 0) -> np.ndarray:
+    """Indices of ``n`` rows of ``x``, each the farthest from those before it.
+
+    Parameters
+    ----------
+    x : (n_row, n_column) array
+        Samples, or the :func:`root` of a covariance to choose features.
+    n : int
+    first : int, optional
+        Row to start with; without it the longest.
+    known : int
+        So many rows at the head of ``x`` are there already and are not chosen; the first choice
+        is then the row farthest from them.
+    """
+    norms = (x**2).sum(axis=1)
+    start = int(np.argmax(norms)) if first is None else first
+    chosen = list(range(known)) or [start]
+    nearest = np.full(x.shape[0], np.inf)
+    for done, last in enumerate(chosen, 1):
+        nearest = np.minimum(nearest, norms - 2.0 * x @ x[last] + norms[last])
+        nearest[last] = -np.inf
+        if done == len(chosen) and done < min(n + known, x.shape[0]):
+            chosen.append(int(np.argmax(nearest)))
+    return np.array(chosen[known:])
+
+
+def cur_columns(x: np.ndarray, n: int) -> np.ndarray:
+    """Indices of ``n`` columns that span ``x`` well, one by one.
+
+    The column with the largest weight in the leading right singular vector is taken, the others
+    are orthogonalised to it, and so on (Imbalzano et al., J. Chem. Phys. 148, 241730 (2018)).
+
+    Parameters
+    ----------
+    x : (n_row, n_column) array
+    n : int
+        Fewer are returned when the rest is linearly dependent.
+    """
+    gram = x.T @ x
+    limit = NEGLIGIBLE * np.trace(gram)
+    chosen: list[int] = []
+    while len(chosen) < min(n, gram.shape[0]) and np.trace(gram) > limit:
+        best = int(np.argmax(np.abs(_leading(gram))))
+        chosen.append(best)
+        gram = gram - np.outer(gram[:, best], gram[best]) / gram[best, best]
+        gram[best] = gram[:, best] = 0.0
+    return np.array(chosen, dtype=int)
+
+
+def _leading(gram: np.ndarray) -> np.ndarray:
+    """Eigenvector of the largest eigenvalue."""
+    if gram.shape[0] < 20:
+        return np.linalg.eigh(gram)[1][:, -1]
+    return eigsh(gram, k=1, v0=np.sqrt(np.maximum(np.diag(gram), 0.0)))[1][:, 0]

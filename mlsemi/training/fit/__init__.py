@@ -1,0 +1,1 @@
+"""The run itself: recipe, start values, batches, optimizer, checkpoint, release."""

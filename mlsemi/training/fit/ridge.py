@@ -1,0 +1,104 @@
+"""Ridge regression on projected matrix elements: the first of the two stages of training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from mlsemi.model.blocks import matrices_adjoint
+from mlsemi.model.model import Model
+from mlsemi.model.pairs import PairList
+from mlsemi.training.objective.loss import LossWeights, Target
+
+LINEAR = ("level", "two_center", "onsite", "charge", "bond.out")
+"""Weights in which H_o is linear, all of them together, in every kind of model."""
+
+BATCH = 8
+
+Mapper = Callable[..., Iterable[Any]]
+
+
+def ridge(
+    model: Model,
+    targets: Sequence[Target],
+    loss: LossWeights,
+    steps: int,
+    penalty: float,
+    mapper: Mapper = map,
+) -> Model:
+    """Model whose linear weights w minimise, with all others as they are,
+
+        sum_records sum_p s_p |H_o(w) t_p - eps_p t_p|^2 / n_record + penalty |w - w_0|^2,
+
+    the residuals of theory eq 12 as plain squares. Conjugate gradients on the normal equations
+    (Hestenes and Stiefel, J. Res. Natl. Bur. Stand. 49, 409 (1952)), which never form the matrix
+    of all features: one step costs one walk through the model and back. Few steps regularise too.
+
+    Parameters
+    ----------
+    model : Model
+        w_0, and the features.
+    targets : sequence of Target
+    loss : LossWeights
+        Its ``residual`` and ``residual_virtual`` are s_p.
+    steps : int
+    penalty : float
+        Hartree^2.
+    mapper : callable
+        ``map``, or that of a pool of threads.
+    """
+    names = [name for name in LINEAR if name in model.weights]
+    chunks = [targets[i : i + BATCH] for i in range(0, len(targets), BATCH)]
+
+    def descent(w: np.ndarray) -> np.ndarray:
+        """Minus half the gradient of the sum of squares at w."""
+        moved = with_weights(model, names, w)
+        parts = mapper(lambda chunk: residual_gradient(moved, chunk, loss), chunks)
+        rows = [np.concatenate([part[name].ravel() for name in names]) for part in parts]
+        return -0.5 / len(targets) * np.sum(rows, axis=0)
+
+    start = np.concatenate([model.weights[name].ravel() for name in names])
+    constant = descent(start)
+    shift = np.zeros_like(start)
+    rest = constant.copy()
+    direction = rest.copy()
+    norm = rest @ rest
+    for _ in range(steps):
+        if norm == 0.0:
+            break
+        image = constant - descent(start + direction) + penalty * direction
+        step = norm / (direction @ image)
+        shift += step * direction
+        rest -= step * image
+        norm, last = rest @ rest, norm
+        direction = rest + (norm / last) * direction
+    return with_weights(model, names, start + shift)
+
+
+def with_weights(model: Model, names: Sequence[str], flat: np.ndarray) -> Model:
+    """The model with the weights ``names`` taken from one flat array."""
+    sizes = [model.weights[name].size for name in names]
+    parts = np.split(flat, np.cumsum(sizes)[:-1])
+    shaped = {n: p.reshape(model.weights[n].shape) for n, p in zip(names, parts, strict=True)}
+    return replace(model, weights=dict(model.weights) | shaped)
+
+
+def residual_gradient(
+    model: Model, targets: Sequence[Target], loss: LossWeights
+) -> dict[str, np.ndarray]:
+    """Gradient of sum_p s_p |H_o t_p - eps_p t_p|^2, summed over records; no diagonalisation."""
+    structures = [target.record.structure for target in targets]
+    pairs = PairList.of(structures, model.form.elements, model.form.cutoff)
+    prediction, record = model.predict(pairs)
+    bars = []
+    for index, target in enumerate(targets):
+        orbitals, levels, share = target.projected(loss)
+        residual = prediction.hamiltonian.matrix(index) @ orbitals - orbitals * levels
+        bar = (2.0 * share * residual) @ orbitals.T
+        bars.append(0.5 * (bar + bar.T))
+    nothing = np.zeros(pairs.n_atom), np.zeros((pairs.n_atom, 3))
+    gradients, _ = model.adjoint(pairs, record, matrices_adjoint(pairs, bars), *nothing)
+    return gradients

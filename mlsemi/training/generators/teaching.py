@@ -1,0 +1,180 @@
+"""What several parameter sets say together, as surfaces for another to learn from.
+
+Sets that were trained from different starts err in part independently, most of all where the data
+say little, so the mean of their results is better than any of them. The mean can be had for any
+geometry and costs no reference calculation: a set that learns it on many geometries keeps part of
+the gain (knowledge distillation: Hinton, Vinyals and Dean, arXiv:1503.02531). How it learns is in
+:mod:`mlsemi.training.objective.taught`.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from mlsemi import singlepoint
+from mlsemi.errors import DomainWarning, InputError, MlsemiError
+from mlsemi.molecule.structure import Structure
+from mlsemi.outputs import check_writable
+from mlsemi.parameters import Parameters
+from mlsemi.training.data.geometries import seed_of
+from mlsemi.training.data.surfaces import Surface, load_surfaces, save_surfaces
+from mlsemi.training.generators.surface_lists import together
+from mlsemi.training.reference.inputs import hash_of, read_hashes
+from mlsemi.units import BOHR_ANGSTROM
+
+GEOMETRIES = 2
+"""Drawn of every molecule."""
+
+LARGEST_MOVE = 0.055 / BOHR_ANGSTROM
+"""The standard deviation of the displacements is drawn up to here, bohr."""
+
+QUARREL = 0.02
+"""Part of the geometries, those of the largest disagreement, that is left out: none is right."""
+
+
+def mean_of_sets(
+    structure: Structure, molecule: str, teachers: Sequence[Parameters]
+) -> tuple[Surface, float] | None:
+    """Mean results of several sets, and how far their forces differ; none without an answer.
+
+    Parameters
+    ----------
+    structure : Structure
+    molecule : str
+        InChIKey.
+    teachers : sequence of Parameters
+        Two at least.
+
+    Returns
+    -------
+    surface, mean standard deviation of a force component (hartree / bohr)
+    """
+    try:
+        with warnings.catch_warnings():  # many geometries are outside the domain of either
+            warnings.simplefilter("ignore", DomainWarning)
+            results = [
+                singlepoint(structure, parameters=one, forces=True, dispersion=False)
+                for one in teachers
+            ]
+    except MlsemiError:
+        return None
+    forces = np.array([result.forces for result in results])
+    surface = Surface(
+        structure,
+        float(np.mean([result.energy for result in results])),
+        forces.mean(axis=0),
+        np.mean([result.charges for result in results], axis=0),
+        np.mean([result.dipole for result in results], axis=0),
+        molecule,
+    )
+    return surface, float(forces.std(axis=0).mean())
+
+
+def moved(known: Sequence[Surface], seed: int) -> list[Structure]:
+    """Some geometries of one molecule, drawn with replacement, every atom moved at random."""
+    rng = np.random.default_rng(seed_of(known[0].molecule, seed))
+    out = []
+    for which in rng.integers(len(known), size=GEOMETRIES):
+        structure = known[which].structure
+        spread = rng.uniform(0.0, LARGEST_MOVE)
+        moves = rng.normal(scale=spread, size=structure.positions.shape)
+        out.append(Structure(structure.numbers, structure.positions + moves, structure.charge))
+    return out
+
+
+def taught_of_molecule(
+    known: Sequence[Surface], seed: int, teachers: Sequence[str]
+) -> list[tuple[Surface, float]]:
+    """Surfaces of one molecule by the mean of the sets, with their disagreement.
+
+    Parameters
+    ----------
+    known : sequence of Surface
+        Geometries of the molecule.
+    seed : int
+    teachers : sequence of str
+        Names or paths of the sets.
+    """
+    sets = [Parameters.load(name) for name in teachers]
+    found = (mean_of_sets(one, known[0].molecule, sets) for one in moved(known, seed))
+    return [one for one in found if one is not None]
+
+
+def teach(
+    inputs: Sequence[str | os.PathLike[str]],
+    output: str | os.PathLike[str],
+    teachers: Sequence[str],
+    exclude: str | os.PathLike[str] | None = None,
+    seed: int = 1,
+    processes: int | None = None,
+    quiet: bool = False,
+) -> list[Surface]:
+    """Surfaces by the mean of several sets, near the geometries of other surfaces -> one file.
+
+    Parameters
+    ----------
+    inputs : sequence of path
+        Files of auxiliary surfaces.
+    output : path
+        HDF5 file to write, see :mod:`mlsemi.training.objective.auxiliary`.
+    teachers : sequence of str
+        Names or paths of two sets or more.
+    exclude : path, optional
+        sha256(InChIKey) of molecules to leave out.
+    seed : int
+        Of all random numbers.
+    processes : int, optional
+        One per core by default.
+    quiet : bool
+        No progress bar and no summary.
+
+    Returns
+    -------
+    list of Surface
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two sets, or no geometry has an answer of all.
+    ParameterError
+        If a file or a set is missing or damaged.
+    MlsemiError
+        If a worker process dies.
+    """
+    if len(teachers) < 2:
+        raise InputError("the mean of sets needs two teachers or more")
+    check_writable(output)
+    sets = [Parameters.load(name) for name in teachers]
+    molecules = surfaces_by_molecule(inputs, read_hashes(exclude))
+    console = Console(stderr=True, quiet=quiet)
+    of_molecule = partial(taught_of_molecule, seed=seed, teachers=list(teachers))
+    found = together(of_molecule, molecules, processes, console)
+    if not found:
+        raise InputError("no geometry has an answer of all teachers")
+    limit = np.quantile([distance for _, distance in found], 1.0 - QUARREL)
+    kept = [surface for surface, distance in found if distance <= limit]
+    by = [f"{one.name} {one.checksum}" for one in sets]
+    save_surfaces(Path(output), kept, {"seed": seed, "teachers": by})
+    if not quiet:
+        n_molecule = len({surface.molecule for surface in kept})
+        console.print(f"{output}: {len(kept)} geometries of {n_molecule} molecules")
+    return kept
+
+
+def surfaces_by_molecule(
+    inputs: Sequence[str | os.PathLike[str]], excluded: frozenset[str]
+) -> list[list[Surface]]:
+    """Surfaces of some files, those of one molecule together."""
+    molecules: dict[str, list[Surface]] = {}
+    for path in inputs:
+        for surface in load_surfaces(Path(path)):
+            if hash_of(surface.molecule) not in excluded:
+                molecules.setdefault(surface.molecule, []).append(surface)
+    return list(molecules.values())

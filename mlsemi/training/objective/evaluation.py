@@ -1,0 +1,108 @@
+"""Losses and errors of a model on many reference records."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+
+from mlsemi.ground.adjoint import reverse
+from mlsemi.ground.state import ground_state
+from mlsemi.model.model import Model
+from mlsemi.model.pairs import PairList
+from mlsemi.training.objective.force_matching import displaced, energy_gradient, forces_of
+from mlsemi.training.objective.loss import Errors, LossWeights, Target, force_loss, structure_loss
+from mlsemi.units import AU_DEBYE, FORCE_EV_ANGSTROM, HARTREE_EV
+
+
+def batch_loss(
+    model: Model,
+    targets: Sequence[Target],
+    weights: LossWeights,
+    with_gradient: bool = True,
+    silent: Collection[int] = (),
+) -> tuple[list[float], list[Errors], dict[str, np.ndarray]]:
+    """Losses and errors of several structures and the gradient of the summed loss.
+
+    Parameters
+    ----------
+    model : Model
+    targets : sequence of Target
+    weights : LossWeights
+    with_gradient : bool
+    silent : collection of int
+        Targets whose forces are left out, by their place in ``targets``.
+
+    Returns
+    -------
+    losses (in eV^2: a.u. times the square of one hartree in eV), errors, gradients of all weights
+    """
+    pairs = PairList.of(
+        [t.record.structure for t in targets], model.form.elements, model.form.cutoff
+    )
+    prediction, record = model.predict(pairs)
+    grounds = [ground_state(model, prediction, index) for index in range(len(targets))]
+    rows = [structure_loss(t, g, weights) for t, g in zip(targets, grounds, strict=True)]
+    losses = [loss * HARTREE_EV**2 for loss, _, _ in rows]
+    errors = [error for _, error, _ in rows]
+    bars = [bar for _, _, bar in rows]
+    known = [k for k, t in enumerate(targets) if t.record.forces is not None and k not in silent]
+    forces_bar = {}
+    if weights.forces and known:
+        found = forces_of(model, pairs, prediction, record, grounds, known)
+        for k, forces in zip(known, found, strict=True):
+            loss, error, bar = force_loss(targets[k], forces, weights)
+            losses[k] += loss * HARTREE_EV**2
+            errors[k] = errors[k]._replace(forces=error)
+            forces_bar[k] = bar
+    if not with_gradient:
+        return losses, errors, {}
+    moved, slopes = [], []
+    for k, bar in forces_bar.items():
+        if beside := displaced(targets[k].record.structure, bar):
+            moved.append(beside[0])
+            slopes.append(beside[1])
+            bars[k] = bars[k]._replace(energy=bars[k].energy - beside[1])
+    gradients, _ = reverse(model, pairs, prediction, record, grounds, bars)
+    if moved:
+        for name, value in energy_gradient(model, moved, slopes).items():
+            gradients[name] += value
+    for value in gradients.values():
+        value *= HARTREE_EV**2
+    return losses, errors, gradients
+
+
+def summarise(losses: Sequence[float], errors: Sequence[Errors]) -> dict[str, float]:
+    """Mean absolute errors in eV, e, D (vector length) and eV/angstrom, and the mean loss.
+
+    Those of the forces are absent if nothing had forces.
+    """
+    lumo = np.array([e.lumo for e in errors])
+    known = lumo[np.isfinite(lumo)]
+    row = {
+        "loss": float(np.mean(losses)),
+        "occupied_ev": float(np.abs(np.concatenate([e.occupied for e in errors])).mean())
+        * HARTREE_EV,
+        "homo_ev": float(np.mean([abs(e.homo) for e in errors])) * HARTREE_EV,
+        "lumo_ev": float(np.abs(known).mean()) * HARTREE_EV if known.size else float("nan"),
+        "charges_e": float(np.abs(np.concatenate([e.charges for e in errors])).mean()),
+        "dipole_debye": float(np.mean([np.linalg.norm(e.dipole) for e in errors])) * AU_DEBYE,
+        "energy_ev": float(np.mean([abs(e.energy) for e in errors])) * HARTREE_EV,
+    }
+    forces = [np.abs(e.forces).ravel() for e in errors if e.forces is not None]
+    if forces:
+        row["forces_ev_per_angstrom"] = float(np.concatenate(forces).mean()) * FORCE_EV_ANGSTROM
+    return row
+
+
+def evaluate_model(
+    model: Model, targets: Sequence[Target], weights: LossWeights, batch: int = 8
+) -> dict[str, float]:
+    """Mean errors of a model on many records."""
+    losses: list[float] = []
+    errors: list[Errors] = []
+    for start in range(0, len(targets), batch):
+        part, part_errors, _ = batch_loss(model, targets[start : start + batch], weights, False)
+        losses += part
+        errors += part_errors
+    return summarise(losses, errors)

@@ -1,0 +1,1 @@
+"""Reference calculations with PySCF, one by one or thousands of them."""
