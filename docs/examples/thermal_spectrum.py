@@ -4,9 +4,9 @@ import numpy as np
 from ase import units
 from ase.io import read
 from ase.md.langevin import Langevin
-from mlsemi.ensemble import average_spectrum
 
 import mlsemi
+from mlsemi.ensemble import average_spectrum
 
 rng = np.random.default_rng(0)
 atoms = read("p-nitroaniline.xyz")

@@ -1,0 +1,3 @@
+"""For users: the names of :mod:`mlsemi.molecule.formats`, under the address of the guide."""
+
+from mlsemi.molecule.formats import *  # noqa: F403
