@@ -33,8 +33,7 @@ SURFACE = frozenset({"energy", "free_energy", "forces"})
 """Properties of the energy surface alone."""
 
 Evaluated = tuple[float | None, np.ndarray | None, Result | GroundState | None]
-"""Energy (None where it is not known), forces if asked for, and what holds charges and dipole if
-orbitals were needed."""
+"""Energy if known, forces if asked for, what holds charges and dipole if orbitals were needed."""
 
 
 class MLSemi(Calculator):
@@ -47,9 +46,8 @@ class MLSemi(Calculator):
     An excited state is followed by its character: between two geometries it is the state with the
     largest overlap that counts, not the k-th by energy. ``crossings`` lists every change of
     its number, each also given as a :class:`mlsemi.errors.StateWarning`; ``surface`` is the last
-    point, with the number it has now. Once it lies below the ground state by more than 0.1 eV a
-    :class:`mlsemi.errors.StateError` is raised instead of an energy: the surfaces have crossed, and
-    behind a crossing the ground state, on which all rests, is not the lowest state any more.
+    point, with the number it has now. Behind a crossing with the ground state, once the excited one
+    lies 0.1 eV below, a :class:`mlsemi.errors.StateError` is raised instead of an energy.
 
     The first geometry that is charged, of several molecules, with a bond broken or crushed or with
     unusual contacts is said in a :class:`mlsemi.errors.DomainWarning`, each kind once;
