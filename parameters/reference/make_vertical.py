@@ -40,7 +40,7 @@ STATES = {"neutral": (0, 0), "cation": (1, 1), "triplet": (0, 2)}
 
 
 def chosen(excluded: frozenset[str]) -> list[Reference]:
-    """One record each of as many molecules of either side, small ones first."""
+    """One record each of as many molecules of either side, small ones first, sides in turn."""
     rng, out = np.random.default_rng(0), []
     records = ReferenceDataset.load(*FILES)
     for split, most in MOST.items():
@@ -50,8 +50,10 @@ def chosen(excluded: frozenset[str]) -> list[Reference]:
             if heavy <= LARGEST and hash_of(record.molecule) not in excluded:
                 first.setdefault(record.molecule, record)
         names = sorted(first)
-        out += [first[names[k]] for k in rng.permutation(len(names))[:most]]
-    return sorted(out, key=lambda r: int((r.structure.numbers > 1).sum()))
+        drawn = [first[names[k]] for k in rng.permutation(len(names))[:most]]
+        drawn.sort(key=lambda r: int((r.structure.numbers > 1).sum()))
+        out += [(k / len(drawn), record) for k, record in enumerate(drawn)]
+    return [record for _, record in sorted(out, key=lambda pair: pair[0])]
 
 
 def state_of(structure: Structure, charge: int, unpaired: int) -> dict[str, object]:
