@@ -24,6 +24,7 @@ import force_accuracy
 import forces
 import frequencies
 import numpy as np
+import response
 import speed
 import stored_results
 import symmetry
@@ -33,6 +34,7 @@ from held_out import FOLDER, test_records
 from speed_excited import beside_eigensolver, flake
 
 from mlsemi import MLSemi, singlepoint
+from mlsemi.model.domain import check_energy
 from mlsemi.molecule.formats import read_structures
 from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import DEFAULT, Parameters
@@ -219,12 +221,31 @@ def molecules_side_by_side(parameters: Parameters) -> dict[str, float]:
 
 
 def ions(parameters: Parameters) -> dict[str, float]:
+    """Levels and charges of closed-shell ions; electrons taken away."""
+    constants = parameters.response
+    found = [
+        response.ion_errors(parameters, record, constants)
+        for record in response.ions(parameters, "test")
+    ]
+    taken = [
+        response.vertical_errors(parameters, entry, constants)["cation"]
+        for entry in response.vertical(parameters, "test")
+    ]
+    units = {"occupied": "eV", "HOMO": "eV", "LUMO": "eV", "charges": "e"}
+    return {
+        f"{name} of ions / {unit}": float(np.mean([e[name] for e in found if name in e]))
+        for name, unit in units.items()
+    } | {"vertical ionisation / eV": float(np.mean(np.abs(taken)))}
+
+
+def protons(parameters: Parameters) -> dict[str, float]:
     """Ammonia takes a proton."""
     ammonium = read_structures(speed.EXAMPLES / "ammonium.xyz")[0]
     ammonia = Structure.from_ase(molecule("NH3"))
     neutral, charged = (
         singlepoint(s, parameters=parameters, dispersion=False) for s in (ammonia, ammonium)
     )
+    check_energy(ammonium, "the energy")
     gain = (neutral.energy - charged.energy) * HARTREE_EV
     return {"E(NH3) - E(NH4+) / eV": abs(gain - AMMONIA_PROTONATION_EV)}
 
@@ -295,6 +316,7 @@ FAST: dict[str, Group] = {
     "stored": stored,
     "apart": molecules_side_by_side,
     "ions": ions,
+    "protons": protons,
     "pace": pace,
 }
 SLOW: dict[str, Group] = {

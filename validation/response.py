@@ -23,7 +23,7 @@ from scipy.optimize import minimize
 from mlsemi.ground.state import GroundState, ground_state
 from mlsemi.model.pairs import PairList
 from mlsemi.molecule.structure import Structure, lowest_multiplicity
-from mlsemi.parameters import Parameters
+from mlsemi.parameters import DEFAULT, Parameters
 from mlsemi.response.constants import ResponseConstants
 from mlsemi.training.data.dataset import Reference, ReferenceDataset
 from mlsemi.units import HARTREE_EV
@@ -34,33 +34,31 @@ UNBOUND = 0.0
 
 
 @cache
-def parameters() -> Parameters:
-    """The set that everything is computed with."""
-    return Parameters.load("organic-1")
-
-
-@cache
-def predicted(numbers: bytes, positions: bytes) -> tuple[PairList, object]:
+def predicted(chosen: Parameters, numbers: bytes, positions: bytes) -> tuple[PairList, object]:
     """Hamiltonian of a geometry; it knows nothing of charge and spin."""
     atoms, x = np.frombuffer(numbers, dtype=np.int64), np.frombuffer(positions).reshape(-1, 3)
     structure = Structure(atoms, x, 0, lowest_multiplicity(atoms, 0))
-    form = parameters().model.form
+    form = chosen.model.form
     pairs = PairList.of([structure], form.elements, form.cutoff)
-    return pairs, parameters().model.predict(pairs)[0]
+    return pairs, chosen.model.predict(pairs)[0]
 
 
-def ground_of(structure: Structure, constants: ResponseConstants) -> GroundState:
+def ground_of(
+    chosen: Parameters, structure: Structure, constants: ResponseConstants
+) -> GroundState:
     """Ground state of a structure with its charge and multiplicity."""
-    pairs, prediction = predicted(structure.numbers.tobytes(), structure.positions.tobytes())
+    pairs, prediction = predicted(
+        chosen, structure.numbers.tobytes(), structure.positions.tobytes()
+    )
     changed = replace(pairs, structures=(structure,))
     operator = replace(prediction.hamiltonian, pairs=changed)  # type: ignore[attr-defined]
     new = prediction._replace(hamiltonian=operator)  # type: ignore[attr-defined]
-    return ground_state(parameters().model, new, 0, constants=constants)
+    return ground_state(chosen.model, new, 0, constants=constants)
 
 
-def ions(split: str) -> Iterator[Reference]:
+def ions(chosen: Parameters, split: str) -> Iterator[Reference]:
     """Bound ions of the elements of the set, of more than one atom."""
-    known = set(parameters().elements)
+    known = set(chosen.elements)
     for record in ReferenceDataset.load(*sorted(REFERENCE.glob("ions*.h5"))).split(split):
         structure = record.structure
         bound = record.energies[record.n_occupied - 1] < UNBOUND
@@ -68,9 +66,11 @@ def ions(split: str) -> Iterator[Reference]:
             yield record
 
 
-def ion_errors(record: Reference, constants: ResponseConstants) -> dict[str, float]:
+def ion_errors(
+    chosen: Parameters, record: Reference, constants: ResponseConstants
+) -> dict[str, float]:
     """Errors of levels (eV) and charges (e) of one ion."""
-    ground = ground_of(record.structure, constants)
+    ground = ground_of(chosen, record.structure, constants)
     n, levels = record.n_occupied, ground.state.energies
     out = {
         "occupied": HARTREE_EV * np.abs(levels[:n] - record.energies[:n]).mean(),
@@ -83,20 +83,22 @@ def ion_errors(record: Reference, constants: ResponseConstants) -> dict[str, flo
     return out
 
 
-def vertical(split: str) -> list[dict[str, object]]:
+def vertical(chosen: Parameters, split: str) -> list[dict[str, object]]:
     """Entries of one side, of the elements of the set."""
     entries = json.loads((REFERENCE / "vertical.json").read_text()).values()
-    known = set(parameters().model.form.elements)
+    known = set(chosen.model.form.elements)
     return [e for e in entries if e["split"] == split and set(e["numbers"]) <= known]
 
 
-def vertical_errors(entry: dict, constants: ResponseConstants) -> dict[str, float]:
+def vertical_errors(
+    chosen: Parameters, entry: dict, constants: ResponseConstants
+) -> dict[str, float]:
     """Signed errors of energy differences, and mean errors of levels (eV) and spin populations."""
     numbers, positions = np.array(entry["numbers"]), np.array(entry["positions_bohr"])
-    energy = ground_of(Structure(numbers, positions), constants).energy
+    energy = ground_of(chosen, Structure(numbers, positions), constants).energy
     out = {}
     for name, charge, multiplicity in (("cation", 1, 2), ("triplet", 0, 3)):
-        ground = ground_of(Structure(numbers, positions, charge, multiplicity), constants)
+        ground = ground_of(chosen, Structure(numbers, positions, charge, multiplicity), constants)
         reference = entry[name]
         change = reference["energy"] - entry["neutral"]["energy"]
         out[name] = HARTREE_EV * (ground.energy - energy - change)
@@ -115,13 +117,14 @@ def vertical_errors(entry: dict, constants: ResponseConstants) -> dict[str, floa
 
 def fitted() -> tuple[ResponseConstants, float]:
     """Constants that make the mean errors of training levels and energy differences smallest."""
-    records, entries = list(ions("train")), vertical("train")
+    chosen = Parameters.load(DEFAULT)
+    records, entries = list(ions(chosen, "train")), vertical(chosen, "train")
 
     def loss(x: np.ndarray) -> float:
         constants = ResponseConstants(*x)
-        found = [ion_errors(record, constants) for record in records]
+        found = [ion_errors(chosen, record, constants) for record in records]
         levels = np.mean([e["occupied"] + 0.5 * e["HOMO"] + 0.5 * e.get("LUMO", 0) for e in found])
-        changes = [vertical_errors(entry, constants) for entry in entries]
+        changes = [vertical_errors(chosen, entry, constants) for entry in entries]
         of_changes = [
             abs(c["cation"]) + abs(c["triplet"]) + 0.5 * (c["cation levels"] + c["triplet levels"])
             for c in changes
@@ -140,14 +143,14 @@ def main() -> None:
     if "--fit" in sys.argv:
         print(*fitted())
         return
-    constants = ResponseConstants()
-    of_ions = [ion_errors(record, constants) for record in ions("test")]
+    chosen, constants = Parameters.load(DEFAULT), ResponseConstants()
+    of_ions = [ion_errors(chosen, record, constants) for record in ions(chosen, "test")]
     rows = [
         (name, len(values), f"{np.mean(values):.3f}", f"{np.max(values):.3f}")
         for name in ("occupied", "HOMO", "LUMO", "charges")
         if (values := [e[name] for e in of_ions if name in e])
     ]
-    changes = [vertical_errors(entry, constants) for entry in vertical("test")]
+    changes = [vertical_errors(chosen, entry, constants) for entry in vertical(chosen, "test")]
     more = [
         (name, len(values), f"{np.mean(values):+.3f}", f"{np.abs(values).mean():.3f}",
          f"{np.abs(values).max():.3f}")
