@@ -12,7 +12,7 @@ import numpy as np
 import scipy.linalg
 
 from mlsemi.errors import ConvergenceError
-from mlsemi.excited.completeness import missed
+from mlsemi.excited.completeness import Linear, missed
 
 Apply = Callable[[np.ndarray], np.ndarray]
 
@@ -25,14 +25,18 @@ is added), smallest eigenvalue of the overlap of new vectors."""
 LOOSE = 1e-3
 """Residual (hartree) below which the extra roots of the block are left alone."""
 
-APART = 0.01
-"""Least distance (hartree) from a root to what is mixed into it but not among the block."""
-
-LEVEL = 2e-5
+LEVEL = 4e-5
 """Extra roots closer than this (hartree) to the last wanted one are converged with it."""
+
+NEAR = 1e-6
+"""Least distance (hartree) of a loose root from an energy, in an inverse."""
 
 ATTEMPTS = 12
 """Times that missed roots are taken in."""
+
+FINE, TIGHTEST = 4e-7, 1e-6
+"""Error (hartree) of a root through what lies beyond the block, and the residual asked for at most
+for its sake: of a band of states that the block cuts mixtures with small residuals remain."""
 
 
 class Precondition(Protocol):
@@ -41,7 +45,7 @@ class Precondition(Protocol):
     def __call__(self, residual: np.ndarray, energies: np.ndarray) -> np.ndarray:
         """(k, n) residuals, (k,) Ritz values -> (k, n) corrections, about -(A - w)^-1 r."""
 
-    def definite(self, residual: np.ndarray, energy: float) -> np.ndarray:
+    def definite(self, energy: float, kind: np.dtype) -> Linear:
         """(k, n) rows -> (k, n) rows, about |A - energy|^-1 r; symmetric, positive definite."""
 
 
@@ -76,6 +80,7 @@ def lowest_eigenpairs(
     tolerance: float,
     memory: int | None = None,
     with_extra: bool = False,
+    single: Apply | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Lowest eigenpairs, none missing whatever symmetry the start has.
 
@@ -96,6 +101,8 @@ def lowest_eigenpairs(
         Bytes for vectors and images.
     with_extra : bool
         Return the extra roots too, converged or not.
+    single : callable, optional
+        ``apply`` in single precision, which does for the check.
 
     Returns
     -------
@@ -112,10 +119,11 @@ def lowest_eigenpairs(
         # apart, so that the number of extra ones does not touch a bit of the others
         wanted, extra = block.vectors(slice(n_root)), block.vectors(slice(n_root, None))
         vectors = np.concatenate([wanted, extra])
-        known = vectors[block.norms <= enough(block.values, n_root, tolerance)]
-        # a pair may be a mixture with one missing that lies its residual above
-        up_to = (block.values + block.norms)[:n_root].max()
-        lower = _lower(apply, precondition, known, float(up_to), attempt)
+        settled = block.norms <= tolerance
+        up_to = reach(block.values[:n_root], block.norms[:n_root])
+        checked = vectors.astype(np.float32) if single else vectors
+        loose = checked[~settled], np.abs(block.values[~settled] - up_to)
+        lower = _lower(single or apply, precondition, checked[settled], loose, up_to, attempt)
         if not lower.size:
             return block.values[:n_out], vectors[:n_out]
         start = np.concatenate([vectors, lower])
@@ -125,25 +133,39 @@ def lowest_eigenpairs(
 
 
 def _lower(
-    apply: Apply, precondition: Precondition, known: np.ndarray, energy: float, attempt: int
+    apply: Apply,
+    precondition: Precondition,
+    known: np.ndarray,
+    loose: tuple[np.ndarray, np.ndarray],
+    energy: float,
+    attempt: int,
 ) -> np.ndarray:
-    """Directions orthogonal to the ``known`` vectors with a Rayleigh quotient below ``energy``."""
+    """Directions orthogonal to the ``known`` vectors with a Rayleigh quotient below ``energy``.
+
+    Extra pairs that are ``loose``, vectors and their distances from that energy, help the
+    preconditioner; they are not known, since what they mix with may lie below.
+    """
     n, kind = known.shape[1], known.dtype
     if len(known) == n:
         return np.empty((0, n), kind)
 
+    near = precondition.definite(energy, kind)
+
     def outside(x: np.ndarray) -> np.ndarray:
         return x - (x @ known.T) @ known
 
-    return missed(
-        lambda x: apply(x) - kind.type(energy) * x,
-        lambda x: precondition.definite(x, energy).astype(kind, copy=False),
-        outside,
-        outside,
-        n,
-        kind,
-        attempt,
-    )
+    def inverse(x: np.ndarray) -> np.ndarray:
+        return near(x) + along(x, *loose)
+
+    def shifted(x: np.ndarray) -> np.ndarray:
+        return apply(x) - kind.type(energy) * x
+
+    return missed(shifted, inverse, outside, outside, n, kind, attempt)
+
+
+def along(x: np.ndarray, vectors: np.ndarray, distances: np.ndarray) -> np.ndarray:
+    """Rows x times the inverse of what has these eigenvectors and ``distances``, and no others."""
+    return ((x @ vectors.T) / np.maximum(distances, NEAR).astype(x.dtype)) @ vectors
 
 
 def converged_block(
@@ -199,7 +221,7 @@ def converged_block(
     projected = np.empty((limit, limit), kind)
     every = np.arange(n_block)
     size, watched = 0, every
-    worst = np.inf
+    worst, strict = np.inf, tolerance
     for _ in range(max_iteration):
         grown = size + fresh.shape[0]
         basis[size:grown], image[size:grown] = fresh, apply(fresh)
@@ -208,13 +230,14 @@ def converged_block(
         values, small = _lowest(projected[:size, :size], n_block)
         residual, norms = _residuals(basis[:size], image[:size], values, small, watched)
         n_close = close(values, n_root, tolerance)
-        allowed = np.where(every < n_close, tolerance, max(LOOSE, tolerance))
+        strict = strictly(values, n_root, tolerance) if kind == DOUBLE else tolerance
+        allowed = np.where(every < n_close, strict, max(LOOSE, tolerance))
         if watched.size < n_block and (norms < allowed[watched])[watched < n_close].all():
             # roots left alone since they converged may have moved: look at all of them again
             watched = every
             residual, norms = _residuals(basis[:size], image[:size], values, small, watched)
         worst = float(norms[watched < n_close].max())
-        if watched.size == n_block and (worst < tolerance or size == n):
+        if watched.size == n_block and (worst < strict or size == n):
             return Block(values, norms, small, basis[:size])
         opened = norms > allowed[watched]
         watched = watched[opened]
@@ -227,22 +250,27 @@ def converged_block(
             break
     raise ConvergenceError(
         f"excited states did not converge: residual {worst:.1e} hartree (allowed "
-        f"{tolerance:.1e}) with {n_root} roots; ask for a few more or fewer states"
+        f"{strict:.1e}) with {n_root} roots; ask for a few more or fewer states"
     )
 
 
 def close(values: np.ndarray, n_root: int, tolerance: float) -> int:
     """Number of the wanted roots and of those that form a level with the last one."""
-    return int(np.searchsorted(values, values[n_root - 1] + min(tolerance, LEVEL)))
+    return int(np.searchsorted(values, values[n_root - 1] + min(2.0 * tolerance, LEVEL)))
 
 
-def enough(values: np.ndarray, n_root: int, tolerance: float) -> np.ndarray:
-    """Residual norms with which no extra root can fall below the wanted ones any more.
+def reach(values: np.ndarray, norms: np.ndarray) -> float:
+    """Energy up to which nothing may be missing, as far as extra roots are converged.
 
-    One of norm r falls by r^2 / distance to what it mixes with.
+    A pair may be a mixture with a missing one that lies its residual or so above.
     """
-    above = np.maximum(values - values[n_root - 1], 0.0)
-    return np.maximum(tolerance, np.sqrt(APART * above))
+    return float((values + np.minimum(2.0 * norms, LEVEL)).max())
+
+
+def strictly(values: np.ndarray, n_root: int, tolerance: float) -> float:
+    """Residual norm asked for where the block ends close above the wanted roots."""
+    room = float(values[-1] - values[n_root - 1])
+    return min(tolerance, max(TIGHTEST, float(np.sqrt(FINE * room))))
 
 
 def _subspace(n: int, n_block: int, memory: int | None) -> int:

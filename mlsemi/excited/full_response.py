@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mlsemi.excited.completeness import Linear
 from mlsemi.excited.interaction import respond_swapped
 from mlsemi.excited.paired_davidson import lowest_pairs, reduced_pairs
 from mlsemi.excited.tamm_dancoff import ModelInverse, Solution, TammDancoff
@@ -78,8 +79,13 @@ class _PairedInverse:
         of_y = -0.5 * (plus - minus) / (self.inverse.diagonal[None, :] + energies[:, None])
         return of_x, of_y
 
-    def definite(self, residual: np.ndarray, energy: float) -> np.ndarray:
+    def definite(self, energy: float, kind: np.dtype) -> Linear:
         """The same, positive definite, of rows (X, Y)."""
-        of_x, of_y = np.split(residual, 2, axis=1)
-        of_x = self.inverse.definite(of_x, energy)
-        return np.concatenate([of_x, of_y / (self.inverse.diagonal + energy)], axis=1)
+        of_x = self.inverse.definite(energy, kind)
+        of_y = (1.0 / (self.inverse.diagonal + energy)).astype(kind)
+
+        def inverse(residual: np.ndarray) -> np.ndarray:
+            x, y = np.split(residual, 2, axis=1)
+            return np.concatenate([of_x(x), y * of_y], axis=1)
+
+        return inverse

@@ -13,8 +13,8 @@ import numpy as np
 import scipy.linalg
 
 from mlsemi.errors import ConvergenceError
-from mlsemi.excited.completeness import missed
-from mlsemi.excited.davidson import ATTEMPTS, close, enough, orthonormal
+from mlsemi.excited.completeness import Linear, missed
+from mlsemi.excited.davidson import ATTEMPTS, along, close, orthonormal, reach, strictly
 
 ApplyBoth = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
@@ -27,7 +27,7 @@ class PreconditionBoth(Protocol):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Residuals of both equations, energies -> corrections of X and of Y."""
 
-    def definite(self, residual: np.ndarray, energy: float) -> np.ndarray:
+    def definite(self, energy: float, kind: np.dtype) -> Linear:
         """Rows (X, Y) -> about (|A - energy|^-1 X, (A + energy)^-1 Y), positive definite."""
 
 
@@ -101,14 +101,15 @@ def lowest_pairs(
     n_block = len(start)
     for attempt in range(ATTEMPTS):
         energies, Z, W, norms = _converged(apply, precondition, start, n_root, n_block, tolerance)
-        settled = norms <= enough(energies, n_root, tolerance)
-        known = 0.5 * np.stack([Z + W, Z - W])[:, settled]
-        # a pair may be a mixture with one missing that lies its residual above
-        up_to = float((energies + norms)[:n_root].max())
-        lower = _lower(apply, precondition, known, up_to, attempt)
+        settled = norms <= tolerance
+        up_to = reach(energies[:n_root], norms[:n_root])
+        every = 0.5 * np.concatenate([Z + W, Z - W], axis=1)
+        loose = every[~settled], np.abs(energies[~settled] - up_to)
+        lower = _lower(apply, precondition, every[settled], loose, up_to, attempt)
         if not len(lower):
             return energies[:n_root], Z[:n_root], W[:n_root]
-        start, n_block = np.concatenate([Z, W, *lower.transpose(1, 0, 2)]), n_block + len(lower)
+        start = np.concatenate([Z, W, *np.split(lower, 2, axis=1)])
+        n_block += len(lower)
     raise ConvergenceError(
         f"excited states below the last of {n_root} are still missing; ask for more states"
     )
@@ -118,13 +119,17 @@ def _lower(
     apply: ApplyBoth,
     precondition: PreconditionBoth,
     known: np.ndarray,
+    loose: tuple[np.ndarray, np.ndarray],
     energy: float,
     attempt: int,
 ) -> np.ndarray:
-    """(m, 2, n) directions (X, Y) beside the ``known`` (2, k, n) pairs, below ``energy``."""
-    n = known.shape[2]
-    pairs = np.concatenate(known, axis=1)
-    conjugate = np.concatenate([known[0], -known[1]], axis=1)
+    """Directions (X, Y) beside the ``known`` pairs, all (k, 2 n), below ``energy``.
+
+    What is ``loose``, pairs and their distances from that energy, helps the preconditioner.
+    """
+    n = known.shape[1] // 2
+    conjugate = np.concatenate([known[:, :n], -known[:, n:]], axis=1)
+    near = precondition.definite(energy, known.dtype)
 
     def shifted(vectors: np.ndarray) -> np.ndarray:
         x, y = vectors[:, :n], vectors[:, n:]
@@ -133,16 +138,15 @@ def _lower(
         image = 0.5 * np.concatenate([plus + minus, plus - minus], axis=1)
         return image - energy * np.concatenate([x, -y], axis=1)
 
-    found = missed(
+    return missed(
         shifted,
-        lambda x: precondition.definite(x, energy),
-        lambda x: x - (x @ conjugate.T) @ pairs,
-        lambda x: x - (x @ pairs.T) @ conjugate,
+        lambda x: near(x) + along(x, *loose),
+        lambda x: x - (x @ conjugate.T) @ known,
+        lambda x: x - (x @ known.T) @ conjugate,
         2 * n,
         known.dtype,
         attempt,
     )
-    return found.reshape(-1, 2, n)
 
 
 def _converged(
@@ -159,7 +163,7 @@ def _converged(
     limit = min(n, 10 * n_block + 40)
     basis, fresh = np.empty((0, n)), orthonormal(start, np.empty((0, n)))
     images = np.empty((2, 0, n))
-    worst = np.inf
+    worst, strict = np.inf, tolerance
     for _ in range(max_iteration):
         basis = np.concatenate([basis, fresh])
         images = np.concatenate([images, np.stack(apply(fresh))], axis=1)
@@ -171,12 +175,12 @@ def _converged(
         )
         norms = np.maximum(*(np.linalg.norm(r, axis=1) for r in residuals))
         n_close = close(energies, n_root, tolerance)
-        worst = float(norms[:n_close].max())
-        if worst < tolerance or len(basis) == n:
+        worst, strict = float(norms[:n_close].max()), strictly(energies, n_root, tolerance)
+        if worst < strict or len(basis) == n:
             parts = slice(n_root), slice(n_root, None)
             Z, W = (np.concatenate([v.T[p] @ basis for p in parts]) for v in (z, w))
             return energies, Z, W, norms
-        opened = np.flatnonzero(norms > tolerance)
+        opened = np.flatnonzero(norms > strict)
         opened = opened[opened < max(n_close, n_root + (n_block - n_root) // 2)]
         steps = np.concatenate(
             precondition(residuals[0][opened], residuals[1][opened], energies[opened])
@@ -189,5 +193,5 @@ def _converged(
             break
     raise ConvergenceError(
         f"excited states did not converge: residual {worst:.1e} hartree (allowed "
-        f"{tolerance:.1e}) with {n_root} roots; ask for a few more or fewer states"
+        f"{strict:.1e}) with {n_root} roots; ask for a few more or fewer states"
     )

@@ -157,7 +157,7 @@ class Selected:
 
         return missed(
             shifted,
-            lambda x: inverse.definite(x, energy).astype(kind),
+            inverse.definite(energy, kind),
             outside,
             outside,
             n,

@@ -16,6 +16,7 @@ import scipy.linalg
 from scipy.sparse.linalg import LinearOperator, cg
 
 from mlsemi.errors import ConvergenceError
+from mlsemi.excited.completeness import Linear
 from mlsemi.excited.davidson import converged_block, lowest_eigenpairs
 from mlsemi.excited.interaction import Interaction, diagonal, interaction_matrix, respond
 from mlsemi.excited.orbitals import response_orbitals
@@ -139,16 +140,19 @@ class TammDancoff:
             values, vectors = self.model(np.arange(self.n_configuration), n_root)
             return Solution(values, np.ascontiguousarray(vectors.T))
         start, precondition = self.beginning(n_root)
+        half = None
         if self.n_configuration > SINGLE_ABOVE:
             # most of the way in single precision: half the time for products and vectors
-            half = SinglePrecision(self)
+            half = SinglePrecision(self).apply
             block = converged_block(
-                half.apply, precondition, start.astype(np.float32), n_root,
+                half, precondition, start.astype(np.float32), n_root,
                 max(SINGLE_RESIDUAL, tolerance), memory=MEMORY,
             )  # fmt: skip
             start = block.vectors().astype(np.float64)
         return Solution(
-            *lowest_eigenpairs(self.apply, precondition, start, n_root, tolerance, memory=MEMORY)
+            *lowest_eigenpairs(
+                self.apply, precondition, start, n_root, tolerance, memory=MEMORY, single=half
+            )
         )
 
     def is_small(self, n_root: int) -> bool:
@@ -302,13 +306,20 @@ class ModelInverse:
         step[:, self.chosen] = -inside @ self.vectors.T
         return step
 
-    def definite(self, residual: np.ndarray, energy: float) -> np.ndarray:
-        """|A_model - w|^-1, which is positive definite, times the rows of ``residual``."""
-        step = residual / np.abs(_away_from_zero(self.diagonal - energy))
-        inside = residual[:, self.chosen] @ self.vectors
-        inside /= np.abs(_away_from_zero(self.values - energy))
-        step[:, self.chosen] = inside @ self.vectors.T
-        return step
+    def definite(self, energy: float, kind: np.dtype) -> Linear:
+        """|A_model - w|^-1, which is positive definite."""
+        outer, inner = (
+            (1.0 / np.abs(_away_from_zero(a - energy))).astype(kind)
+            for a in (self.diagonal, self.values)
+        )
+        vectors = self.vectors.astype(kind, copy=False)
+
+        def inverse(residual: np.ndarray) -> np.ndarray:
+            step = residual * outer
+            step[:, self.chosen] = ((residual[:, self.chosen] @ vectors) * inner) @ vectors.T
+            return step
+
+        return inverse
 
 
 def _away_from_zero(denominator: np.ndarray) -> np.ndarray:

@@ -14,8 +14,8 @@ class Identity:
     def __call__(self, residual, energies):
         return residual
 
-    def definite(self, residual, energy):
-        return residual
+    def definite(self, energy, kind):
+        return lambda residual: residual
 
 
 def test_davidson_drops_dependent_guesses():
@@ -48,8 +48,9 @@ class Blocks:
         distance = self.diagonal - energies[:, None]
         return -residual / np.where(np.abs(distance) < 0.01, 0.01, distance)
 
-    def definite(self, residual, energy):
-        return residual / np.maximum(np.abs(self.diagonal - energy), 0.01)
+    def definite(self, energy, kind):
+        near = (1.0 / np.maximum(np.abs(self.diagonal - energy), 0.01)).astype(kind)
+        return lambda residual: residual * near
 
     def start(self, n, n_row):
         """Within the last block, the highest one."""

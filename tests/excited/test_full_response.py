@@ -4,7 +4,8 @@ import itertools
 
 import numpy as np
 import pytest
-from huckel import distorted, named
+from ase.build import molecule
+from huckel import distorted, huckel, named
 from test_excitations import CORRECTED, MULTIPLICITIES, davidson_only, four_index, naive_matrix
 
 from mlsemi.errors import ConvergenceError, InputError
@@ -12,6 +13,7 @@ from mlsemi.excited.constants import ExcitationParameters
 from mlsemi.excited.excitations import excite_adjoint, excite_with
 from mlsemi.excited.intensities import intensities
 from mlsemi.excited.method import Method
+from mlsemi.molecule.structure import Structure
 from mlsemi.orbitals.eigen import ElectronicState
 from mlsemi.units import HARTREE_EV
 
@@ -113,3 +115,29 @@ def test_refusals():
     with pytest.raises(InputError, match="Tamm-Dancoff approximation only"):
         Method(full=True, selection=1e-5)
     assert excite_with(state, between, 0, method=FULL).n_state == 0
+
+
+@pytest.mark.parametrize("multiplicity", MULTIPLICITIES)
+@pytest.mark.parametrize("iterative", [False, True])
+def test_refused_where_the_dense_matrices_are_not_positive(monkeypatch, multiplicity, iterative):
+    """Ethene on the way to 90 degrees, where its closed shell is no minimum any more."""
+    refused = []
+    for angle in (0.0, 30.0, 60.0, 75.0, 85.0, 90.0):
+        atoms = molecule("C2H4")
+        atoms.set_dihedral(2, 0, 1, 4, angle, indices=[4, 5])
+        m = huckel(Structure.from_ase(atoms))
+        between = m.interaction(PLAIN)
+        A = naive_matrix(m.state, between, multiplicity)
+        B = naive_swapped(m.state, between, multiplicity)
+        lowest = min(np.linalg.eigvalsh(side)[0] for side in (A + B, A - B))
+        if iterative:
+            davidson_only(monkeypatch)
+        try:
+            excite_with(m.state, between, 3, multiplicity, method=FULL)
+            refused.append(False)
+        except ConvergenceError as error:
+            refused.append("unstable" in str(error))
+        assert refused[-1] == (lowest < 0.0), angle
+    assert not refused[0]
+    if multiplicity == "triplet":
+        assert refused[-1]

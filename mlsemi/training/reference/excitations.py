@@ -16,6 +16,7 @@ from pyscf.lib.parameters import BOHR
 
 from mlsemi.brief import Brief
 from mlsemi.errors import InputError
+from mlsemi.excited.completeness import Linear
 from mlsemi.excited.davidson import lowest_eigenpairs
 
 RESIDUAL = 1e-4
@@ -216,8 +217,9 @@ class _Diagonal:
         distance = self.diagonal[None, :] - energies[:, None]
         return -residual / np.where(np.abs(distance) < NEAREST, NEAREST, distance)
 
-    def definite(self, residual: np.ndarray, energy: float) -> np.ndarray:
-        return residual / np.maximum(np.abs(self.diagonal - energy), NEAREST)
+    def definite(self, energy: float, kind: np.dtype) -> Linear:
+        near = (1.0 / np.maximum(np.abs(self.diagonal - energy), NEAREST)).astype(kind)
+        return lambda residual: residual * near
 
 
 def _exchange_correlation(
