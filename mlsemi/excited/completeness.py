@@ -18,10 +18,10 @@ from mlsemi.errors import ConvergenceError
 
 Linear = Callable[[np.ndarray], np.ndarray]
 
-ENOUGH = 0.01
+ENOUGH = 0.003
 """Residual in the norm of the inverse preconditioner (hartree^-1/2) that a hidden state would
 exceed: its part of a standard normal vector over its own norm, which is at most one half. One in
-two hundred that lie next to s may escape; those further below are found all the more surely."""
+six hundred that lie next to s may escape; those further below are found all the more surely."""
 
 MOST = 300
 """Iterations; a few dozen are usual."""
