@@ -14,7 +14,7 @@ from ase.io.jsonio import write_json
 
 from mlsemi.calculator_settings import SURROUNDINGS, checked, restored, surroundings
 from mlsemi.errors import DomainWarning, InputError, InputWarning, StateWarning
-from mlsemi.evaluate import singlepoint
+from mlsemi.evaluate import singlepoint, surroundings_of
 from mlsemi.ground.state import GroundState
 from mlsemi.model.domain import check_energy, doubts
 from mlsemi.molecule.electrons import StoredCharge, said_by, settle
@@ -258,10 +258,8 @@ class MLSemi(Calculator):
         singlets, triplets : int
             Number of states.
         """
-        target = self.atoms if atoms is None else atoms
-        if target is None:
-            raise InputError("give atoms, or compute an energy first")
-        result = self._point(self._structure(target), singlets=singlets, triplets=triplets)
+        structure = self._structure(self._target(atoms))
+        result = self._point(structure, singlets=singlets, triplets=triplets)
         return dict(result.to_dict().get("excitations", {}))
 
     def point_charge_forces(self) -> np.ndarray:
@@ -280,17 +278,12 @@ class MLSemi(Calculator):
     def uncertainty(self, atoms: Atoms | None = None) -> dict[str, Any]:
         """Uncertainties at the geometry of ``atoms``, as under ``uncertainty`` in the JSON.
 
-        Those of excited states are among :meth:`excitations`.
-
         Parameters
         ----------
         atoms : ase.Atoms, optional
             By default those the calculator has seen last.
         """
-        target = self.atoms if atoms is None else atoms
-        if target is None:
-            raise InputError("give atoms, or compute an energy first")
-        found = self._point(self._structure(target)).uncertainty
+        found = self._point(self._structure(self._target(atoms))).uncertainty
         if found is None:
             raise InputError(
                 f"parameter set {self.parameter_set.name} has no committee; "
@@ -323,9 +316,16 @@ class MLSemi(Calculator):
         if checksum != self.parameter_set.checksum:
             raise ReadError(f"{path}: written with another parameter set {settings['parameters']}")
 
+    def _target(self, atoms: Atoms | None) -> Atoms:
+        target = self.atoms if atoms is None else atoms
+        if target is None:
+            raise InputError("give atoms, or compute an energy first")
+        return target
+
     def _say_doubts(self, structure: Structure) -> None:
         """Say, once of each kind, that a path has left the training domain."""
         found = doubts(structure)
+        found |= {text: text for text in surroundings_of(**surroundings(self.parameters)).doubts()}
         new = [text for kind, text in found.items() if kind not in self.noted]
         if new:
             self.noted.update(found)

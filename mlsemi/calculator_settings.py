@@ -43,9 +43,10 @@ def checked(
         raise InputError(
             f"no parameter {', '.join(sorted(unknown))} (there are {', '.join(known)})"
         )
-    state = changes.get("state", 0)
-    if whole(state, "state") < 0:
-        raise InputError(f"state {state}: 0 is the ground state, 1 the first excited singlet")
+    if "state" in changes:
+        changes["state"] = state = whole(changes["state"], "state")
+        if state < 0:
+            raise InputError(f"state {state}: 0 is the ground state, 1 the first excited singlet")
     settle((), changes.get("charge"), changes.get("multiplicity"))
     after = {**before, **changes}
     surroundings(after)

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from numbers import Real
 
 import numpy as np
 from ase import Atoms
@@ -34,7 +35,7 @@ from mlsemi.molecule.dispersion import NO_DISPERSION, dispersion_of
 from mlsemi.molecule.electrons import settle
 from mlsemi.molecule.formats import iter_frames, structure_of
 from mlsemi.molecule.integrals import angular_integrals, dipole_integrals, velocity_integrals
-from mlsemi.molecule.structure import Structure
+from mlsemi.molecule.structure import Structure, whole
 from mlsemi.parameters import DEFAULT, Parameters
 from mlsemi.response.solvated_excitations import SolvatedExcitations
 from mlsemi.response.solvents import Solvent, solvent_of
@@ -83,6 +84,8 @@ def as_structure(
     if isinstance(source, Atoms):
         structure, notes = structure_of(source, charge, multiplicity)
         return structure, tuple(notes)
+    if not isinstance(source, str | os.PathLike):
+        raise InputError(f"{type(source).__name__}: give a path, ase.Atoms or a Structure")
     frame = next(iter_frames(os.fspath(source), charge, multiplicity))
     return frame.structure, frame.warnings
 
@@ -160,6 +163,8 @@ def singlepoint(
         If the parameter set is missing or corrupted.
     """
     check_temperature(electronic_temperature)
+    if not isinstance(method, Method):
+        raise InputError(f"method {method!r}: give a Method")
     clock = Clock()
     with clock.step("total"), limited(threads):
         chosen = parameters if isinstance(parameters, Parameters) else Parameters.load(parameters)
@@ -267,8 +272,8 @@ def check_temperature(kelvin: float) -> None:
     InputError
         If it is negative or not finite.
     """
-    if not (math.isfinite(kelvin) and kelvin >= 0.0):
-        raise InputError(f"electronic temperature {kelvin} K: need a number from zero upwards")
+    if not (isinstance(kelvin, Real) and math.isfinite(kelvin) and kelvin >= 0.0):
+        raise InputError(f"electronic temperature {kelvin!r} K: need a number from zero upwards")
 
 
 def _no_gap(ground: GroundState) -> tuple[str, ...]:
@@ -338,11 +343,11 @@ def _excited(
     """Excited states of each multiplicity asked for, with intensities."""
     out: dict[str, ExcitedStates] = {}
     for n in asked.values():
-        if n != int(n) or n < 0:
+        if whole(n, "number of excited states") < 0:
             raise InputError(f"{n} excited states: need a whole number from zero upwards")
-    if max_energy is not None and not max_energy > 0.0:
+    if max_energy is not None and not (isinstance(max_energy, Real) and max_energy > 0.0):
         raise InputError(
-            f"an upper bound of {max_energy} hartree for excitations: need more than zero"
+            f"an upper bound of {max_energy!r} hartree for excitations: need more than zero"
         )
     if asked["singlet"] and max_energy is not None:
         raise InputError("give a number of singlets or an upper bound of their energy, not both")

@@ -236,6 +236,8 @@ class Parameters:
         ParameterError
             If the set does not exist, is incomplete or its checksum does not match.
         """
+        if not isinstance(name, str | os.PathLike):
+            raise ParameterError(f"parameters {name!r}: give a name or a path")
         path = folder_of(name)
         return _load(path.resolve(), _modified(path))
 

@@ -136,13 +136,15 @@ class Result:
 
     def __repr__(self) -> str:
         """One line."""
-        gap = (self.state.lumo - self.state.homo) * HARTREE_EV
+        homo, lumo = self.frontier
+        spin = self.structure.multiplicity
+        energy = "-" if self.energy is None else f"{self.energy * HARTREE_EV:.4f} eV"
         parts = [
             self.structure.formula,
-            f"charge {self.structure.charge}",
+            f"charge {self.structure.charge}" + (f", multiplicity {spin}" if spin > 1 else ""),
             self.parameters.name,
-            f"energy {self.energy * HARTREE_EV:.4f} eV",
-            f"gap {gap:.3f} eV",
+            f"energy {energy}",
+            f"gap {(lumo - homo) * HARTREE_EV:.3f} eV",
         ]
         for name, states in (("singlet", self.singlets), ("triplet", self.triplets)):
             if states is not None:

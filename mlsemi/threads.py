@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
+from numbers import Integral
 
 from threadpoolctl import LibController, ThreadpoolController
 
@@ -86,8 +87,8 @@ def limited(threads: int) -> Iterator[None]:
     InputError
         For a number that is not between 1 and ``MOST``.
     """
-    if not 1 <= threads <= MOST:
-        raise InputError(f"{threads} threads: need 1 to {MOST}")
+    if not isinstance(threads, Integral) or not 1 <= threads <= MOST:
+        raise InputError(f"{threads!r} threads: need 1 to {MOST}")
     keep_freed_memory()
     before = [(one, one.num_threads) for one in _libraries("openmp").lib_controllers]
     _BLAS.enter(threads)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from ase.build import molecule
 from molecules import distorted, gapped_model, parameters_of
 
 from mlsemi import singlepoint
@@ -62,3 +63,12 @@ def test_plot_is_the_spectrum_or_the_levels(result):
     assert levels.get_ylabel() == "orbital energy / eV"
     low, high = levels.get_ylim()
     assert low < result.state.homo * 27.2114 < result.state.lumo * 27.2114 < high
+
+
+def test_radicals_without_an_energy_show_themselves_too():
+    """Their energy is not known, and their frontier levels are those of either spin."""
+    radical = singlepoint(molecule("CH3"))
+    assert radical.energy is None
+    assert "multiplicity 2, organic-1, energy -, gap" in repr(radical)
+    assert "<td style='text-align:left'>-</td>" in radical._repr_html_()
+    assert radical.plot() is not None

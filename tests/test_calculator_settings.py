@@ -2,12 +2,13 @@
 
 import warnings
 
+import numpy as np
 import pytest
 from ase.build import molecule
 from tiny import write_tiny_parameters
 
 import mlsemi
-from mlsemi.errors import InputError, InputWarning
+from mlsemi.errors import DomainWarning, InputError, InputWarning
 from mlsemi.parameters import Parameters
 
 
@@ -95,3 +96,13 @@ def test_forces_on_point_charges_and_a_restart(folder, atoms, tmp_path):
     again = mlsemi.MLSemi(restart=tmp_path / "saved")
     assert not again.calculation_required(atoms, ["energy"])
     assert again.get_potential_energy(atoms) == energies[1]
+
+
+def test_a_strong_field_and_a_state_that_is_no_int():
+    """What a single point warns about, the calculator says too; 1.0 is state 1."""
+    atoms = molecule("H2CO")
+    atoms.calc = mlsemi.MLSemi(field=(0.0, 0.0, 25.0))
+    with pytest.warns(DomainWarning, match="a field of 25 V/angstrom"):
+        atoms.get_potential_energy()
+    atoms.calc = mlsemi.MLSemi(state=1.0)
+    assert np.isfinite(atoms.get_potential_energy())

@@ -6,7 +6,7 @@ import pytest
 from ase.build import molecule
 from molecules import distorted, parameters_of, random_model, symmetric
 
-from mlsemi.errors import ConvergenceError, InputError
+from mlsemi.errors import ConvergenceError, InputError, ParameterError
 from mlsemi.evaluate import _doubts, singlepoint
 from mlsemi.molecule.structure import Structure
 from mlsemi.units import HARTREE_EV
@@ -207,7 +207,14 @@ def test_refusals(parameters):
     water = molecule("H2O")
     for asked, text in (
         ({"singlets": -1}, "whole number"),
-        ({"triplets": 1.5}, "whole number"),
+        ({"triplets": 1.5}, "not an integer"),
+        ({"triplets": None}, "not an integer"),
+        ({"max_energy": "x"}, "more than zero"),
+        ({"method": "full"}, "give a Method"),
+        ({"electronic_temperature": "300"}, "temperature '300' K"),
+        ({"electronic_temperature": None}, "temperature None K"),
+        ({"threads": None}, "None threads"),
+        ({"threads": "1"}, "'1' threads"),
         ({"max_energy": -1.0}, "above zero|more than zero"),
         ({"max_energy": float("nan")}, "above zero|more than zero"),
         ({"max_energy": 0.3, "singlets": 2}, "not both"),
@@ -218,6 +225,11 @@ def test_refusals(parameters):
     ):
         with pytest.raises(InputError, match=text):
             singlepoint(water, parameters=parameters, **asked)
+    for source in (None, [water], 5):
+        with pytest.raises(InputError, match=r"give a path, ase\.Atoms or a Structure"):
+            singlepoint(source, parameters=parameters)
+    with pytest.raises(ParameterError, match="parameters 5: give a name or a path"):
+        singlepoint(water, parameters=5)
 
 
 def test_charge_of_atoms_and_structures(parameters):

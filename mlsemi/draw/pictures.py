@@ -63,9 +63,10 @@ def picture(result: Result) -> Figure:
 
 def card(result: Result) -> str:
     """HTML of a small table and, if the result has singlets, their spectrum."""
+    homo, lumo = result.frontier
     rows = {
-        "energy": f"{result.energy * HARTREE_EV:.4f} eV",
-        "gap": f"{(result.state.lumo - result.state.homo) * HARTREE_EV:.3f} eV",
+        "energy": "-" if result.energy is None else f"{result.energy * HARTREE_EV:.4f} eV",
+        "gap": f"{(lumo - homo) * HARTREE_EV:.3f} eV",
         "dipole": f"{np.linalg.norm(result.dipole) * AU_DEBYE:.3f} D",
         "charge": f"{result.structure.charge:+d}" if result.structure.charge else "0",
         "parameters": f"{result.parameters.name} ({result.parameters.checksum[:8]})",

@@ -82,7 +82,9 @@ class Solvent:
 
     def __post_init__(self) -> None:
         if not (isfinite(self.epsilon) and self.epsilon >= 1.0):
-            raise InputError(f"dielectric constant {self.epsilon}: need a number from 1 upwards")
+            raise InputError(
+                f"dielectric constant {self.epsilon}: need a finite number from 1 upwards"
+            )
 
     @property
     def factor(self) -> float:
