@@ -156,4 +156,4 @@ def test_dielectric_constants():
             solvent_of(wrong)
     with pytest.raises(InputError, match=r"no solvent 'vodka' .there are acetic acid, acetone"):
         solvent_of("vodka")
-    assert solvent_of("h2o").tension > 0.0 == solvent_of("hexane").tension
+    assert solvent_of("h2o").tension == 0.0
