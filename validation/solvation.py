@@ -4,9 +4,9 @@
     python validation/solvation.py --reference     those that are missing (needs PySCF)
 
 The polar part in water of molecules and ions against E(C-PCM) - E of B3LYP/def2-TZVP with the same
-spheres (PySCF, 302 points each); hydration free energies against published values (FreeSolv: Mobley,
-Guthrie, J. Comput.-Aided Mol. Des. 28, 711 (2014)). What tension of the cavity would be best for
-every second one of these is shown, and the error of the others.
+spheres (PySCF, 302 points each); hydration free energies against published values (FreeSolv:
+Mobley, Guthrie, J. Comput.-Aided Mol. Des. 28, 711 (2014)). What tension of the cavity would be
+best for every second one of these is shown, and the error of the others.
 """
 
 from __future__ import annotations
