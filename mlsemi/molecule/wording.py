@@ -241,7 +241,7 @@ def named(name: str, value: object, words: str) -> Iterator[Statement]:
             yield Statement("multiplicity", words, doubt=doubt, fatal=True)
         elif not isinstance(value, str) or plain not in ("mult", "multip", *SPIN):
             yield Statement("multiplicity", words, doubt=unclear.format("multiplicity"))
-    elif plain in MOMENT and number:
+    elif plain in MOMENT and number is not None and abs(number) > 0.05:
         yield Statement("multiplicity", words, doubt=unclear.format("multiplicity"))
     elif re.search("charg|chrg|chg", plain) and number and not OTHER.search(plain):
         yield Statement("charge", words, doubt=unclear.format("charge"))

@@ -37,7 +37,7 @@ NEUTRAL = [
     "1,2-dichloroethane", "bicyclo[2.2.1]heptane", "(2-chloroethyl)benzene", "frame 2-3", "-2.3",
     "2024-01-02", "energy -2.3", "step=-2", "step -2", "(+)-limonene", "(R)-(-)-carvone",
     "107-06-2", "2- and 3-methylfuran", "[2+2] cycloaddition", "1620 cm\u207b\u00b9", "C60-2",
-    "step 2 - 3", "exchange=2", "magmom=0", "iq -3.0", "N-(2-pyridyl)", "conf_2-",
+    "step 2 - 3", "exchange=2", "magmom=0", "magmom=1e-7", "iq -3.0", "N-(2-pyridyl)", "conf_2-",
 ]
 TRIPLET = [
     "multiplicity=3", "Multiplicity: 3", "mult=3", "spin multiplicity = 3", "uhf=2", "UHF=2",
