@@ -131,7 +131,8 @@ def said_by_info(info: Mapping[str, Any], where: str = "info") -> Iterator[State
     flags = []
     for key, value in info.items():
         if isinstance(value, Mapping):
-            yield from said_by_info(value, f"{where}[{key!r}]")
+            unusable = list(named(str(key), value, f"{where}[{key!r}]"))
+            yield from unusable or said_by_info(value, f"{where}[{key!r}]")
         elif isinstance(value, bool | np.bool_):
             flags.append(str(key))  # how ASE keeps the words of a comment line
         elif value is not None:

@@ -156,7 +156,7 @@ def _iter_atoms(
     with located(file):
         kind = "extxyz" if file == STDIN else _format_of(Path(path))
         if kind not in _RECORDS:
-            with _parsing() as notes:
+            with _parsing(kind) as notes:
                 text = None if kind in BINARY else _text_of(path, file, strict=False)
                 frames = list(read_program(path, kind, text))
             yield from ((k, atoms, said, list(notes)) for k, (atoms, said) in enumerate(frames))
@@ -169,7 +169,7 @@ def _iter_atoms(
             bad[-1] = InputError(f"{bad[-1]}; no frame can be found after it")
             return
         atoms = None
-        with collected(bad), located(f"{file}, frame {index}"), _parsing() as notes:
+        with collected(bad), located(f"{file}, frame {index}"), _parsing(kind) as notes:
             atoms, said = read(record)
         if atoms is not None:
             atoms.info.setdefault("name", _title(kind, record))
@@ -196,12 +196,16 @@ def _format_of(path: Path) -> str:
     """ASE's name of the format of an existing, non-empty file."""
     if path.is_dir():
         raise InputError("is a directory, not a structure file")
+    if path.is_fifo():
+        raise InputError("is a pipe; send xyz to standard input and give - as the file")
     try:
         if path.stat().st_size == 0:
             raise InputError("is empty")
         with open(path, "rb"):
             pass
-        with _parsing():
+        if re.search(r"\.ent(\.(gz|bz2|xz))?$", path.name, re.IGNORECASE):
+            return "proteindatabank"
+        with _parsing("a structure file"):
             return str(filetype(str(path)))
     except FileNotFoundError:
         raise InputError("no such file") from None
@@ -231,7 +235,7 @@ def _text_of(path: str | os.PathLike[str], file: str, strict: bool = True) -> st
 
 
 @contextmanager
-def _parsing() -> Iterator[list[str]]:
+def _parsing(kind: str) -> Iterator[list[str]]:
     """Turn whatever an ASE parser raises into an InputError, and its warnings into notes."""
     notes: list[str] = []
     with python_warnings.catch_warnings(record=True) as caught:
@@ -243,8 +247,9 @@ def _parsing() -> Iterator[list[str]]:
         except UnknownFileTypeError:
             raise InputError("the format is not recognised; try xyz, sdf, pdb, cif") from None
         except Exception as error:  # the many parsers of ASE raise every kind of exception
-            text = " ".join(str(error).split())[:200]
-            raise InputError(f"cannot be parsed ({type(error).__name__}: {text})") from None
+            told = isinstance(error, ValueError | OSError | RuntimeError) and str(error)
+            cause = " ".join(str(told or type(error).__name__).split())[:100]
+            raise InputError(f"cannot be parsed as {kind}; is it one? ({cause})") from None
     about_ase = (DeprecationWarning, PendingDeprecationWarning, FutureWarning)
     notes.extend(
         " ".join(str(w.message).split()) for w in caught if not issubclass(w.category, about_ase)

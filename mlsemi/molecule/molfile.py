@@ -6,15 +6,28 @@ import re
 import warnings
 from collections.abc import Iterator
 
+import numpy as np
 from ase import Atoms
 
 from mlsemi.errors import InputError, located
 from mlsemi.molecule.elements import number_of
-from mlsemi.molecule.wording import Statement, named, said_in
+from mlsemi.molecule.wording import Statement, doubts_in, ions_in, named, said_in
 from mlsemi.molecule.xyz import number_in
 
 CODES = {1: 3, 2: 2, 3: 1, 5: -1, 6: -2, 7: -3}
 """Charge that a code of the atom block stands for; 4 is an unpaired electron."""
+
+LOOSE = re.compile(r"\s*M\s+(?:CHG|RAD|END)\b", re.IGNORECASE)
+STRICT = ("M  CHG", "M  RAD", "M  END")
+
+ORDER = {1: 1.0, 2: 2.0, 3: 3.0, 4: 1.5}
+"""Bond order of a type of the bond block; 4 is aromatic."""
+
+USUAL = {7: 3, 8: 2}
+"""Bonds of nitrogen and oxygen without charge."""
+
+COVALENT = frozenset((1, 6, 7, 8, 9, 14, 15, 16, 17, 34, 35, 53))
+"""Partners with which four bonds of a carbon can be counted on."""
 
 FIELD = re.compile(r"^>[^\n]*?<([^>\n]*)>[^\n]*\n((?:[^\n]*\S[^\n]*\n?)*)", re.MULTILINE)
 
@@ -45,10 +58,16 @@ def read_molfile(record: str) -> tuple[Atoms, list[Statement]]:
     end = next((k for k, line in enumerate(lines) if line.startswith("M  END")), len(lines))
     atoms = [_atom(index, row) for index, row in enumerate(rows)]
     said = list(_formal(lines[4 + n_atom : end], [code for _, _, code in atoms]))
+    _check_hydrogens(lines, end, rows, atoms)
     for line in (lines[0], lines[2]):
         said += said_in(line, "the header")
     for name, value in FIELD.findall("\n".join(lines[end:])):
-        said += named(name, value.strip(), f"data field <{name}>")
+        where = f"data field <{name}>"
+        said += named(name, value.strip(), where)
+        if re.search(r"smi|inchi", name, re.IGNORECASE):
+            said += ions_in(value, where)
+        elif re.search(r"name|title|formula|comment", name, re.IGNORECASE):
+            said += doubts_in(value.strip(), where)
     return Atoms([z for z, _, _ in atoms], [x for _, x, _ in atoms]), said
 
 
@@ -73,7 +92,11 @@ def _atom(index: int, line: str) -> tuple[int, list[float], int]:
 
 def _formal(properties: list[str], codes: list[int]) -> Iterator[Statement]:
     """Formal charges and radicals: property lines, or the codes of the atom block without any."""
-    charges, radicals = _pairs(properties, "M  CHG"), _pairs(properties, "M  RAD")
+    for line in properties:
+        if LOOSE.match(line) and not line.startswith(STRICT):
+            raise InputError(f"the line {line.strip()!r} is damaged")
+    charges = list(_pairs(properties, "M  CHG", len(codes)).values())
+    radicals = list(_pairs(properties, "M  RAD", len(codes)).values())
     words = "lines M  CHG"
     if not charges and not radicals:
         words = "charge codes of the atom block"
@@ -85,14 +108,92 @@ def _formal(properties: list[str], codes: list[int]) -> Iterator[Statement]:
         yield Statement("multiplicity", "unpaired electrons of the molfile", unpaired + 1)
 
 
-def _pairs(properties: list[str], key: str) -> list[int]:
-    """Second numbers of the pairs (atom, value) of all lines with a key."""
-    rows = [line.split() for line in properties if line.startswith(key)]
-    try:
-        values = [[int(word) for word in row[2:]] for row in rows]
-    except ValueError:
-        values = [[]]
-    for row, numbers in zip(rows, values, strict=False):
-        if not numbers or len(numbers) != 2 * int(numbers[0]) + 1:
+def _pairs(properties: list[str], key: str, n_atom: int) -> dict[int, int]:
+    """Value for every atom, from 0, that the lines with a key name."""
+    found = {}
+    for row in (line.split() for line in properties if line.startswith(key)):
+        try:
+            numbers = [int(word) for word in row[2:]]
+        except ValueError:
+            numbers = []
+        if not numbers or len(numbers) != 2 * numbers[0] + 1:
             raise InputError(f"the line {' '.join(row)!r} is damaged")
-    return [value for numbers in values for value in numbers[2::2]]
+        for atom, value in zip(numbers[1::2], numbers[2::2], strict=True):
+            if not 1 <= atom <= n_atom:
+                raise InputError(f"the line {' '.join(row)!r} names atom {atom} of {n_atom}")
+            if atom - 1 in found:
+                raise InputError(f"the lines {key} name atom {atom} twice")
+            found[atom - 1] = value
+    return found
+
+
+def _bonds(lines: list[str], n_atom: int) -> list[tuple[int, int, float]]:
+    """Pairs of atoms, from 0, with bond orders; none if the block is not clear in all its rows."""
+    count = lines[3][3:6].strip()
+    bonds = []
+    for line in lines[4 + n_atom : 4 + n_atom + int(count if count.isdecimal() else 0)]:
+        for words in ([line[:3], line[3:6], line[6:9]], line.split()[:3]):
+            if len(words) == 3 and all(word.strip().isdecimal() for word in words):
+                first, second, kind = map(int, words)
+                break
+        else:
+            return []
+        if not (0 < first <= n_atom and 0 < second <= n_atom):
+            return []
+        bonds.append((first - 1, second - 1, ORDER.get(kind, np.nan)))
+    return bonds
+
+
+def _check_hydrogens(
+    lines: list[str], end: int, rows: list[str], atoms: list[tuple[int, list[float], int]]
+) -> None:
+    """Refuse drawings without their hydrogens, by the open valences of carbon.
+
+    A single carbon with one or two open valences may be meant as a radical or carbene: it is named.
+    Atoms with charge, radical or explicit valence, and their partners, are not judged.
+
+    Raises
+    ------
+    InputError
+        If hydrogens are missing.
+    """
+    n_atom = len(atoms)
+    bonds = _bonds(lines, n_atom)
+    partners: list[dict[int, float]] = [{} for _ in atoms]
+    for first, second, order in bonds:
+        partners[first][second] = partners[second][first] = order
+    number = np.array([z for z, _, _ in atoms])
+    position = np.array([x for _, x, _ in atoms])
+    valence = np.array([sum(p.values()) for p in partners])
+    properties = lines[4 + n_atom : end]
+    marked = {k for k, (_, _, code) in enumerate(atoms) if code}
+    marked |= {k for k, row in enumerate(rows) if row[48:51].strip(" 0")}
+    for key in ("M  CHG", "M  RAD"):
+        marked |= {k for k, value in _pairs(properties, key, n_atom).items() if value}
+    open_at = []
+    with_hydrogen = False
+    for atom in np.flatnonzero(number == 6):
+        around = partners[atom]
+        near = np.linalg.norm(position - position[atom], axis=1) < 1.3
+        if any(number[k] == 1 for k in around) or (near & (number == 1)).any():
+            with_hydrogen = True
+            continue
+        # carbon monoxide and isonitriles, drawn without their formal charges
+        dative = any(
+            order == 3.0 and valence[k] > USUAL.get(number[k], 9) for k, order in around.items()
+        )
+        judged = around and not dative and COVALENT.issuperset(number[list(around)])
+        if judged and not marked & {atom, *around} and valence[atom] <= 3.0:
+            open_at.append(int(atom))
+    if not open_at:
+        return
+    first = open_at[0]
+    single = all(order == 1.0 for p in partners for order in p.values())
+    words = f"atom {first} (C) has bonds for {valence[first]:g} of 4"
+    few = len(open_at) == 1 and valence[first] >= 2.0 and (with_hydrogen or single)
+    if few or (with_hydrogen and single):
+        warnings.warn(f"{words}: are hydrogens missing?", stacklevel=2)
+    else:
+        raise InputError(
+            f"hydrogens are missing ({words}): add them, or mark ions and radicals (M  CHG, M  RAD)"
+        )

@@ -13,7 +13,7 @@ from ase import Atoms
 
 from mlsemi.errors import InputError, located
 from mlsemi.molecule.elements import number_of, symbol
-from mlsemi.molecule.wording import Statement, clearly_said_in
+from mlsemi.molecule.wording import Statement, clearly_said_in, doubts_in, ions_in
 
 ATOM = ("ATOM", "HETATM")
 RESIDUES = frozenset(
@@ -63,6 +63,7 @@ def _said_in_header(line: str) -> Iterator[Statement]:
     key, text = line[:6].strip(), line[6:].strip()
     if key in ("REMARK", "TITLE", "COMPND", "HEADER"):
         yield from clearly_said_in(text, key)
+        yield from (doubts_in if key in ("TITLE", "COMPND") else ions_in)(text, key)
     elif key == "FORMUL" and (ion := re.search(r"\d[+-]", text)):
         doubt = f"looks like a charge of {ion.group()}"
         yield Statement("charge", f"{key} {text}", doubt=doubt)

@@ -29,6 +29,10 @@ BINARY = frozenset("bundletrajectory db netcdftrajectory traj gpw cp2k-dcd".spli
 
 PAIRS = re.compile(r"^[ \t]*([+-]?\d+)[ \t,]+(\d+)(?:[ \t,]+[+-]?\d+)*[ \t]*$", re.MULTILINE)
 
+CARTESIAN = re.compile(
+    r"^[ \t]*[A-Za-z]\S*(?:[ \t]+[+-]?(?:\d+\.?\d*|\.\d+)){3}[ \t]*$", re.MULTILINE
+)
+
 GAUSSIAN_BOHR = re.compile(
     r"^#[^\n]*(?:\n[^\n]+)*?units\s*=?\s*\(?[^)\s]*\b(?:au|bohr)\b", re.M | re.I
 )
@@ -95,6 +99,8 @@ def _said_by_lines(text: str, kind: str) -> Iterator[Statement]:
     """Charges and multiplicities in an input or output, whose lines hold much else."""
     found: dict[tuple[str, int | None], Statement] = {}
     for line in text.split("\n"):
+        if kind.startswith("gamess"):  # elsewhere, ICHARG says where a density comes from
+            line = re.sub("icharg", "charge", line, flags=re.IGNORECASE)
         for s in clearly_said_in(line, f"the {kind} file"):
             found.setdefault((s.quantity, s.value), s)
     yield from found.values()
@@ -103,7 +109,8 @@ def _said_by_lines(text: str, kind: str) -> Iterator[Statement]:
 def _gaussian(text: str) -> tuple[str, list[Statement]]:
     """Charge and multiplicity: the first line after the route with nothing but pairs of numbers.
 
-    ASE cannot read one without spaces; the text comes back with them.
+    ASE cannot read one without spaces, nor coordinates without a decimal point; the text comes
+    back with them.
     """
     route = text.find("#")
     pair = PAIRS.search(text, max(route, 0))
@@ -115,7 +122,11 @@ def _gaussian(text: str) -> tuple[str, list[Statement]]:
         Statement("multiplicity", words, int(pair[2])),
     ]
     spaced = pair.group().replace(",", " ")
-    return text[: pair.start()] + spaced + text[pair.end() :], said
+    table, blank, rest = text[pair.end() :].partition("\n\n")
+    table = CARTESIAN.sub(
+        lambda row: re.sub(r"(?<=\s)([+-]?\d+)(?=\s|$)", r"\1.0", row.group()), table
+    )
+    return text[: pair.start()] + spaced + table + blank + rest, said
 
 
 def _turbomole(text: str) -> Reading:

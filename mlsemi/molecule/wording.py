@@ -40,7 +40,7 @@ class Statement:
 CHARGE = frozenset(
     """charge totalcharge netcharge formalcharge totalformalcharge molecularcharge moleculecharge
     molcharge systemcharge overallcharge ioniccharge ioncharge totcharge chargetotal chargetot
-    chargestate pubchemtotalcharge totalq netq qtotal qtot totq q chrg chg crg icharg icharge
+    chargestate pubchemtotalcharge totalq netq qtotal qtot totq q chrg chg crg
     """.split()  # noqa: SIM905
 )
 MULTIPLICITY = frozenset(
@@ -52,6 +52,10 @@ UNPAIRED = frozenset(
     numberofunpairedelectrons 2s""".split()  # noqa: SIM905
 )
 SPIN = frozenset("spin totalspin electronicspin spinstate".split())  # noqa: SIM905
+MOMENT = frozenset(
+    """magmom totalmagmom totmagmom netmagmom magneticmoment totalmagneticmoment nupdown
+    """.split()  # noqa: SIM905
+)
 SHORT = frozenset("q qtot totq netq totalq qtotal 2s 2s1".split())  # noqa: SIM905
 """Names that are too short to count without ``=`` or ``:``."""
 
@@ -78,8 +82,21 @@ OPEN_WORDS = re.compile(
     r"\b(?:(?:bi|di)?radicals?|open[- ]shell|" + "|".join([*SPIN_WORDS][1:]) + r")\b", re.IGNORECASE
 )
 ION_FORMULA = re.compile(
-    r"(?<!\S)\[?(?:\(?[A-Z][a-z]?\)?\d*){2,}\]?(?:\s?\^?[({]?\d)?[+-]{1,3}[)}]?(?![\w.+-])"
+    r"(?<!\S)\[?(?:\(?[A-Z][a-z]?\)?\d*){2,}\]?(?:(?:\s?\^?[({]?\d)?[+-]{1,3}|\^[({]?[+-]\d)[)}]?"
+    r"(?![\w.+-])"
 )
+SIGNED = re.compile(
+    r"""[({\[](?:[+-]\d|\d[+-])[)}\]]                        # (-2), oxalate(2-), [2+]
+    |(?<=[A-Za-z)\]]\s)\d[+-](?=\s*$|[,;:)]|\s(?!and\b|or\b|to\b|\d))  # oxalate 2-
+    |[\u00b9\u00b2\u00b3\u2070-\u2079]?[\u207a\u207b](?![\u00b9\u00b2\u00b3\u2070-\u2079])
+    |(?<![\w.])q\s*[({\[]?\s*[+-]\s?\d(?![.\w])             # q -2, q(-2)
+    |(?<![\w-])(?!(?:step|frame|index|shift|offset|iteration|energy)\b)[a-z][\w-]*,?
+        \s[+-]\d(?:[\s,/]+[1-9])?\s*$                       # oxalate -2
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+"""Signed integers as they follow the name or formula of an ion; superscripts are no exponents."""
+
 GLUED = re.compile(r"(?:charge|chrg|chg|(?<![a-z])q)_?[+-]?\d", re.IGNORECASE)
 SPIN_SYMBOL = re.compile(r"(?<!\w)S\s*=\s*[1-9]")
 ION_SMILES = re.compile(r"\[\d*(?:[A-Z][a-z]?|[a-z])@{0,2}(?:H\d*)?(\++|-+|[+-]\d)(?::\d+)?\]")
@@ -93,7 +110,8 @@ VALUE = re.compile(
 NAME = re.compile(
     r"""(?<![a-z0-9.+])(?P<name>
         (?:(?:total|net|formal|overall|molecular|spin|number[ ]of|unpaired)[ ])?
-        [a-z0-9_-]*(?:charge|chrg|charg|multiplicity|multip|mult|uhf|unpaired|nopen|spin)[a-z0-9_-]*
+        [a-z0-9_-]*(?:charge|chrg|charg|chg|multiplicity|multip|mult|uhf|unpaired|nopen|spin
+            |magmom|nupdown)[a-z0-9_-]*
         (?:[ ](?:multiplicity|electrons|state)\b)?
         |q|qtot|q_tot|tot_q|chg|crg|2s\+1|2s)(?![a-z0-9_+])""",
     re.IGNORECASE | re.VERBOSE,
@@ -106,7 +124,7 @@ NAMED_PAIR = re.compile(
     r"\bcharge\W*(?:and\W*)?(?:spin\W*)?mult\w*\W*?([+-]?\d+)[\s,/;]+(\d+)", re.IGNORECASE
 )
 
-LONE = re.compile(r"^\s*(?:[+-]\d|\d[+-])(?=\s*$|[\s,]+[1-9](?![.\w]))")
+LONE = re.compile(r"^\s*(?:[+-]\d|\d[+-])(?=\s*$|[\s,;:/|]+[1-9](?![.\w]))")
 
 
 def said_in(text: str, where: str) -> Iterator[Statement]:
@@ -133,6 +151,26 @@ def clearly_said_in(text: str, where: str) -> Iterator[Statement]:
     yield from _said_by_name(text.translate(MINUS), where, numbers_only=True)
 
 
+def doubts_in(text: str, where: str) -> Iterator[Statement]:
+    """Ions and radicals by name, formula, SMILES or InChI: named, as no number is certain."""
+    text = text.translate(MINUS)
+    unsure = [(pattern, "charge") for pattern in (LONE, SIGNED, GLUED, ION_WORDS, ION_FORMULA)]
+    unsure += [(pattern, "multiplicity") for pattern in (OPEN_WORDS, SPIN_SYMBOL)]
+    for pattern, quantity in unsure:
+        if found := pattern.search(text):
+            words = f"{found.group().strip()!r} in {where}"
+            yield Statement(quantity, words, doubt=f"looks like a {quantity} without a clear value")
+    yield from ions_in(text, where)
+
+
+def ions_in(text: str, where: str) -> Iterator[Statement]:
+    """Charges of a SMILES or InChI."""
+    for pattern in (ION_SMILES, ION_INCHI):
+        if total := sum(_integer(sign) for sign in pattern.findall(text)):
+            words = f"an ion's SMILES or InChI in {where}"
+            yield Statement("charge", words, doubt=f"looks like a charge of {total}")
+
+
 def _said_by_name(text: str, where: str, numbers_only: bool) -> Iterator[Statement]:
     for match in NAME.finditer(text):
         before = re.search(r"([A-Za-z]+)\W{0,2}$", text[: match.start()][-40:])
@@ -155,23 +193,14 @@ def _said_by_name(text: str, where: str, numbers_only: bool) -> Iterator[Stateme
 
 
 def _said_without_name(text: str, where: str) -> Iterator[Statement]:
-    """Numbers alone, ions by name or formula."""
+    """Charge and multiplicity alone, and what may be meant as one."""
     if pair := PAIR.match(text):
         charge, multiplicity = int(pair[1]), int(pair[2])
         words = f"{text.strip()!r} in {where}"
         doubt = f"{words} is read as charge and multiplicity" if charge or multiplicity > 1 else ""
         yield Statement("charge", words, charge, doubt)
         yield Statement("multiplicity", words, multiplicity)
-    unsure = [(pattern, "charge") for pattern in (LONE, GLUED, ION_WORDS, ION_FORMULA)]
-    unsure += [(pattern, "multiplicity") for pattern in (OPEN_WORDS, SPIN_SYMBOL)]
-    for pattern, quantity in unsure:
-        if found := pattern.search(text):
-            words = f"{found.group().strip()!r} in {where}"
-            yield Statement(quantity, words, doubt=f"looks like a {quantity} without a clear value")
-    ions = [_integer(sign) for sign in ION_SMILES.findall(text) + ION_INCHI.findall(text)]
-    if sum(ions):
-        words = f"an ion's SMILES or InChI in {where}"
-        yield Statement("charge", words, doubt=f"looks like a charge of {sum(ions)}")
+    yield from doubts_in(text, where)
 
 
 def named(name: str, value: object, words: str) -> Iterator[Statement]:
@@ -210,9 +239,11 @@ def named(name: str, value: object, words: str) -> Iterator[Statement]:
             if plain in SPIN:
                 doubt = f"a spin of {short(value)} may be S, 2 S or a multiplicity"
             yield Statement("multiplicity", words, doubt=doubt, fatal=True)
-        elif isinstance(value, str) and plain not in ("mult", "multip", *SPIN):
+        elif not isinstance(value, str) or plain not in ("mult", "multip", *SPIN):
             yield Statement("multiplicity", words, doubt=unclear.format("multiplicity"))
-    elif ("charg" in plain or "chrg" in plain) and number and not OTHER.search(plain):
+    elif plain in MOMENT and number is not None and abs(number) > 0.05:
+        yield Statement("multiplicity", words, doubt=unclear.format("multiplicity"))
+    elif re.search("charg|chrg|chg", plain) and number and not OTHER.search(plain):
         yield Statement("charge", words, doubt=unclear.format("charge"))
     elif "multiplicity" in plain and number is not None:
         yield Statement("multiplicity", words, doubt=unclear.format("multiplicity"))

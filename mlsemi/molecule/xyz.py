@@ -28,6 +28,8 @@ QM9 = re.compile(r"\s*gdb\s+\d+\s")
 QM9_TAIL = 3
 """Frequencies, SMILES and InChI follow the atoms of a QM9 frame."""
 
+FURTHER = ("fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+
 
 def split_xyz(text: str) -> Iterator[str]:
     """Records of an xyz file: each announces its number of atoms; one that does not is the last."""
@@ -73,7 +75,7 @@ def read_xyz(record: str) -> tuple[Atoms, list[Statement]]:
     atoms = Atoms([number for number, _ in checked], [position for _, position in checked])
     _set_cell(atoms, comment)
     if not QM9.match(comment):
-        _doubt_fifth_column(rows)
+        _doubt_columns(rows)
     return atoms, said
 
 
@@ -121,13 +123,15 @@ def _set_cell(atoms: Atoms, comment: str) -> None:
         atoms.pbc = [flag in "T1" for flag in pbc.groups()] if pbc else True
 
 
-def _doubt_fifth_column(rows: list[list[str]]) -> None:
-    """Warn about a column that may hold the charges of the atoms of an ion."""
-    try:
-        total = sum(float(row[4]) for row in rows if len(row) == 5)
-    except ValueError:
+def _doubt_columns(rows: list[list[str]]) -> None:
+    """Warn about columns that may hold the charges of the atoms of an ion."""
+    if len(rows) < 2:
         return
-    whole = 0.9 < abs(total) < 9.1 and abs(total - round(total)) < 0.05
-    if len(rows) > 1 and whole and all(len(row) == 5 for row in rows):
-        text = f"the fifth column, which adds up to {total:.2f}, is not read as charges"
-        warnings.warn(text, stacklevel=2)
+    for name, column in zip(FURTHER, list(zip(*rows, strict=False))[4:], strict=False):
+        try:
+            total = sum(float(word) for word in column)
+        except ValueError:
+            continue
+        if 0.9 < abs(total) < 9.1 and abs(total - round(total)) < 0.05:
+            text = f"the {name} column, which adds up to {total:.2f}, is not read as charges"
+            warnings.warn(text, stacklevel=2)

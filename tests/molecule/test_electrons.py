@@ -16,6 +16,7 @@ import mlsemi
 from mlsemi.cli import app
 from mlsemi.errors import DomainWarning, InputError, InputWarning
 from mlsemi.molecule.electrons import said_by, settle
+from mlsemi.molecule.formats import structure_of
 from mlsemi.molecule.periodicity import PERIODIC
 from mlsemi.parameters import Parameters
 from mlsemi.units import HARTREE_EV
@@ -103,6 +104,9 @@ def test_every_door_takes_the_charge_of_the_atoms(tiny, name):
         (oxalate(charge="high"), "the charge high is not an integer"),
         (oxalate(charge=[-1, -1]), "is not an integer"),
         (oxalate(charge=float("nan")), "the charge nan is not an integer"),
+        (oxalate(charge={"a": 1}), r"the charge \{'a': 1\} is not an integer"),
+        (oxalate(charge=(-2, 1)), "is not an integer"),
+        (oxalate(charge=2j), "is not an integer"),
         (oxalate(charge=-2, net_charge=0), r"is -2 \(info\['charge'\] = -2\) but 0 \(info\['net_"),
         (oxalate(multiplicity=2), "32 valence electrons at charge 0 do not have multiplicity 2"),
         (oxalate(charge=1, multiplicity=1), "31 valence electrons at charge 1 do not have mult"),
@@ -382,3 +386,15 @@ def test_the_command_line(folder, tmp_path, name, text):
     assert "open.xyz, frame 0: excited states of open shells are not there yet" in failed.stderr
     closed = call("spectrum", str(tmp_path / "open.xyz"), "--multiplicity", "1", "--singlets", "1")
     assert "the multiplicity given, 1, wins over 3" in json.loads(closed.stdout)["warnings"][0]
+
+
+@pytest.mark.parametrize("value", [{"a": 1}, [1, 3], (2, 2), 3j, "high"])
+def test_multiplicities_without_a_value_are_named(value):
+    _, notes = structure_of(oxalate(multiplicity=value))
+    assert ["looks like a multiplicity without a clear value" in text for text in notes] == [True]
+
+
+def test_dictionaries_are_searched():
+    assert structure_of(oxalate(results={"charge": -2}))[0].charge == -2
+    (note,) = structure_of(oxalate(total_magmom=2.0))[1]
+    assert "looks like a multiplicity" in note

@@ -1,4 +1,5 @@
 import gzip
+import os
 import re
 
 import ase.io
@@ -183,3 +184,30 @@ def test_molden_orbitals_are_orthonormal_in_another_program(atoms, core, tmp_pat
     np.testing.assert_allclose(orbitals.T @ theirs @ orbitals, one, atol=1e-7)
     assert abs(theirs - one).max() > 0.1
     capsys.readouterr()
+
+
+def test_pipes_are_refused_unread(tmp_path):
+    os.mkfifo(tmp_path / "pipe.xyz")
+    with pytest.raises(InputError, match="is a pipe; send xyz to standard input and give -"):
+        read_structures(tmp_path / "pipe.xyz")
+
+
+@pytest.mark.parametrize("name", ["pdb1abc.ent", "A.ENT"])
+def test_ent_files_are_pdb(tmp_path, name):
+    ase.io.write(tmp_path / "a.pdb", molecule("H2O"))
+    (tmp_path / "a.pdb").rename(tmp_path / name)
+    assert read_structures(tmp_path / name)[0].symbols == ["O", "H", "H"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("a.ascii", GOOD, r"cannot be parsed as v-sim; is it one\? \(.+\)$"),
+        ("a.arc", GOOD, r"cannot be parsed as dmol-arc; is it one\? \(Could not read pbc .*\)$"),
+        ("a.nwi", "geometry\nend\n", r"cannot be parsed as nwchem-in; is it one\? \(\w+\)$"),
+    ],
+)
+def test_other_programs_files_that_are_none(tmp_path, name, text, words):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match=words):
+        read_structures(tmp_path / name)

@@ -175,3 +175,20 @@ def test_deuterium_and_a_cell_that_stands_for_none(tmp_path, whole):
     (frame,) = read(tmp_path, dummy + text.replace("           H", "           D"))
     assert frame.warnings == ()
     assert frame.structure.symbols == whole.symbols
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "TITLE     OXALATE DIANION\n",
+        "COMPND    C2O4 2-\n",
+        "TITLE     OXALATE(2-)\n",
+        "REMARK   SMILES [O-]C(=O)C(=O)[O-]\n",
+    ],
+)
+def test_ions_in_the_header_are_named(tmp_path, header):
+    (frame,) = read(tmp_path, pdb_of(header=header))
+    assert frame.structure.charge == 0
+    assert "looks like a charge" in frame.warnings[0]
+    (frame,) = read(tmp_path, pdb_of(("", "", "1-", "1-", "", ""), header=header))
+    assert (frame.structure.charge, frame.warnings) == (-2, ())

@@ -9,6 +9,7 @@ from ions import POSITIONS, ROWS, SYMBOLS, oxalate
 
 from mlsemi.errors import InputError
 from mlsemi.molecule.formats import iter_frames
+from mlsemi.molecule.programs import _said_by_lines
 from mlsemi.units import BOHR_ANGSTROM
 
 GAUSSIAN = "%chk=a\n# b3lyp/6-31G*\n\noxalate\n\n{}\n" + "\n".join(ROWS) + "\n\n"
@@ -169,3 +170,29 @@ def test_disordered_crystals_are_refused(tmp_path, crystal):
     )
     with pytest.raises(InputError, match="site O1 has a disorder group"):
         read(tmp_path, "a.cif", text)
+
+
+@pytest.mark.parametrize("separator", [" ", "\t"])
+def test_gaussian_coordinates_without_a_decimal_point(tmp_path, separator):
+    rows = "\n".join(
+        separator.join(row.split()) for row in ("O 0 0 0", "H 0 0 1", "H(iso=2) 1 0 0")
+    )
+    text = f"# hf\n\nt\n\n-1,2\n{rows}\n\n1 2 3 4\n"
+    (frame,) = read(tmp_path, "a.gjf", text)
+    assert (frame.structure.charge, frame.structure.multiplicity) == (-1, 2)
+    positions = frame.structure.positions * BOHR_ANGSTROM
+    np.testing.assert_allclose(positions, [[0, 0, 0], [0, 0, 1], [1, 0, 0]])
+
+
+def test_gaussian_matrices_of_internal_coordinates_stay(tmp_path):
+    (frame,) = read(tmp_path, "a.gjf", "# hf\n\nt\n\n0 1\nO\nH 1 1.0\nH 1 1.0 2 90.0\n\n")
+    distances = frame.structure.to_ase().get_all_distances()
+    np.testing.assert_allclose(distances[np.triu_indices(3, 1)], [1.0, 1.0, 2**0.5])
+
+
+def test_icharg_is_a_charge_in_gamess_alone(tmp_path):
+    (said,) = _said_by_lines(" SCFTYP=RHF  ICHARG=      -2", "gamess-us-out")
+    assert (said.quantity, said.value) == ("charge", -2)
+    (frame,) = read(tmp_path, "POSCAR", POSCAR.format("icharg=-2"))
+    assert frame.structure.charge == 0
+    assert "looks like a charge" in frame.warnings[0]

@@ -34,6 +34,10 @@ NEUTRAL = [
     "spin=0", "uhf=0", "mult=1", "multiplicity: 1", "1 2-dichloroethane", "charged droplets",
     "multipole=-1", "=", "==", "a==b", "virial=1 energy= free_energy", "forces=2", "magmom=x",
     "C-C 1.54 A", "sum+", "step -", "dipole 1.2 -0.3 0.5", "species=3",
+    "1,2-dichloroethane", "bicyclo[2.2.1]heptane", "(2-chloroethyl)benzene", "frame 2-3", "-2.3",
+    "2024-01-02", "energy -2.3", "step=-2", "step -2", "(+)-limonene", "(R)-(-)-carvone",
+    "107-06-2", "2- and 3-methylfuran", "[2+2] cycloaddition", "1620 cm\u207b\u00b9", "C60-2",
+    "step 2 - 3", "exchange=2", "magmom=0", "magmom=1e-7", "iq -3.0", "N-(2-pyridyl)", "conf_2-",
 ]
 TRIPLET = [
     "multiplicity=3", "Multiplicity: 3", "mult=3", "spin multiplicity = 3", "uhf=2", "UHF=2",
@@ -49,7 +53,10 @@ UNSURE = [
     "the dianion", "a cation", "C2O4^2-", "C2O4 2-", "C2O4--", "NH4+", "[O-]C(=O)C(=O)[O-]",
     "InChI=1S/C2H2O4/h(H,3,4)/p-2", "my_charge=-2", "q=0.3", "biradical", "triplet state",
     "charges=-2", "open-shell", "q-2", "oxalate_charge-2_mult1", "charge_-2", "C2O4(2-)", "S=1",
-    "charge -> -2", "<charge>-2</charge>", "triplet=True",
+    "charge -> -2", "<charge>-2</charge>", "triplet=True", "oxalate 2-", "oxalate(2-)",
+    "oxalate (2-) opt", "(-2)", "[-2]", "oxalate {-2}", "-2/1", "-2 ; 1", "q -2", "q(-2)", "Q [+1]",
+    "nchg=-2", "TOTCHG=-2", "magmom=2", "total_magmom=2", "nupdown = 2", "icharg=-2", "oxalate -2",
+    "oxalate, -2 1", "C2O4^-2", "C2O4\u00b2\u207b", "NH\u2084\u207a", "oxalate 2\N{MINUS SIGN}",
 ]
 # fmt: on
 

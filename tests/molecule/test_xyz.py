@@ -1,6 +1,7 @@
 """xyz frames: other people's comment lines, columns, tails and units."""
 
 import io
+import re
 import sys
 
 import ase.io
@@ -165,3 +166,25 @@ def test_overlapping_atoms_ask_for_the_unit(tmp_path):
         read(tmp_path, "2\n\nN 0 0 0\nC 0 0 0.56\n")
     with pytest.raises(InputError, match=r"overlap: they are 0.1 angstrom apart$"):
         read(tmp_path, "2\n\nN 0 0 0\nC 0 0 0.1\n")
+
+
+@pytest.mark.parametrize(
+    ("tails", "words"),
+    [
+        (("1.5 0", "1.5 0", "0 -0.5", "0 -0.5", "0 -0.5", "0 -0.5"), "sixth column, .* -2.00"),
+        (("a 0.1 -1", "b 0.1 -1") + ("c 0.1 0",) * 4, "seventh column, .* -2.00"),
+    ],
+)
+def test_further_columns_are_named_too(tmp_path, tails, words):
+    head, comment, *rows = xyz_of("").split("\n")
+    rows = [f"{row} {tail}" for row, tail in zip(rows, tails, strict=False)]
+    (frame,) = read(tmp_path, "\n".join([head, comment, *rows, ""]))
+    assert frame.structure.charge == 0
+    assert re.search(words, frame.warnings[-1])
+
+
+def test_velocities_and_forces_are_no_charges(tmp_path):
+    head, comment, *rows = xyz_of("").split("\n")
+    rows = [f"{row} {0.1 * (-1) ** k} 0.03 {0.07 * k}" for k, row in enumerate(rows[:6])]
+    (frame,) = read(tmp_path, "\n".join([head, comment, *rows, ""]))
+    assert frame.warnings == ()
