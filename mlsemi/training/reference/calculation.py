@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from pyscf import dft, gto, lib
+from pyscf import df, dft, gto, lib
 
 from mlsemi.errors import ConvergenceError, InputError
 from mlsemi.molecule.elements import valence
@@ -126,10 +126,12 @@ def mean_field(structure: Structure, level: Level) -> tuple[dft.rks.RKS, np.ndar
 
 
 def _converged(
-    mol: gto.Mole, level: Level, with_forces: bool
+    mol: gto.Mole, level: Level, with_forces: bool, fit: df.DF | None = None
 ) -> tuple[dft.rks.RKS, np.ndarray | None]:
+    """As :func:`mean_field`; ``fit`` are the fitted integrals of the same basis functions."""
     solver = density_fitted(dft.RKS(mol, xc=level.method))
     if level.backend == "pyscf":
+        solver.with_df = fit or solver.with_df
         if not level.forces and stored_fit.needed(solver):
             stored_fit.converge(solver, level.grid, level.convergence)
         else:
@@ -223,8 +225,18 @@ def valence_minimal(molecule: gto.Mole) -> tuple[gto.Mole, np.ndarray]:
     return minimal, np.array(pick)
 
 
-def fragment_energies(structure: Structure, molecules: Molecules, level: Level) -> np.ndarray:
+def fragment_energies(
+    structure: Structure, molecules: Molecules, level: Level, fit: df.DF | None = None
+) -> np.ndarray:
     """(n_molecule,) energies of the molecules of a complex, each in the basis of all, hartree.
+
+    Parameters
+    ----------
+    structure : Structure
+    molecules : Molecules
+    level : Level
+    fit : pyscf.df.DF, optional
+        Fitted integrals of the complex, which are those of its molecules too.
 
     Raises
     ------
@@ -232,8 +244,8 @@ def fragment_energies(structure: Structure, molecules: Molecules, level: Level) 
         If an SCF does not converge.
     """
     parts = [(molecules.of_atom == k, charge) for k, charge in enumerate(molecules.charges)]
-    solvers = [_converged(large_basis(structure, level, part), level, False)[0] for part in parts]
-    return np.array([solver.e_tot for solver in solvers])
+    mols = [large_basis(structure, level, part) for part in parts]
+    return np.array([_converged(mol, level, False, fit)[0].e_tot for mol in mols])
 
 
 def reference_record(
@@ -308,12 +320,12 @@ def reference_record(
         forces=forces,
         **_excitations(solver, n_core, frame.T @ overlap, r, level.excitations),
         **_minimal_excitations(solver, n_core, frame.T @ overlap, r, level.ris),
-        **_fragments(structure, molecules, level),
+        **_fragments(structure, molecules, level, solver.with_df),
     )
 
 
 def _fragments(
-    structure: Structure, molecules: Molecules | None, level: Level
+    structure: Structure, molecules: Molecules | None, level: Level, fit: df.DF
 ) -> dict[str, np.ndarray]:
     """Optional fields of a record: the molecules of a complex."""
     if not level.counterpoise or molecules is None or len(molecules) < 2:
@@ -321,7 +333,7 @@ def _fragments(
     return {
         "fragments": molecules.of_atom,
         "fragment_charges": np.array(molecules.charges),
-        "fragment_energies": fragment_energies(structure, molecules, level),
+        "fragment_energies": fragment_energies(structure, molecules, level, fit),
     }
 
 
