@@ -32,11 +32,7 @@ def test_geometries_of_one_molecule():
     assert found[1].energy - found[0].energy == pytest.approx(-work, abs=1e-4)
 
 
-<<<<<<< ours
 @pytest.mark.parametrize("smiles", ["[NH4+]", "[AsH3]"])
-=======
-@pytest.mark.parametrize("smiles", ["[NH4+]", "C[GeH3]"])
->>>>>>> theirs
 def test_charged_molecules_and_unknown_elements_have_none(smiles):
     assert relaxation_surfaces((smiles, inchikey(smiles)), 1) == []
 
