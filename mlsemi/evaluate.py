@@ -199,6 +199,9 @@ def singlepoint(
             states = _excited(frame, ground, chosen.excitation, asked, max_energy, method)
         shifts = chosen.atom_shifts(pairs, record.features)
         notes += structure.unit_doubts() + around.doubts()
+        if 0.0 < kt < ground.state.kt:
+            kelvin = ground.state.kt / BOLTZMANN
+            notes += (f"the electrons of ions and open shells have {kelvin:.0f} K at least",)
         if alpha is not None and (structure.charge or structure.multiplicity > 1):
             notes += (OF_NEUTRAL,)
         notes += chosen.warnings(structure, pairs, record.features, shifts)

@@ -30,7 +30,7 @@ def complete_or_absent(path: str | os.PathLike[str]) -> Iterator[Path]:
     OutputError
         If the file cannot be written.
     """
-    target = Path(os.path.realpath(path))
+    target = _target(path)
     direct = is_direct(target)
     temporary = target if direct else _beside(target, f".{os.getpid()}.writing", hidden=True)
     with _said_of(path):
@@ -69,7 +69,7 @@ def lines_that_survive(
     OutputError
         If the file cannot be written.
     """
-    target = Path(os.path.realpath(path))
+    target = _target(path)
     direct = is_direct(target)
     partial = target if direct else _beside(target, ".partial", hidden=False)
     count = size = 0
@@ -222,6 +222,12 @@ def check_distinct(
         if real in seen:
             raise InputError(f"{path}: cannot be two files at once, inputs included")
         seen.add(real)
+
+
+def _target(path: str | os.PathLike[str]) -> Path:
+    """The file itself, behind symbolic links; a pipe or device as it is named."""
+    named = Path(path)
+    return named if is_direct(named) else Path(os.path.realpath(named))
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:

@@ -232,6 +232,14 @@ def test_refusals(parameters):
         singlepoint(water, parameters=5)
 
 
+def test_a_temperature_below_that_of_open_shells_is_raised_and_said(parameters):
+    for kelvin, said in ((100.0, True), (0.0, False), (5000.0, False)):
+        found = singlepoint(
+            molecule("H2O"), charge=1, parameters=parameters, electronic_temperature=kelvin
+        )
+        assert any("316 K at least" in text for text in found.warnings) == said
+
+
 def test_charge_of_atoms_and_structures(parameters):
     atoms = molecule("H2O")
     atoms.info["charge"] = 2

@@ -122,3 +122,13 @@ def test_folders_are_made_and_unmade(tmp_path):
 )
 def test_stems(file, stem):
     assert stem_of(file) == stem
+
+
+def test_a_pipe_is_written_as_it_is_named(tmp_path):
+    """``/dev/stdout`` leads to the name of no file when it is a pipe."""
+    reader, writer = os.pipe()
+    with complete_or_absent(f"/dev/fd/{writer}") as path:
+        path.write_text("all of it")
+    os.close(writer)
+    with os.fdopen(reader) as stream:
+        assert stream.read() == "all of it"
