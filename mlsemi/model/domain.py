@@ -48,7 +48,7 @@ MOST_TOUCHING = 3
 
 CHANGED_TEXT = (
     "the parameters were trained on neutral closed shells only: levels of ions and open shells are "
-    "off by about 0.4 eV"
+    "off by 0.3 to 0.7 eV"
 )
 NO_ENERGY_TEXT = ", and there are no energy and forces where the neutral molecule is a radical"
 
