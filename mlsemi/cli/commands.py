@@ -216,6 +216,12 @@ def spectrum(
         Path | None, typer.Option(metavar="PATH", help="Figure: .png, .svg or .pdf.")
     ] = None,
     axis: Annotated[Axis, typer.Option(help="Lower axis of the figure.")] = Axis.nm,
+    window: Annotated[
+        str | None,
+        typer.Option(
+            "--range", metavar="A-B", help="Compute and show this range: nm, or eV with --axis ev."
+        ),
+    ] = None,
     csv: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Broadened spectrum as a table.")
     ] = None,
@@ -235,7 +241,7 @@ def spectrum(
     mlsemi spectrum caffeine.xyz --max-ev 7 --width-ev 0.3 --csv caffeine.csv
     mlsemi spectrum helicene.xyz --cd --plot cd.pdf --axis ev
     mlsemi spectrum snapshots.xyz --plot ensemble.png
-    mlsemi spectrum p-nitroaniline.xyz --solvent water
+    mlsemi spectrum p-nitroaniline.xyz --solvent water --range 250-500 --plot water.png
 
     Several frames (snapshots of a molecular dynamics run) give one table each and the average
     of their spectra in the plot and the CSV file. Both end a width below the highest energy to
@@ -244,13 +250,17 @@ def spectrum(
     """  # noqa: D301 (click reads the backspace: do not rewrap)
     if singlets is not None and max_ev is not None:
         raise typer.BadParameter("give --singlets or --max-ev, not both")
+    if window is not None and (singlets is not None or max_ev is not None):
+        raise typer.BadParameter(
+            "--range says how many states are computed: no --singlets, --max-ev"
+        )
     if lorentz_ev is not None and shape is not Shape.voigt:
         raise typer.BadParameter("--lorentz-ev belongs to --shape voigt")
     from mlsemi.cli import jobs
     from mlsemi.draw.ensemble import average_spectrum
     from mlsemi.draw.plots import check_format
     from mlsemi.draw.report import states_text
-    from mlsemi.draw.spectrum import Lines
+    from mlsemi.draw.spectrum import Lines, grid_between
     from mlsemi.molecule.formats import located
     from mlsemi.outputs import check_distinct
     from mlsemi.units import HARTREE_EV
@@ -258,6 +268,10 @@ def spectrum(
     if plot is not None:
         check_format(plot)
     check_distinct([file], (json_output, plot, csv))
+    grid = None
+    if window is not None:
+        low, high = jobs.range_from(window, axis.value)
+        max_ev, grid = high + width_ev, grid_between(low, high, width_ev)
     if max_ev is not None:
         wanted = {"max_energy": max_ev / HARTREE_EV}
     else:
@@ -287,9 +301,10 @@ def spectrum(
         if drawn:
             place = batch.frames[0].file
             with located(place):
-                curves = average_spectrum(lines, width_ev, shape.value, lorentz_ev, max_ev)
+                curves = average_spectrum(lines, width_ev, shape.value, lorentz_ev, max_ev, grid)
             if plot is not None:
-                jobs.plot_spectrum(curves, plot, axis.value, cd, title=Path(place).stem)
+                title, whole = Path(place).stem, grid is not None
+                jobs.plot_spectrum(curves, plot, axis.value, cd, title, whole)
             if csv is not None:
                 jobs.write_csv(curves, csv, cd)
     if drawn and not quiet:

@@ -22,7 +22,7 @@ from mlsemi.outputs import check_writable, complete_or_absent
 from mlsemi.parameters import Parameters
 from mlsemi.response.solvents import solvent_of
 from mlsemi.result import Result
-from mlsemi.units import FORCE_EV_ANGSTROM, HARTREE_EV
+from mlsemi.units import EV_NM, FORCE_EV_ANGSTROM, HARTREE_EV
 
 
 @dataclass
@@ -290,8 +290,33 @@ def check_same_molecule(frames: Sequence[Frame]) -> None:
         )
 
 
+def range_from(text: str, axis: Literal["ev", "nm"]) -> tuple[float, float]:
+    """Lowest and highest energy (eV) of a range given as ``250-700``, in the unit of the axis.
+
+    Raises
+    ------
+    InputError
+        If the text is not of this form.
+    """
+    first, dash, last = text.partition("-")
+    try:
+        ends = sorted((float(first), float(last)))
+    except ValueError:
+        ends = [0.0, 0.0]
+    if not dash or not 0.0 < ends[0] < ends[1] < 1e5:
+        raise InputError(f"--range {text!r}: give A-B in {axis}, as 250-700 (nm) or 2-6 (eV)")
+    if axis == "nm":
+        ends = [EV_NM / ends[1], EV_NM / ends[0]]
+    return ends[0], ends[1]
+
+
 def plot_spectrum(
-    curves: Spectrum, path: Path, axis: Literal["ev", "nm"], cd: bool, title: str
+    curves: Spectrum,
+    path: Path,
+    axis: Literal["ev", "nm"],
+    cd: bool,
+    title: str,
+    whole: bool = False,
 ) -> None:
     """Save the figure of a spectrum.
 
@@ -304,11 +329,13 @@ def plot_spectrum(
     cd : bool
         Circular dichroism instead of absorption.
     title : str
+    whole : bool
+        Show all of the curve, even where nothing is.
     """
     from mlsemi.draw.pictures import spectrum_picture
     from mlsemi.draw.plots import save
 
-    save(spectrum_picture(curves, axis, cd, title), path)
+    save(spectrum_picture(curves, axis, cd, title, whole), path)
 
 
 def explain_end(curves: Spectrum) -> None:

@@ -17,6 +17,7 @@ def average_spectrum(
     shape: Shape = "gaussian",
     lorentz_ev: float | None = None,
     searched_ev: float | None = None,
+    energies_ev: np.ndarray | None = None,
 ) -> Spectrum:
     """Mean of the spectra of several frames; sticks carry their strength over ``len(frames)``.
 
@@ -32,6 +33,8 @@ def average_spectrum(
     searched_ev : float, optional
         All states of every frame up to this energy are known; by default up to the lowest of the
         last states.
+    energies_ev : (n_point,) array, optional
+        Ascending positive grid; by default one around all sticks.
 
     Raises
     ------
@@ -39,7 +42,9 @@ def average_spectrum(
         As :func:`mlsemi.draw.spectrum.spectrum`; if no frame has a state.
     """
     every = [np.zeros(0), *(states.energies * HARTREE_EV for states in frames)]
-    grid = grid_around(np.concatenate(every), width_ev)
+    grid = energies_ev
+    if grid is None:
+        grid = grid_around(np.concatenate(every), width_ev)
     share = 1.0 / len(frames)
     parts = [spectrum(states, width_ev, shape, grid, lorentz_ev, searched_ev) for states in frames]
     return Spectrum(

@@ -22,7 +22,11 @@ WIDTH_EV = 0.4
 
 
 def spectrum_picture(
-    curves: Spectrum, axis: Literal["ev", "nm"] = "nm", cd: bool = False, title: str = ""
+    curves: Spectrum,
+    axis: Literal["ev", "nm"] = "nm",
+    cd: bool = False,
+    title: str = "",
+    whole: bool = False,
 ) -> Figure:
     """Figure of a spectrum.
 
@@ -34,11 +38,16 @@ def spectrum_picture(
     cd : bool
         Circular dichroism instead of absorption.
     title : str
+    whole : bool
+        Show all of the curve, even where nothing is.
     """
     values = curves.delta_extinction if cd else curves.extinction
     large = np.abs(values) > FAINT * np.abs(values).max()
-    near = np.searchsorted(curves.energies_ev, curves.stick_energies_ev.min())
-    shown = slice(min(int(large.argmax()), int(near)) if large.any() else 0, None)
+    first = 0
+    if large.any() and not whole:
+        near = np.searchsorted(curves.energies_ev, curves.stick_energies_ev.min())
+        first = min(int(large.argmax()), int(near))
+    shown = slice(first, None)
     return spectrum_figure(
         curves.energies_ev[shown],
         values[shown],

@@ -244,6 +244,13 @@ def _check_width(width_ev: float) -> None:
         raise InputError(f"the width of a spectrum must be positive, not {width_ev} eV")
 
 
+def grid_between(low_ev: float, high_ev: float, width_ev: float) -> np.ndarray:
+    """(n_point,) energies from end to end, eV, in steps of at most a sixtieth of the width."""
+    _check_width(width_ev)
+    n = int(np.ceil((high_ev - low_ev) * POINTS_PER_WIDTH / width_ev)) + 1
+    return np.linspace(low_ev, high_ev, max(n, 2))
+
+
 def grid_around(sticks: np.ndarray, width_ev: float) -> np.ndarray:
     """Energies from ``MARGIN`` widths below the first state to as much above the last, eV.
 

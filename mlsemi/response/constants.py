@@ -13,8 +13,8 @@ from mlsemi.molecule.elements import valence
 class ResponseConstants:
     """What the orbitals of the neutral molecule do not say themselves.
 
-    Fitted with ``validation/response.py --fit`` to levels of ions at B3LYP/def2-TZVP that no
-    parameter set has seen, and to ionisation energies of the same functional.
+    Chosen with ``validation/response.py --fit`` on levels of ions at B3LYP/def2-TZVP that no
+    parameter set has seen, and on energies of cations and triplets of the same functional.
 
     Attributes
     ----------

@@ -75,3 +75,24 @@ def test_different_molecules_have_no_average(cli, tmp_path):  # noqa: F811
 )
 def test_refusals(cli, options, pattern):  # noqa: F811
     assert_one_line_error(cli("run", FORMALDEHYDE, "--singlets", 2, "-q", *options), pattern)
+
+
+def test_a_range_is_computed_and_shown_as_a_whole(cli, tmp_path):  # noqa: F811
+    """All states that add to it are there, and the table ends where the range does."""
+    path, wide = tmp_path / "range.csv", tmp_path / "wide.csv"
+    found = cli("spectrum", FORMALDEHYDE, "--range", "120-400", "--csv", path, "--plot",
+                tmp_path / "range.png", "--json", "-")  # fmt: skip
+    assert found.exit_code == 0
+    rows = [line.split(",") for line in path.read_text().splitlines()[1:]]
+    assert float(rows[0][1]) == pytest.approx(400.0, abs=0.01)
+    assert float(rows[-1][1]) == pytest.approx(120.0, abs=0.01)
+    last = states_of(found)["excitations"]["singlets"][-1]["energy_ev"]
+    assert last < 1239.842 / 120.0 + 0.4
+    assert cli("spectrum", FORMALDEHYDE, "--max-ev", "14", "--csv", wide, "-q").exit_code == 0
+    other = [line.split(",") for line in wide.read_text().splitlines()[1:]]
+    at = min(other, key=lambda row: abs(float(row[0]) - float(rows[-1][0])))
+    step = max(float(row[2]) for row in other) * 0.05
+    assert float(rows[-1][2]) == pytest.approx(float(at[2]), abs=step)
+    for wrong in ("700", "a-b", "0-3", "5-5"):
+        assert_one_line_error(cli("spectrum", FORMALDEHYDE, "--range", wrong), "--range")
+    assert cli("spectrum", FORMALDEHYDE, "--range", "2-6", "--singlets", "3").exit_code == 2
