@@ -188,9 +188,7 @@ class Result:
     @property
     def beta(self) -> ElectronicState | None:
         """Orbitals of the beta electrons where they differ from ``state``."""
-        if self.response is None or self.response.states[1] is self.state:
-            return None
-        return self.response.states[1]
+        return None if self.response is None else self.response.beta
 
     @cached_property
     @_limited

@@ -77,7 +77,7 @@ def dipole(
     -------
     (3,) array
     """
-    s, with_p = _sp_rows(structure)
+    s, with_p = sp_rows(structure)
     hybrid = -2.0 * np.einsum(
         "a,ax->x", sp_length[with_p], density[s[:, None], s[:, None] + 1 + XYZ]
     )
@@ -98,7 +98,7 @@ def dipole_adjoint(
     charges_bar (n_atom,), density_bar (n_orbital, n_orbital), sp_length_bar (n_atom,) and
     positions_bar (n_atom, 3); that of every atomic dipole is ``dipole_bar`` itself.
     """
-    s, with_p = _sp_rows(structure)
+    s, with_p = sp_rows(structure)
     density_bar = np.zeros_like(density)
     block = s[:, None], s[:, None] + 1 + XYZ
     density_bar[block] = -2.0 * sp_length[with_p][:, None] * dipole_bar
@@ -108,7 +108,7 @@ def dipole_adjoint(
     return structure.positions @ dipole_bar, density_bar, sp_length_bar, positions_bar
 
 
-def _sp_rows(structure: Structure) -> tuple[np.ndarray, np.ndarray]:
+def sp_rows(structure: Structure) -> tuple[np.ndarray, np.ndarray]:
     """First orbital of every atom that carries a p shell, and those atoms."""
     sizes = np.array([n_orbital_of(z) for z in structure.numbers.tolist()])
     start = np.cumsum(sizes) - sizes

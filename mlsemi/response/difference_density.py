@@ -161,6 +161,12 @@ class Response:
         return first, eigen.solve(hamiltonians[1], 2 * beta.n_occupied, beta.kt)
 
     @property
+    def beta(self) -> ElectronicState | None:
+        """Orbitals of the beta electrons where they differ from those of the alpha ones."""
+        alpha, beta = self.states
+        return None if beta is alpha else beta
+
+    @property
     def s_squared(self) -> float:
         """<S^2> of the determinant of both spins' orbitals."""
         alpha, beta = self.states

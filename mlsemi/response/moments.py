@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlsemi.molecule.structure import Structure
-from mlsemi.orbitals.observables import XYZ, orbital_atom
+from mlsemi.orbitals.observables import XYZ, orbital_atom, sp_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,11 +41,8 @@ class AtomicMoments:
     @classmethod
     def of_structure(cls, structure: Structure, sp_length: np.ndarray) -> AtomicMoments:
         """Moments of a structure with s-p lengths (n_atom,), bohr."""
-        atoms = orbital_atom(structure)
-        sizes = np.bincount(atoms, minlength=structure.n_atom)
-        with_p = np.flatnonzero(sizes > 1)
-        start = np.cumsum(sizes) - sizes
-        return cls(atoms, start[with_p], with_p, sp_length[with_p], structure.n_atom)
+        s, with_p = sp_rows(structure)
+        return cls(orbital_atom(structure), s, with_p, sp_length[with_p], structure.n_atom)
 
     @property
     def p(self) -> np.ndarray:

@@ -189,6 +189,7 @@ class Embedding:
             by_charges = -pairs.sum(axis=0)
         if self.cavity is not None and given.solvent is not None:
             out += given.solvent.factor * self.cavity.reaction_adjoint(moments)
-            tension = np.full(self.structure.n_atom, given.solvent.tension)
-            out += self.cavity.areas_adjoint(tension)
+            if given.solvent.tension:
+                tension = np.full(self.structure.n_atom, given.solvent.tension)
+                out += self.cavity.areas_adjoint(tension)
         return out, by_charges
