@@ -3,7 +3,7 @@
     python validation/response.py          errors on molecules that took no part in the fit
     python validation/response.py --fit    the constants of mlsemi/response/constants.py anew
 
-Levels of closed-shell ions (``ION_FILES``) and vertical ionisation energies and singlet-triplet gaps
+Levels of closed-shell ions (``ION_FILES``), vertical ionisation energies and singlet-triplet gaps
 (``vertical.json``), all B3LYP/def2-TZVP. The training side fits four constants, the test side is
 what the tables show. The parameter set has seen neither ions nor open shells.
 """
