@@ -1,0 +1,176 @@
+"""The command ``mlsemi spectrum``: UV/Vis and circular dichroism."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlsemi.cli import terminal
+from mlsemi.cli.options import (
+    DEFAULT_PARAMETERS,
+    Charge,
+    Epsilon,
+    Fragment,
+    FullResponse,
+    JsonOutput,
+    Multiplicity,
+    ParameterSet,
+    Quiet,
+    SelectEv,
+    SkipErrors,
+    SolventName,
+    Threads,
+    Triplets,
+)
+
+DEFAULT_SINGLETS = 20
+
+
+class Shape(str, Enum):
+    """Line shape of a broadened spectrum."""
+
+    gaussian = "gaussian"
+    lorentzian = "lorentzian"
+    voigt = "voigt"
+
+
+class Axis(str, Enum):
+    """Unit of the lower axis of a plot."""
+
+    nm = "nm"
+    ev = "ev"
+
+
+def spectrum(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="Structures; - is xyz on stdin.")],
+    charge: Charge = None,
+    multiplicity: Multiplicity = None,
+    solvent: SolventName = None,
+    epsilon: Epsilon = None,
+    singlets: Annotated[
+        int | None, typer.Option(min=1, help=f"Lowest singlets.  [default: {DEFAULT_SINGLETS}]")
+    ] = None,
+    max_ev: Annotated[
+        float | None, typer.Option(min=0.0, metavar="E", help="Or: all singlets below E eV.")
+    ] = None,
+    triplets: Triplets = 0,
+    full_tddft: FullResponse = False,
+    select_ev: SelectEv = None,
+    fragment: Fragment = None,
+    width_ev: Annotated[
+        float,
+        typer.Option(min=0.001, max=10.0, metavar="W", help="Full width at half maximum, eV."),
+    ] = 0.4,
+    shape: Annotated[Shape, typer.Option(help="Line shape.")] = Shape.gaussian,
+    lorentz_ev: Annotated[
+        float | None,
+        typer.Option(
+            min=0.001,
+            max=10.0,
+            metavar="W",
+            help="Lorentzian width of voigt.  [default: width/4]",
+        ),
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Figure: .png, .svg or .pdf.")
+    ] = None,
+    axis: Annotated[Axis, typer.Option(help="Lower axis of the figure.")] = Axis.nm,
+    window: Annotated[
+        str | None,
+        typer.Option(
+            "--range", metavar="A-B", help="Compute and show this range: nm, or eV with --axis ev."
+        ),
+    ] = None,
+    csv: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Broadened spectrum as a table.")
+    ] = None,
+    json_output: JsonOutput = None,
+    cd: Annotated[
+        bool, typer.Option("--cd", help="Plot and tabulate circular dichroism instead.")
+    ] = False,
+    parameters: ParameterSet = DEFAULT_PARAMETERS,
+    threads: Threads = 1,
+    skip_errors: SkipErrors = False,
+    quiet: Quiet = False,
+) -> None:
+    """UV/Vis (and CD) spectrum: table of states, plot, CSV.
+
+    \b
+    mlsemi spectrum caffeine.xyz --plot caffeine.png
+    mlsemi spectrum caffeine.xyz --max-ev 7 --width-ev 0.3 --csv caffeine.csv
+    mlsemi spectrum helicene.xyz --cd --plot cd.pdf --axis ev
+    mlsemi spectrum snapshots.xyz --plot ensemble.png
+    mlsemi spectrum p-nitroaniline.xyz --solvent water --range 250-500 --plot water.png
+
+    Several frames (snapshots of a molecular dynamics run) give one table each and the average
+    of their spectra in the plot and the CSV file. Both end a width below the highest energy to
+    which states were computed (--max-ev, or the last of --singlets): above, some are missing.
+    The table leaves out rotatory strengths that are noise; --cd shows them all.
+    """  # noqa: D301 (click reads the backspace: do not rewrap)
+    if singlets is not None and max_ev is not None:
+        raise typer.BadParameter("give --singlets or --max-ev, not both")
+    if window is not None and (singlets is not None or max_ev is not None):
+        raise typer.BadParameter(
+            "--range says how many states are computed: no --singlets, --max-ev"
+        )
+    if lorentz_ev is not None and shape is not Shape.voigt:
+        raise typer.BadParameter("--lorentz-ev belongs to --shape voigt")
+    from mlsemi.cli import jobs
+    from mlsemi.draw.ensemble import average_spectrum
+    from mlsemi.draw.plots import check_format
+    from mlsemi.draw.report import states_text
+    from mlsemi.draw.spectrum import Lines, grid_between
+    from mlsemi.molecule.formats import located
+    from mlsemi.outputs import check_distinct
+    from mlsemi.units import HARTREE_EV
+
+    if plot is not None:
+        check_format(plot)
+    check_distinct([file], (json_output, plot, csv))
+    grid = None
+    if window is not None:
+        low, high = jobs.range_from(window, axis.value)
+        max_ev, grid = high + width_ev, grid_between(low, high, width_ev)
+    if max_ev is not None:
+        wanted = {"max_energy": max_ev / HARTREE_EV}
+    else:
+        wanted = {"singlets": singlets or DEFAULT_SINGLETS}
+    method, fragments = jobs.method_from(full_tddft, select_ev), jobs.fragments_from(fragment)
+    around = jobs.surroundings_from(solvent, epsilon)
+    batch = jobs.read([file], charge, parameters, multiplicity, skip_errors)
+    batch.check(states=True)
+    drawn = plot is not None or csv is not None
+    if drawn:
+        jobs.check_same_molecule(batch.frames)
+    tables, width = not quiet and json_output != "-", terminal.width()
+    lines = []
+    with terminal.json_sink(json_output, quiet) as emit:
+        jobs.reserve(plot, csv)
+        for frame in terminal.progress(batch.frames, "structures", quiet):
+            with batch.attempt():
+                result = jobs.calculate(
+                    frame, parameters, threads, triplets=triplets, method=method, **wanted, **around
+                )
+                record = jobs.record_of(frame, result, quiet, fragments)
+                if result.singlets is not None:
+                    lines.append(Lines.of(result.singlets))
+                emit(record)
+                if tables:
+                    terminal.print_tables(states_text(record, frame.label, width, cd))
+        if drawn:
+            place = batch.frames[0].file
+            with located(place):
+                curves = average_spectrum(lines, width_ev, shape.value, lorentz_ev, max_ev, grid)
+            if plot is not None:
+                title, whole = Path(place).stem, grid is not None
+                jobs.plot_spectrum(curves, plot, axis.value, cd, title, whole)
+            if csv is not None:
+                jobs.write_csv(curves, csv, cd)
+    if drawn and not quiet:
+        jobs.explain_end(curves)
+    terminal.say_written(quiet, plot)
+    terminal.say_written(quiet, csv)
+    batch.finish()
