@@ -109,6 +109,21 @@ def test_cube_file(picture, tmp_path):
     )
 
 
+def test_cube_file_in_another_program(picture, tmp_path):
+    """What ASE drops: charges of the cores, origin and axes, and the order of the values."""
+    iodata = pytest.importorskip("iodata")
+    grid = Grid.around(picture.structure, 1.0, 2.0)
+    values = np.random.default_rng(0).normal(size=grid.shape)
+    write_cube(tmp_path / "a.cube", picture.structure, grid, values, "title")
+    found = iodata.load_one(tmp_path / "a.cube")
+    np.testing.assert_allclose(found.cube.data, values, rtol=1e-5)
+    np.testing.assert_allclose(found.cube.origin, grid.origin, atol=1e-6)
+    np.testing.assert_allclose(found.cube.axes, grid.spacing * np.eye(3), atol=1e-6)
+    np.testing.assert_allclose(found.atcoords, picture.structure.positions, atol=1e-6)
+    np.testing.assert_allclose(found.atcorenums, picture.structure.core_charges)
+    assert found.atnums.tolist() == picture.structure.numbers.tolist()
+
+
 def test_natural_orbitals_in_molden(picture, tmp_path, capsys):
     loader = pytest.importorskip("pyscf.tools.molden")
     path = tmp_path / "ntos.molden"

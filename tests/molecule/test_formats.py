@@ -186,6 +186,26 @@ def test_molden_orbitals_are_orthonormal_in_another_program(atoms, core, tmp_pat
     capsys.readouterr()
 
 
+@pytest.mark.parametrize("atoms", [molecule("H2CO"), IODOBORANE])
+def test_molden_file_in_a_third_program(atoms, tmp_path):
+    """IOData has overlaps of its own; it knows no ``[Core]``, and counts all electrons there."""
+    iodata = pytest.importorskip("iodata")
+    overlaps = pytest.importorskip("iodata.overlap")
+    structure = Structure.from_ase(atoms)
+    result = FakeResult(structure)
+    path = tmp_path / "orbitals.molden"
+    path.write_text(molden(result))
+    found = iodata.load_one(path)
+    assert found.atnums.tolist() == structure.numbers.tolist()
+    assert found.nelec == structure.n_electron
+    assert found.charge == structure.numbers.sum() - structure.n_electron
+    np.testing.assert_allclose(found.atcoords, structure.positions, atol=1e-9)
+    np.testing.assert_allclose(found.mo.energies, result.state.energies, atol=1e-9)
+    theirs = overlaps.compute_overlap(found.obasis, found.atcoords)
+    one = np.eye(structure.n_orbital)
+    np.testing.assert_allclose(found.mo.coeffs.T @ theirs @ found.mo.coeffs, one, atol=1e-7)
+
+
 def test_pipes_are_refused_unread(tmp_path):
     os.mkfifo(tmp_path / "pipe.xyz")
     with pytest.raises(InputError, match="is a pipe; send xyz to standard input and give -"):
