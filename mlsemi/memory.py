@@ -2,7 +2,10 @@
 
 A calculation makes and drops the same arrays of a few megabytes each time. The GNU C library gives
 such blocks back to the system, and every page that is touched again costs a page fault: a sixth of
-the time of energy and forces. Telling it to keep them costs at most ``KEPT`` bytes.
+the time of energy and forces of C60. Telling it to keep them costs at most ``KEPT`` bytes.
+
+The setting belongs to the whole process, so nothing in the package makes it but the command line,
+whose process is our own. Other programs call :func:`keep_freed_memory` if they like.
 """
 
 from __future__ import annotations

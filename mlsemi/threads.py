@@ -18,7 +18,6 @@ from numbers import Integral
 from threadpoolctl import LibController, ThreadpoolController
 
 from mlsemi.errors import InputError
-from mlsemi.memory import keep_freed_memory
 
 
 @cache
@@ -36,9 +35,11 @@ def _set(library: LibController, number: int) -> None:
     """Set the threads of one library.
 
     Newer threadpoolctl silently ignores all Python threads but the first that ever set a number,
-    because it cannot know that they agree. Here they do, so the call beneath is used.
+    because it cannot know that they agree. Here they do, so the first one's claim is lifted.
     """
-    getattr(library, "_real_set_num_threads", library.set_num_threads)(number)
+    if hasattr(library, "clear_controlling_thread"):
+        library.clear_controlling_thread(force=True)
+    library.set_num_threads(number)
 
 
 MOST = 1024
@@ -78,7 +79,7 @@ _BLAS = _Shared()
 
 @contextmanager
 def limited(threads: int) -> Iterator[None]:
-    """Run a block with so many threads in BLAS, LAPACK and OpenMP libraries, and keep its memory.
+    """Run a block with so many threads in BLAS, LAPACK and OpenMP libraries.
 
     Blocks must not be nested with different numbers: the inner one would wait for the outer.
 
@@ -89,7 +90,6 @@ def limited(threads: int) -> Iterator[None]:
     """
     if not isinstance(threads, Integral) or not 1 <= threads <= MOST:
         raise InputError(f"{threads!r} threads: need 1 to {MOST}")
-    keep_freed_memory()
     before = [(one, one.num_threads) for one in _libraries("openmp").lib_controllers]
     _BLAS.enter(threads)
     try:

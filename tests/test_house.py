@@ -180,6 +180,22 @@ def test_kernels_see_their_own_file_alone(module):
             assert not (names & imported) - {"kernel"}, node.name
 
 
+ALLOWED = {"_replace", "_asdict", "_exit"}
+"""Names that are public in spite of their underscore: of named tuples and of the system."""
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name != "kernels.jit"])
+def test_no_private_functions_of_others(module):
+    """Numba has no public door for compiled code on disk, so `jit` is left out."""
+    defined = {n.name for n in ast.walk(tree(module)) if isinstance(n, ast.FunctionDef)}
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            name = node.func.attr
+            own = ast.unparse(node.func.value) in ("self", "cls", "super()")
+            private = name.startswith("_") and not name.startswith("__") and not own
+            assert not private or name in defined | ALLOWED, f"{module}, line {node.lineno}: {name}"
+
+
 def texts():
     """Every text file of the package and, where there is one, of the checkout around the tests."""
     roots = [PACKAGE]

@@ -1,5 +1,6 @@
 """Freed memory is kept: a repeated calculation touches no new pages."""
 
+import subprocess
 import sys
 
 import pytest
@@ -10,6 +11,18 @@ from mlsemi import singlepoint
 from mlsemi.memory import keep_freed_memory
 from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters
+
+
+def test_a_calculation_leaves_the_allocator_of_its_host_alone():
+    code = """
+from ase import Atoms
+from mlsemi import singlepoint
+from mlsemi.memory import keep_freed_memory
+singlepoint(Atoms("H2", [(0, 0, 0), (0, 0, 0.74)]))
+print(keep_freed_memory.cache_info().misses)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "0"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts page faults as Linux does")

@@ -12,6 +12,7 @@ import typer
 
 from mlsemi import __version__
 from mlsemi.cli import export, run, spectrum, terminal, training
+from mlsemi.memory import keep_freed_memory
 
 app = typer.Typer(
     cls=terminal.OneLineErrors,
@@ -110,4 +111,5 @@ def main() -> None:
     """Entry point of the ``mlsemi`` command."""
     terminal.end_in_order()
     terminal.write_anything()
+    keep_freed_memory()
     app()

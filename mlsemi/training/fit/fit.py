@@ -14,7 +14,6 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from mlsemi.errors import ConvergenceError, InputError
-from mlsemi.memory import keep_freed_memory
 from mlsemi.model.model import Model
 from mlsemi.parameters import Parameters
 from mlsemi.training.data.dataset import Reference, ReferenceDataset
@@ -222,7 +221,6 @@ def fit(config: TrainConfig, base: Path, resume: bool = True, quiet: bool = Fals
         sort_keys=True,
         default=list,
     )
-    keep_freed_memory()
     with threadpool_limits(1), ThreadPoolExecutor(config.threads) as pool:
         if resume and checkpoint.exists():
             state = TrainState.load(checkpoint, stamp)

@@ -338,7 +338,7 @@ def _fragments(
 
 
 def _forces(solver: dft.rks.RKS) -> np.ndarray:
-    if solver._numint._xc_type(solver.xc) == "GGA" and not solver.do_nlc():
+    if solver._numint.libxc.xc_type(solver.xc) == "GGA" and not solver.do_nlc():
         return kohn_sham.forces(solver)
     return np.asarray(-solver.nuc_grad_method().kernel())
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from pyscf import df, dft, gto, lib
+from pyscf import df, dft, lib
 from pyscf.lib.parameters import BOHR
 
 from mlsemi.brief import Brief
@@ -91,7 +91,7 @@ class ReferenceResponse:
 
     def __init__(self, solver: dft.rks.RKS, n_core: int) -> None:
         self.solver = solver
-        self.kind = solver._numint._xc_type(solver.xc)
+        self.kind = solver._numint.libxc.xc_type(solver.xc)
         if self.kind not in ("LDA", "GGA") or solver.do_nlc():
             raise InputError(f"excitations of {solver.xc!r}: only LDA, GGA and their hybrids")
         valence = slice(n_core, None)
@@ -140,10 +140,11 @@ class ReferenceResponse:
         """
         solver, numint = self.solver, self.solver._numint
         mol, grids, order = solver.mol, solver.grids, int(self.kind == "GGA")
-        make_rho = numint._gen_rho_evaluator(mol, solver.make_rdm1(), 1, False)[0]
         occupied, virtual, kernel = [], [], []
         for values, mask, weight, _ in numint.block_loop(mol, grids, mol.nao, order):
-            half = 0.5 * make_rho(0, values, mask, self.kind)
+            half = 0.5 * numint.eval_rho2(
+                mol, values, solver.mo_coeff, solver.mo_occ, mask, self.kind, with_lapl=False
+            )
             f = numint.eval_xc_eff(
                 solver.xc, np.stack([half, half]), deriv=2, xctype=self.kind, spin=1
             )[2]
@@ -248,8 +249,7 @@ class MinimalResponse(ReferenceResponse):
         mol = self.solver.mol
         shells = (0,) if exchange else (0, 1)
         exponent = {
-            symbol: RIS_THETA / (ABSOLUTE_RADII[symbol] / BOHR) ** 2
-            for symbol in set(map(gto.mole._std_symbol, mol.elements))
+            symbol: RIS_THETA / (ABSOLUTE_RADII[symbol] / BOHR) ** 2 for symbol in set(mol.elements)
         }
         basis = {symbol: [[l, [a, 1.0]] for l in shells] for symbol, a in exponent.items()}
         return df.DF(mol, auxbasis=basis)

@@ -63,7 +63,7 @@ class StoredOrbitals(NumInt):  # type: ignore[misc]
         from the occupied orbitals: rho = 2 sum_i psi_i^2.
         """
         stored = 32.0 * mol.nao * grids.size < STORED_BYTES
-        if not stored or self._xc_type(xc_code) != "GGA" or not hasattr(dms, "mo_coeff"):
+        if not stored or self.libxc.xc_type(xc_code) != "GGA" or not hasattr(dms, "mo_coeff"):
             result = super().nr_rks(mol, grids, xc_code, dms, relativity, hermi, **options)
         else:
             result = self._potential(mol, grids, xc_code, occupied_of(dms))
@@ -85,8 +85,8 @@ class StoredOrbitals(NumInt):  # type: ignore[misc]
             energy += (rho[0] * weight) @ exc
             wv = weight * vxc
             wv[0] *= 0.5
-            scaled = dft.numint._scale_ao(values.transpose(0, 2, 1), wv)
-            potential += values[0] @ scaled
+            scaled = np.einsum("xng,xg->ng", values, wv)
+            potential += values[0] @ scaled.T
         return electrons, energy, potential + potential.T
 
     def _on(self, mol: gto.Mole, grids: dft.Grids) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -303,7 +303,8 @@ def three_center(
         PySCF's ``aosym``: ``s2ij`` for n <= m alone.
     """
     both = mol + auxiliary
-    name, at = both._add_suffix(name), (both._atm, both._bas, both._env)
+    at = both._atm, both._bas, both._env
+    name += "_cart" if both.cart else "_sph"
     optimiser = gto.moleintor.make_cintopt(*at, name)
     return lambda shells: np.asarray(
         gto.moleintor.getints3c(
