@@ -22,7 +22,7 @@ FLOORS = """
     kernels molecule symmetry model orbitals excited uncertainty response ground
     draw formats spectrum ensemble plots
     header parameters excited_record result evaluate calculator_settings potential surface
-    calculator representations.kernels representations representations.learning training.data
+    calculator nuclei representations.kernels representations representations.learning training.data
     training.reference training.generators training.objective training.calibration training.fit cli
 """.split()  # noqa: SIM905
 """Rooms (folders) and files that stand alone: each imports only what stands before it."""

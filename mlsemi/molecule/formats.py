@@ -7,24 +7,30 @@ line between xyz frames, and takes the first record of an SDF. Frames and atoms 
 
 from __future__ import annotations
 
+import lzma
 import os
 import re
 import sys
 import warnings as python_warnings
+import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from io import TextIOWrapper
 from pathlib import Path
 
 from ase import Atoms
 from ase.io.formats import UnknownFileTypeError, filetype, open_with_compression
 
 from mlsemi.errors import InputError, MlsemiError, located
+from mlsemi.molecule import examples
 from mlsemi.molecule.electrons import said_by, settle
-from mlsemi.molecule.molfile import read_molfile, split_molfiles
+from mlsemi.molecule.molfile import read_molfile, split_molfiles, title_of
 from mlsemi.molecule.pdb import read_pdb, split_pdb
 from mlsemi.molecule.periodicity import PERIODIC, check_whole
 from mlsemi.molecule.programs import BINARY, Reading, read_program
+from mlsemi.molecule.smiles import PREFIX as SMILES
+from mlsemi.molecule.smiles import is_smiles, read_smiles
 from mlsemi.molecule.structure import Structure, lowest_multiplicity
 from mlsemi.molecule.wording import Statement
 from mlsemi.molecule.xyz import read_xyz, split_xyz
@@ -116,19 +122,23 @@ def iter_frames(
     multiplicity: int | None = None,
     *,
     bad: list[MlsemiError] | None = None,
+    name_field: str | None = None,
 ) -> Iterator[Frame]:
-    """Iterate over the checked frames of a file.
+    """Iterate over the checked frames of a file, reading no further than is asked for.
 
     Parameters
     ----------
     path : path
-        Any format that ASE recognises; ``-`` reads xyz from standard input.
+        Any format that ASE recognises; ``-`` reads xyz from standard input, ``smiles:CCO`` is built
+        by RDKit, ``example:caffeine`` comes with the program.
     charge, multiplicity : int, optional
         Of every frame. Without them they come from the file (comment line of an xyz frame, formal
         charges of a molfile or PDB file, charge line of a Gaussian input, ...: see
         :mod:`mlsemi.molecule.electrons`) and are 0 and 1 otherwise.
     bad : list of MlsemiError, optional
         Takes the errors of single frames, which are then left out; by default the first is raised.
+    name_field : str, optional
+        Data field of SDF records that names them, instead of their title.
 
     Raises
     ------
@@ -137,7 +147,7 @@ def iter_frames(
     """
     file = STDIN if str(path) == "-" else str(path)
     index, n_bad = -1, len(bad or ())
-    for index, atoms, said, notes in _iter_atoms(path, file, bad):
+    for index, atoms, said, notes in _iter_atoms(path, file, bad, name_field):
         structure = None
         with collected(bad), located(f"{file}, frame {index}"):
             structure, more = structure_of(atoms, charge, multiplicity, said)
@@ -150,21 +160,25 @@ def iter_frames(
 
 
 def _iter_atoms(
-    path: str | os.PathLike[str], file: str, bad: list[MlsemiError] | None
+    path: str | os.PathLike[str],
+    file: str,
+    bad: list[MlsemiError] | None,
+    name_field: str | None,
 ) -> Iterator[tuple[int, Atoms, list[Statement], list[str]]]:
     """Number and atoms of every frame, what is said beside them, the warnings of the parser."""
     with located(file):
-        kind = "extxyz" if file == STDIN else _format_of(Path(path))
+        if file.startswith(examples.PREFIX):
+            path = examples.path_of(file.removeprefix(examples.PREFIX))
+        kind = _kind_of(path, file)
         if kind not in _RECORDS:
             with _parsing(kind) as notes:
-                text = None if kind in BINARY else _text_of(path, file, strict=False)
+                text = None if kind in BINARY else _text_of(path)
                 frames = list(read_program(path, kind, text))
             yield from ((k, atoms, said, list(notes)) for k, (atoms, said) in enumerate(frames))
             return
-        text = _text_of(path, file)
     split, read = _RECORDS[kind]
     atoms: Atoms | None = None
-    for index, record in enumerate(split(text)):
+    for index, record in enumerate(split(_lines_of(path, file))):
         if index and atoms is None and bad and kind in ("xyz", "extxyz") and not _counts(record):
             bad[-1] = InputError(f"{bad[-1]}; no frame can be found after it")
             return
@@ -172,7 +186,7 @@ def _iter_atoms(
         with collected(bad), located(f"{file}, frame {index}"), _parsing(kind) as notes:
             atoms, said = read(record)
         if atoms is not None:
-            atoms.info.setdefault("name", _title(kind, record))
+            atoms.info.setdefault("name", _title(kind, record, name_field))
             yield index, atoms, said, list(notes)
 
 
@@ -181,15 +195,22 @@ def _counts(record: str) -> bool:
     return record.partition("\n")[0].strip().isdecimal()
 
 
-def _title(kind: str, record: str) -> str:
+def _title(kind: str, record: str, field: str | None) -> str:
     """Name of a record: first line of a molfile, free comment of an xyz frame, title of a PDB."""
     if kind == "proteindatabank":
         found = re.search(r"^(?:TITLE|COMPND)\s+(.*)", record, flags=re.MULTILINE)
         return found[1] if found else ""
-    lines = record.split("\n", 2)
     if kind in ("sdf", "mol"):
-        return lines[0]
+        return title_of(record, field)
+    lines = record.split("\n", 2)
     return lines[1] if len(lines) > 1 and "=" not in lines[1] else ""
+
+
+def _kind_of(path: str | os.PathLike[str], file: str) -> str:
+    """Format of what was given: standard input is xyz, a prefix says what is none of a file."""
+    if file == STDIN:
+        return "extxyz"
+    return "smiles" if file.startswith(SMILES) else _format_of(Path(path))
 
 
 def _format_of(path: Path) -> str:
@@ -205,33 +226,56 @@ def _format_of(path: Path) -> str:
             pass
         if re.search(r"\.ent(\.(gz|bz2|xz))?$", path.name, re.IGNORECASE):
             return "proteindatabank"
+        if re.search(r"\.(smi|smiles)(\.(gz|bz2|xz))?$", path.name, re.IGNORECASE):
+            return "smiles"
         with _parsing("a structure file"):
             return str(filetype(str(path)))
     except FileNotFoundError:
-        raise InputError("no such file") from None
+        hint = f"; a SMILES is given as {SMILES}{path}" if is_smiles(str(path)) else ""
+        raise InputError(f"no such file{hint}") from None
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror})") from None
 
 
-def _text_of(path: str | os.PathLike[str], file: str, strict: bool = True) -> str:
-    """Content of a text file with plain line ends and without byte order marks.
-
-    Formats whose parsers cope with letters of other encodings are not held to UTF-8 (``strict``).
-    """
+def _text_of(path: str | os.PathLike[str]) -> str:
+    """Content of a text file whose parser copes with letters of other encodings."""
     try:
-        if file == STDIN:
-            text = sys.stdin.read()
-        else:
-            with open_with_compression(str(path), "rb") as stream:
-                text = stream.read().decode("utf-8", "strict" if strict else "replace")
+        with open_with_compression(str(path), "rb") as stream:
+            text = stream.read().decode("utf-8", "replace")
     except (OSError, EOFError) as error:
         raise InputError(f"cannot be read ({error})") from None
-    except UnicodeDecodeError:
-        raise InputError("is not a text file (UTF-8)") from None
-    text = text.replace("\ufeff", "").replace("\r\n", "\n").replace("\r", "\n")
+    text = _plain(text)
     if not text.strip():
         raise InputError("is empty")
     return text
+
+
+def _lines_of(path: str | os.PathLike[str], file: str) -> Iterator[str]:
+    """Lines of a text file, of standard input or of a SMILES, without their ends, as needed."""
+    if file.startswith(SMILES):
+        yield file.removeprefix(SMILES)
+        return
+    blank = True
+    with located(file), ExitStack() as opened:
+        try:
+            stream = sys.stdin
+            if file != STDIN:
+                binary = opened.enter_context(open_with_compression(str(path), "rb"))
+                stream = opened.enter_context(TextIOWrapper(binary, encoding="utf-8"))
+            for raw in stream:
+                blank = blank and not raw.strip().strip("\ufeff")
+                yield from _plain(raw).removesuffix("\n").split("\n")
+        except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+            raise InputError(f"cannot be read ({error})") from None
+        except UnicodeDecodeError:
+            raise InputError("is not a text file (UTF-8)") from None
+        if blank:
+            raise InputError("is empty")
+
+
+def _plain(text: str) -> str:
+    """Text with plain line ends and without byte order marks."""
+    return text.replace("\ufeff", "").replace("\r\n", "\n").replace("\r", "\n")
 
 
 @contextmanager
@@ -256,10 +300,25 @@ def _parsing(kind: str) -> Iterator[list[str]]:
     )
 
 
+def _split_smiles(lines: Iterator[str]) -> Iterator[str]:
+    """Lines of a list that hold something."""
+    return filter(str.strip, lines)
+
+
+def _read_smiles(record: str) -> Reading:
+    """``SMILES name``."""
+    smiles, _, name = record.strip().partition(" ")
+    smiles, _, more = smiles.partition("\t")
+    atoms = read_smiles(smiles)
+    atoms.info["name"] = f"{more} {name}".strip() or smiles
+    return atoms, []
+
+
 _XYZ = (split_xyz, read_xyz)
 _MOLFILE = (split_molfiles, read_molfile)
 _PDB = (split_pdb, read_pdb)
-_RECORDS: dict[str, tuple[Callable[[str], Iterator[str]], Callable[[str], Reading]]] = {
+_RECORDS: dict[str, tuple[Callable[[Iterator[str]], Iterator[str]], Callable[[str], Reading]]] = {
+    "smiles": (_split_smiles, _read_smiles),
     "extxyz": _XYZ,
     "xyz": _XYZ,
     "sdf": _MOLFILE,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterator
+from itertools import chain
 
 import numpy as np
 from ase import Atoms
@@ -32,11 +33,37 @@ COVALENT = frozenset((1, 6, 7, 8, 9, 14, 15, 16, 17, 34, 35, 53))
 FIELD = re.compile(r"^>[^\n]*?<([^>\n]*)>[^\n]*\n((?:[^\n]*\S[^\n]*\n?)*)", re.MULTILINE)
 
 
-def split_molfiles(text: str) -> Iterator[str]:
+NAMES = re.compile(r"(?:\w+[ _.-])*(?:name|title|cid|id|identifier)", re.IGNORECASE)
+"""Data fields that name a molecule: ``PUBCHEM_COMPOUND_CID``, ``chembl_id``, ``Name``, ...; the
+first of a record counts."""
+
+
+def split_molfiles(lines: Iterator[str]) -> Iterator[str]:
     """Records of an SDF file."""
-    for record in re.split(r"^\$\$\$\$.*\n?", text, flags=re.MULTILINE):
-        if record.strip():
-            yield record
+    record: list[str] = []
+    for line in chain(lines, ["$$$$"]):
+        if not line.startswith("$$$$"):
+            record.append(line)
+            continue
+        if any(map(str.strip, record)):
+            yield "\n".join([*record, ""])
+        record = []
+
+
+def title_of(record: str, field: str | None = None) -> str:
+    """Name of a record: its first line, without one the data field that looks like a name.
+
+    Parameters
+    ----------
+    record : str
+    field : str, optional
+        Name of the data field to take instead; empty where a record lacks it.
+    """
+    fields = {name.strip().lower(): value.strip() for name, value in FIELD.findall(record)}
+    if field is not None:
+        return fields.get(field.strip().lower(), "")
+    title = record.partition("\n")[0].strip()
+    return title or next((value for name, value in fields.items() if NAMES.fullmatch(name)), "")
 
 
 def read_molfile(record: str) -> tuple[Atoms, list[Statement]]:

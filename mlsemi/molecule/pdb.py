@@ -7,6 +7,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import Iterator
 from io import StringIO
+from itertools import chain
 
 import ase.io
 from ase import Atoms
@@ -23,18 +24,19 @@ RESIDUES = frozenset(
 """Residues made of H, C, N, O, P and S, whose atom names begin with the element."""
 
 
-def split_pdb(text: str) -> Iterator[str]:
+def split_pdb(lines: Iterator[str]) -> Iterator[str]:
     """Models of a PDB file, each with the header; pieces without atoms are dropped."""
-    header, first = "", True
-    for record in re.split(r"^END.*\n?", text, flags=re.MULTILINE):
-        atoms = re.search(r"^(ATOM|HETATM)", record, flags=re.MULTILINE)
-        if atoms is None:
+    header: list[str] | None = None
+    record: list[str] = []
+    for line in chain(lines, ["END"]):
+        if not line.startswith("END"):
+            record.append(line)
             continue
-        if first:
-            header, first = record[: atoms.start()], False
-            yield record
-        else:
-            yield header + record
+        start = next((k for k, row in enumerate(record) if row.startswith(ATOM)), None)
+        if start is not None:
+            yield "\n".join([*(header or ()), *record, ""])
+            header = record[:start] if header is None else header
+        record = []
 
 
 def read_pdb(record: str) -> tuple[Atoms, list[Statement]]:

@@ -10,6 +10,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from io import StringIO
+from itertools import islice
 
 import ase.io
 import numpy as np
@@ -28,22 +29,24 @@ QM9 = re.compile(r"\s*gdb\s+\d+\s")
 QM9_TAIL = 3
 """Frequencies, SMILES and InChI follow the atoms of a QM9 frame."""
 
+MOST_LINES = 1_000_000_000
+"""Of a frame; more are announced by mistake."""
+
 FURTHER = ("fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 
 
-def split_xyz(text: str) -> Iterator[str]:
+def split_xyz(lines: Iterator[str]) -> Iterator[str]:
     """Records of an xyz file: each announces its number of atoms; one that does not is the last."""
-    lines = text.split("\n")
-    start = 0
-    while start < len(lines):
-        head = lines[start].strip()
+    for line in lines:
+        head = line.strip()
         if not head:
-            start += 1
             continue
-        end = start + 2 + int(head) if head.isdecimal() else len(lines)
-        yield "\n".join(lines[start:end])
-        of_qm9 = start + 1 < len(lines) and QM9.match(lines[start + 1])
-        start = end + (QM9_TAIL if of_qm9 else 0)
+        count = min(1 + int(head), MOST_LINES) if head.isdecimal() else None
+        rest = list(islice(lines, count))
+        yield "\n".join([line, *rest])
+        if rest and QM9.match(rest[0]):
+            for _ in islice(lines, QM9_TAIL):
+                pass
 
 
 def read_xyz(record: str) -> tuple[Atoms, list[Statement]]:

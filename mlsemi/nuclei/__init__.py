@@ -1,0 +1,1 @@
+"""What the nuclei do: minima, scans, vibrations, conformers."""
