@@ -11,6 +11,7 @@ and exchange of the two atoms:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -46,6 +47,7 @@ class MoleculeBlocks(NamedTuple):
     features: dict[BlockKey, np.ndarray]
 
 
+@dataclass(eq=False, repr=False)
 class BlockFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Structures -> features of all blocks of an operator.
 
@@ -72,25 +74,14 @@ class BlockFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Structures that contractions are fitted to, spread evenly.
     """
 
-    def __init__(
-        self,
-        layout: OperatorLayout,
-        nu: int = 2,
-        cutoff: float = 10.0,
-        n_radial: int = 6,
-        l_density: int = 4,
-        n_keep: int = 80,
-        n_product: int = 800,
-        n_fit: int = 30,
-    ) -> None:
-        self.layout = layout
-        self.nu = nu
-        self.cutoff = cutoff
-        self.n_radial = n_radial
-        self.l_density = l_density
-        self.n_keep = n_keep
-        self.n_product = n_product
-        self.n_fit = n_fit
+    layout: OperatorLayout
+    nu: int = 2
+    cutoff: float = 10.0
+    n_radial: int = 6
+    l_density: int = 4
+    n_keep: int = 80
+    n_product: int = 800
+    n_fit: int = 30
 
     def fit(self, X: Sequence[Structure], y: object = None) -> BlockFeatures:
         """Fit the contractions.

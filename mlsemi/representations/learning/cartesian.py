@@ -6,6 +6,8 @@ tensor has l = 0 (its trace) and l = 2.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.utils.validation import check_is_fitted
@@ -55,6 +57,7 @@ def cartesian_of_irreps(irreps: dict[int, np.ndarray]) -> np.ndarray:
     return np.asarray(sphere)[:, back[:, None], back]
 
 
+@dataclass(eq=False, repr=False)
 class CartesianRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     """Regression of vectors (n_sample, 3) or symmetric tensors (n_sample, 3, 3), irrep by irrep.
 
@@ -65,8 +68,7 @@ class CartesianRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         for the trace; ridge regression by default.
     """
 
-    def __init__(self, estimator: BaseEstimator | None = None) -> None:
-        self.estimator = estimator
+    estimator: BaseEstimator | None = None
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> CartesianRegressor:
         """Fit to records X, which need the fields ``1+``, or ``0+`` and ``2+``."""

@@ -7,6 +7,7 @@ Hamiltonians: what there is to predict is in the :class:`OperatorLayout`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.linalg
@@ -22,6 +23,7 @@ from mlsemi.representations.learning.ridge import SymmetryRidgeCV
 from mlsemi.symmetry.tensors import SCALAR
 
 
+@dataclass(eq=False, repr=False)
 class OperatorRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     """Symmetric operators from block features.
 
@@ -35,15 +37,9 @@ class OperatorRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         Copied for each key; multiplies its features by its invariants before the regression.
     """
 
-    def __init__(
-        self,
-        layout: OperatorLayout,
-        estimator: BaseEstimator | None = None,
-        products: InvariantProducts | None = None,
-    ) -> None:
-        self.layout = layout
-        self.estimator = estimator
-        self.products = products
+    layout: OperatorLayout
+    estimator: BaseEstimator | None = None
+    products: InvariantProducts | None = None
 
     def fit(self, X: Sequence[MoleculeBlocks], y: Sequence[np.ndarray]) -> OperatorRegressor:
         """Fit to the features X and matrices y of molecules."""

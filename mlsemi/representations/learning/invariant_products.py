@@ -12,6 +12,8 @@ J. Chem. Phys. 156, 014115 (2022)).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
@@ -23,6 +25,7 @@ WEIGHT = 0.1
 """Size of the products against the features: a prior for smoothness."""
 
 
+@dataclass(eq=False, repr=False)
 class InvariantProducts(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Features and invariants of the samples of one key -> features with products (L7).
 
@@ -34,9 +37,8 @@ class InvariantProducts(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Principal components s of the invariants.
     """
 
-    def __init__(self, n_feature: int = 60, n_invariant: int = 40) -> None:
-        self.n_feature = n_feature
-        self.n_invariant = n_invariant
+    n_feature: int = 60
+    n_invariant: int = 40
 
     def fit(self, X: tuple[np.ndarray, np.ndarray], y: object = None) -> InvariantProducts:
         """Principal components.

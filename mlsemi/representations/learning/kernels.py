@@ -11,6 +11,8 @@ Samples that are structures have the sum of the kernels between their atoms.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
@@ -59,6 +61,7 @@ def equivariant_kernel(
     return both.sum(axis=(1, 4)).reshape(n * m, k * m)
 
 
+@dataclass(eq=False, repr=False)
 class EquivariantKernelRidge(SymmetryRegressor):
     """Kernel ridge regression of one irrep on all samples.
 
@@ -77,19 +80,11 @@ class EquivariantKernelRidge(SymmetryRegressor):
         Add a constant; true scalars only.
     """
 
-    def __init__(
-        self,
-        l: int = 0,
-        sigma: int = 1,
-        alpha: float = 1e-8,
-        zeta: int = 2,
-        intercept: bool = False,
-    ) -> None:
-        self.l = l
-        self.sigma = sigma
-        self.alpha = alpha
-        self.zeta = zeta
-        self.intercept = intercept
+    l: int = 0
+    sigma: int = 1
+    alpha: float = 1e-8
+    zeta: int = 2
+    intercept: bool = False
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> EquivariantKernelRidge:
         """Fit to records X and targets y (n_sample, 2l+1[, n_target])."""
@@ -108,6 +103,7 @@ class EquivariantKernelRidge(SymmetryRegressor):
         return self._shaped(flat.reshape(-1, 2 * self.l + 1, flat.shape[1]))
 
 
+@dataclass(eq=False, repr=False)
 class KernelFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Features whose scalar products are the kernel, seen from few points (Nystroem).
 
@@ -127,19 +123,11 @@ class KernelFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Farthest points, or CUR, of the invariants.
     """
 
-    def __init__(
-        self,
-        l: int = 0,
-        sigma: int = 1,
-        zeta: int = 2,
-        n_point: int = 100,
-        selection: str = "fps",
-    ) -> None:
-        self.l = l
-        self.sigma = sigma
-        self.zeta = zeta
-        self.n_point = n_point
-        self.selection = selection
+    l: int = 0
+    sigma: int = 1
+    zeta: int = 2
+    n_point: int = 100
+    selection: str = "fps"
 
     def fit(self, X: np.ndarray, y: object = None) -> KernelFeatures:
         """Choose the points among all environments of X.
@@ -178,6 +166,7 @@ class KernelFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return (flat @ self.whitening_).reshape(len(X), 2 * self.l + 1, -1)
 
 
+@dataclass(eq=False, repr=False)
 class SparseKernelRidge(SymmetryRegressor):
     """Kernel ridge regression on few chosen environments.
 
@@ -197,23 +186,13 @@ class SparseKernelRidge(SymmetryRegressor):
         Add a constant; true scalars only.
     """
 
-    def __init__(
-        self,
-        l: int = 0,
-        sigma: int = 1,
-        alpha: float = 1e-8,
-        zeta: int = 2,
-        n_point: int = 100,
-        selection: str = "fps",
-        intercept: bool = False,
-    ) -> None:
-        self.l = l
-        self.sigma = sigma
-        self.alpha = alpha
-        self.zeta = zeta
-        self.n_point = n_point
-        self.selection = selection
-        self.intercept = intercept
+    l: int = 0
+    sigma: int = 1
+    alpha: float = 1e-8
+    zeta: int = 2
+    n_point: int = 100
+    selection: str = "fps"
+    intercept: bool = False
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> SparseKernelRidge:
         """Fit to records X and targets y (n_sample, 2l+1[, n_target])."""

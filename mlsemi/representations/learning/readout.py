@@ -9,6 +9,7 @@ nonlinear models of Nigam, Willatt, Ceriotti, J. Chem. Phys. 156, 014115 (2022).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize
@@ -71,6 +72,7 @@ def _gates(
     return weights["linear"] + out.reshape(*p.shape[:2], *weights["linear"].shape), record
 
 
+@dataclass(eq=False, repr=False)
 class NeuralReadout(SymmetryRegressor):
     """Neural readout of one irrep, started from the ridge solution, fitted with L-BFGS.
 
@@ -97,29 +99,16 @@ class NeuralReadout(SymmetryRegressor):
         Add a constant; true scalars only.
     """
 
-    def __init__(
-        self,
-        l: int = 0,
-        sigma: int = 1,
-        alpha: float = 1e-8,
-        n_hidden: int = 16,
-        n_channel: int = 32,
-        n_invariant: int = 16,
-        n_iteration: int = 200,
-        held_out: float = 0.1,
-        seed: int = 0,
-        intercept: bool = False,
-    ) -> None:
-        self.l = l
-        self.sigma = sigma
-        self.alpha = alpha
-        self.n_hidden = n_hidden
-        self.n_channel = n_channel
-        self.n_invariant = n_invariant
-        self.n_iteration = n_iteration
-        self.held_out = held_out
-        self.seed = seed
-        self.intercept = intercept
+    l: int = 0
+    sigma: int = 1
+    alpha: float = 1e-8
+    n_hidden: int = 16
+    n_channel: int = 32
+    n_invariant: int = 16
+    n_iteration: int = 200
+    held_out: float = 0.1
+    seed: int = 0
+    intercept: bool = False
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> NeuralReadout:
         """Fit to records X and targets y (n_sample, 2l+1[, n_target])."""

@@ -7,6 +7,7 @@ Sollich, De Vita, Phys. Rev. B 95, 214302 (2017); Nigam, Willatt, Ceriotti, J. C
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -99,35 +100,8 @@ class SymmetryRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         return Irrep(self.l, self.sigma)
 
 
-class SymmetryRidge(SymmetryRegressor):
-    """Ridge regression of one irrep.
-
-    min_w sum_im |y_im - sum_q w_q x_imq|^2 + alpha s |w|^2, s the mean diagonal of X^T X, so that
-    alpha is a pure number. The smaller of the primal and dual problem is solved.
-
-    Parameters
-    ----------
-    l, sigma : int
-        Symmetry of the target.
-    alpha : float
-        Regularisation.
-    intercept : bool
-        Add a constant; true scalars only.
-    """
-
-    def __init__(
-        self, l: int = 0, sigma: int = 1, alpha: float = 1e-8, intercept: bool = False
-    ) -> None:
-        self.l = l
-        self.sigma = sigma
-        self.alpha = alpha
-        self.intercept = intercept
-
-    def fit(self, X: np.ndarray, y: np.ndarray) -> SymmetryRidge:
-        """Fit to blocks X (n_sample, 2l+1, n_feature), or records, and y (n_sample, 2l+1)."""
-        rows = summed(X, self.irrep)
-        self._solve(rows, self._targets(y), self.alpha)
-        return self
+class LinearRegressor(SymmetryRegressor):
+    """What the ridge regressions share: features about their mean, the solution, predictions."""
 
     def _solve(self, rows: np.ndarray, y: np.ndarray, alpha: float | np.ndarray) -> None:
         x, flat = self._centred(rows), y.reshape(-1, y.shape[2])
@@ -147,7 +121,37 @@ class SymmetryRidge(SymmetryRegressor):
         return self._shaped((summed(X, self.irrep) - self.mean_) @ self.coef_)
 
 
-class SymmetryRidgeCV(SymmetryRidge):
+@dataclass(eq=False, repr=False)
+class SymmetryRidge(LinearRegressor):
+    """Ridge regression of one irrep.
+
+    min_w sum_im |y_im - sum_q w_q x_imq|^2 + alpha s |w|^2, s the mean diagonal of X^T X, so that
+    alpha is a pure number. The smaller of the primal and dual problem is solved.
+
+    Parameters
+    ----------
+    l, sigma : int
+        Symmetry of the target.
+    alpha : float
+        Regularisation.
+    intercept : bool
+        Add a constant; true scalars only.
+    """
+
+    l: int = 0
+    sigma: int = 1
+    alpha: float = 1e-8
+    intercept: bool = False
+
+    def fit(self, X: np.ndarray, y: np.ndarray) -> SymmetryRidge:
+        """Fit to blocks X (n_sample, 2l+1, n_feature), or records, and y (n_sample, 2l+1)."""
+        rows = summed(X, self.irrep)
+        self._solve(rows, self._targets(y), self.alpha)
+        return self
+
+
+@dataclass(eq=False, repr=False)
+class SymmetryRidgeCV(LinearRegressor):
     """Ridge regression that chooses alpha by cross-validation, for each target on its own.
 
     Folds are contiguous runs of samples, so that samples of one structure stay together. All
@@ -164,19 +168,11 @@ class SymmetryRidgeCV(SymmetryRidge):
         Add a constant; true scalars only.
     """
 
-    def __init__(
-        self,
-        l: int = 0,
-        sigma: int = 1,
-        alphas: tuple[float, ...] = ALPHAS,
-        n_fold: int = 5,
-        intercept: bool = False,
-    ) -> None:
-        self.l = l
-        self.sigma = sigma
-        self.alphas = alphas
-        self.n_fold = n_fold
-        self.intercept = intercept
+    l: int = 0
+    sigma: int = 1
+    alphas: tuple[float, ...] = ALPHAS
+    n_fold: int = 5
+    intercept: bool = False
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> SymmetryRidgeCV:
         """Fit to blocks X (n_sample, 2l+1, n_feature), or records, and y (n_sample, 2l+1)."""
@@ -209,7 +205,8 @@ class SymmetryRidgeCV(SymmetryRidge):
         return out
 
 
-class SymmetryRidgeHoldout(SymmetryRidge):
+@dataclass(eq=False, repr=False)
+class SymmetryRidgeHoldout(LinearRegressor):
     """Ridge regression that chooses alpha on samples held out, for each target on its own.
 
     For thousands of features: one Cholesky decomposition per alpha costs a small part of the
@@ -227,19 +224,11 @@ class SymmetryRidgeHoldout(SymmetryRidge):
         Add a constant; true scalars only.
     """
 
-    def __init__(
-        self,
-        l: int = 0,
-        sigma: int = 1,
-        alphas: tuple[float, ...] = ALPHAS[2::2],
-        share: float = 0.2,
-        intercept: bool = False,
-    ) -> None:
-        self.l = l
-        self.sigma = sigma
-        self.alphas = alphas
-        self.share = share
-        self.intercept = intercept
+    l: int = 0
+    sigma: int = 1
+    alphas: tuple[float, ...] = ALPHAS[2::2]
+    share: float = 0.2
+    intercept: bool = False
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> SymmetryRidgeHoldout:
         """Fit to blocks X (n_sample, 2l+1, n_feature), or records, and y (n_sample, 2l+1)."""
