@@ -39,7 +39,7 @@ class StateWarning(UserWarning):
 
 
 class DomainWarning(UserWarning):
-    """A geometry a calculator has reached is unlike all the parameters were trained on."""
+    """A geometry is unlike all that parameters or features were fitted to."""
 
 
 class InputWarning(UserWarning):

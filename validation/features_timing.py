@@ -28,7 +28,7 @@ from featomic import SoapPowerSpectrum, SphericalExpansion
 from mlsemi.representations.expansion import Expansion
 from mlsemi.representations.neighbours import Points
 from mlsemi.representations.power import power_spectrum
-from mlsemi.representations.radial_tables import gaussian_orbitals, smeared_functions
+from mlsemi.representations.radial_tables import ShiftedCosine, gaussian_orbitals, smeared_functions
 from mlsemi.training.data.geometries import embed
 
 RADIUS, WIDTH, N_RADIAL, N_DEGREE = 5.0, 0.3, 8, 7
@@ -67,7 +67,7 @@ def expansion_of() -> Expansion:
         RADIUS,
         N_DEGREE,
         WIDTH,
-        lambda r: 0.5 * (1.0 + np.cos(np.pi * r / RADIUS)),
+        ShiftedCosine(RADIUS, RADIUS),
     )
     return Expansion(ELEMENTS, table)
 

@@ -11,7 +11,7 @@ import numpy as np
 from mlsemi.representations.correlations import AtomFeatures, irreps_up_to
 from mlsemi.representations.expansion import RadialFunctions
 from mlsemi.representations.neighbours import Geometry, Neighbours
-from mlsemi.symmetry.products import Product
+from mlsemi.symmetry.products import N_PRODUCT, Product
 from mlsemi.symmetry.so3 import components
 from mlsemi.symmetry.tensors import Irrep, Tensors, added, gathered, taken
 
@@ -131,7 +131,7 @@ class PairFeatures:
         nu: int,
         l_max: int,
         n_keep: int,
-        n_product: int | None = None,
+        n_product: int | None = N_PRODUCT,
     ) -> PairFeatures:
         """Contractions from the pairs of a dataset.
 
@@ -147,8 +147,8 @@ class PairFeatures:
             Highest degree of the result.
         n_keep : int
             Features per irrep and order.
-        n_product : int, optional
-            Most products per irrep before the contraction.
+        n_product : int or None
+            Most products per irrep before the contraction; None takes all.
         """
         neighbours = bonds.neighbours(structures)
         bond = bonds(neighbours)
@@ -159,6 +159,7 @@ class PairFeatures:
                 irreps_up_to(l_max),
                 n_keep,
                 n_product=n_product,
+                labels=neighbours.pair_species,
             )
             for rho in atoms(structures)[:nu]
         ]

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mlsemi.errors import InputError
 from mlsemi.representations.expansion import Expansion
 from mlsemi.representations.neighbours import Geometry
-from mlsemi.symmetry.products import Product
-from mlsemi.symmetry.selection import covariance, principal_maps
+from mlsemi.symmetry.contraction import Contraction, Kept
+from mlsemi.symmetry.products import N_PRODUCT, Product
 from mlsemi.symmetry.tensors import (
     SCALAR,
     Irrep,
@@ -37,10 +38,23 @@ class Correlations:
         Contraction of rho^1: species and radial channels of one degree are mixed.
     steps : tuple of Product
         Step nu multiplies rho^nu by rho^1.
+    kept : mapping
+        Fraction of the variance of rho^1 that each species keeps, per irrep.
     """
 
     first: Maps
     steps: tuple[Product, ...]
+    kept: Kept
+
+    @property
+    def discarded(self) -> list[dict[Irrep, np.ndarray]]:
+        """Fraction of the variance that each order loses, (n_species,) per irrep.
+
+        Relative to what was there before the contraction of this order; nan where a species had
+        none. ``cur`` and ``fps`` keep no account.
+        """
+        orders = [self.kept, *(step.kept or {} for step in self.steps)]
+        return [{irrep: 1.0 - kept for irrep, kept in order.items()} for order in orders]
 
     @classmethod
     def fit(
@@ -49,9 +63,10 @@ class Correlations:
         nu: int,
         l_max: int,
         n_keep: int | Sequence[int],
-        n_product: int | None = None,
+        n_product: int | None = N_PRODUCT,
         method: str = "pca",
         invariant: bool = False,
+        species: np.ndarray | None = None,
     ) -> Correlations:
         """Contractions from the density coefficients of a dataset.
 
@@ -68,24 +83,34 @@ class Correlations:
             Highest degree of the orders from 2 on.
         n_keep : int or sequence of int
             Features per irrep, for all orders or for each.
-        n_product : int, optional
-            Most products per irrep before each contraction.
+        n_product : int or None
+            Most products per irrep before each contraction; None takes all.
         method : str
             ``pca``, ``cur`` or ``fps``.
         invariant : bool
             Compute only proper scalars at the last order.
+        species : (n_atom,) int array, optional
+            Each keeps a part of its variance, however rare it is.
+
+        Raises
+        ------
+        InputError
+            If no atom has a neighbour.
         """
         keep = [n_keep] * nu if isinstance(n_keep, int) else list(n_keep)
-        first = principal_maps({i: covariance(v) for i, v in rho.items()}, keep[0])
+        if not any(value.any() for value in rho.values()):
+            raise InputError("no atom has a neighbour within the cutoff: nothing to fit to")
+        labels = np.zeros(len(next(iter(rho.values()))), int) if species is None else species
+        first, kept = Contraction.of(rho, labels, keep[0])
         rho1 = mapped(rho, first)
         last: Tensors = rho1
         steps = []
         for order in range(2, nu + 1):
             irreps = (SCALAR,) if invariant and order == nu else irreps_up_to(l_max)
-            step = Product.fit(last, rho1, irreps, keep[order - 1], method, n_product)
+            step = Product.fit(last, rho1, irreps, keep[order - 1], method, n_product, labels)
             steps.append(step)
             last = step(last, rho1)
-        return cls(first, tuple(steps))
+        return cls(first, tuple(steps), kept)
 
     def __call__(self, rho: Tensors) -> list[dict[Irrep, np.ndarray]]:
         """Features of every order from 1 on, contracted."""
@@ -136,7 +161,7 @@ class AtomFeatures:
         nu: int,
         l_max: int,
         n_keep: int | Sequence[int],
-        n_product: int | None = None,
+        n_product: int | None = N_PRODUCT,
         invariant: bool = False,
     ) -> AtomFeatures:
         """Contractions from the atoms of a dataset; see :meth:`Correlations.fit`.
@@ -148,14 +173,25 @@ class AtomFeatures:
         nu : int
         l_max : int
         n_keep : int or sequence of int
-        n_product : int, optional
+        n_product : int or None
         invariant : bool
         """
-        rho = expansion(expansion.neighbours(structures))
-        return cls(
-            expansion,
-            Correlations.fit(rho, nu, l_max, n_keep, n_product, invariant=invariant),
+        neighbours = expansion.neighbours(structures)
+        correlations = Correlations.fit(
+            expansion(neighbours),
+            nu,
+            l_max,
+            n_keep,
+            n_product,
+            invariant=invariant,
+            species=neighbours.species,
         )
+        return cls(expansion, correlations)
+
+    @property
+    def discarded(self) -> list[dict[Irrep, np.ndarray]]:
+        """Fraction of the variance that each order loses, (n_species,) per irrep; nan: none."""
+        return self.correlations.discarded
 
     def __call__(self, structures: Sequence[Geometry]) -> list[dict[Irrep, np.ndarray]]:
         """Features (n_atom, 2l+1, n_feature) of the orders 1 .. nu; atoms as in the structures."""

@@ -10,7 +10,7 @@ import numpy as np
 from mlsemi.representations.centers import Bonds
 from mlsemi.representations.correlations import AtomFeatures, irreps_up_to
 from mlsemi.representations.neighbours import Geometry, Neighbours
-from mlsemi.symmetry.products import Product
+from mlsemi.symmetry.products import N_PRODUCT, Product
 from mlsemi.symmetry.tensors import SCALAR, Irrep, Tensors, added, gathered, taken
 
 
@@ -88,7 +88,7 @@ class MessageFeatures:
         depth: int,
         l_max: int,
         n_keep: int,
-        n_product: int | None = None,
+        n_product: int | None = N_PRODUCT,
         invariant: bool = False,
     ) -> MessageFeatures:
         """Contractions from a dataset.
@@ -106,8 +106,8 @@ class MessageFeatures:
             Highest degree of messages and results.
         n_keep : int
             Features per irrep, of messages and of results.
-        n_product : int, optional
-            Most products per irrep before each contraction.
+        n_product : int or None
+            Most products per irrep before each contraction; None takes all.
         invariant : bool
             Compute only proper scalars in the last layer.
         """
@@ -120,10 +120,19 @@ class MessageFeatures:
         layers = []
         for n in range(depth):
             senders = taken(nodes, neighbours.second)
-            message = Product.fit(bond, senders, irreps, n_keep, n_product=n_product)
+            message = Product.fit(
+                bond,
+                senders,
+                irreps,
+                n_keep,
+                n_product=n_product,
+                labels=neighbours.pair_species,
+            )
             received = gathered(message(bond, senders), neighbours.first, neighbours.n_atom)
             wanted = (SCALAR,) if invariant and n == depth - 1 else irreps
-            update = Product.fit(own, received, wanted, n_keep, n_product=n_product)
+            update = Product.fit(
+                own, received, wanted, n_keep, n_product=n_product, labels=neighbours.species
+            )
             layers.append(Layer(message, update))
             nodes = update(own, received)
         return cls(bonds, atoms, nu, sent, tuple(layers))

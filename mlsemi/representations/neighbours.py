@@ -105,8 +105,11 @@ class Neighbours:
         Raises
         ------
         InputError
-            For an element that is not known.
+            For an element that is not known, coordinates that are no numbers, two atoms at one
+            place, or no structures at all.
         """
+        if not structures:
+            raise InputError("no structures are given: features need one or more")
         index = {z: n for n, z in enumerate(elements)}
         numbers = np.concatenate([s.numbers for s in structures])
         unknown = set(numbers.tolist()) - set(index)
@@ -117,6 +120,7 @@ class Neighbours:
         x = np.ascontiguousarray(np.concatenate([s.positions for s in structures]), dtype=float)
         first, second = find_pairs(x, start, cutoff, count_pairs(x, start, cutoff))
         distance, unit = pair_vectors(x, first, second)
+        _check(x, start, first[distance == 0.0], second[distance == 0.0])
         species = np.array([index[z] for z in numbers.tolist()])
         return cls(species, start, first, second, distance, unit, n_degree)
 
@@ -134,6 +138,11 @@ class Neighbours:
     def neighbour_species(self) -> np.ndarray:
         """(n_pair,) species of atom j."""
         return self.species[self.second]
+
+    @property
+    def pair_species(self) -> np.ndarray:
+        """(n_pair,) one number for every ordered pair of species."""
+        return self.species[self.first] * (self.species.max() + 1) + self.neighbour_species
 
     @cached_property
     def reverse(self) -> np.ndarray:
@@ -162,3 +171,17 @@ class Neighbours:
             self.first, self.second, self.distance, self.unit, distance_bar, unit_bar, out
         )
         return out
+
+
+def _check(x: np.ndarray, start: np.ndarray, first: np.ndarray, second: np.ndarray) -> None:
+    """Refuse coordinates that are no numbers, and pairs (first, second) at one place."""
+    lost = np.flatnonzero(~np.isfinite(x).all(axis=1))
+    atom = lost[0] if lost.size else first[0] if first.size else None
+    if atom is None:
+        return
+    where = int(np.searchsorted(start, atom, side="right")) - 1
+    begin = int(start[where])
+    place = f"structure {where}: atom {atom - begin}"
+    if lost.size:
+        raise InputError(f"{place} has coordinates that are no finite numbers")
+    raise InputError(f"{place} and atom {second[0] - begin} are at the same place")

@@ -10,8 +10,8 @@ import numpy as np
 from mlsemi.representations.correlations import AtomFeatures, irreps_up_to
 from mlsemi.representations.expansion import Expansion
 from mlsemi.representations.neighbours import Geometry
-from mlsemi.symmetry.products import Product
-from mlsemi.symmetry.selection import covariance, principal_maps
+from mlsemi.symmetry.contraction import Contraction
+from mlsemi.symmetry.products import N_PRODUCT, Product
 from mlsemi.symmetry.tensors import (
     Irrep,
     Maps,
@@ -57,7 +57,7 @@ class PotentialFeatures:
         atoms: AtomFeatures,
         l_max: int,
         n_keep: int,
-        n_product: int | None = None,
+        n_product: int | None = N_PRODUCT,
     ) -> PotentialFeatures:
         """Contractions from the atoms of a dataset.
 
@@ -70,16 +70,17 @@ class PotentialFeatures:
             Highest degree of the products.
         n_keep : int
             Features per irrep, of each potential and of the products.
-        n_product : int, optional
-            Most products per irrep before the contraction.
+        n_product : int or None
+            Most products per irrep before the contraction; None takes all.
         """
         values = [one(one.neighbours(structures)) for one in potentials]
-        contractions = tuple(
-            principal_maps({i: covariance(v) for i, v in value.items()}, n_keep) for value in values
-        )
+        species = potentials[0].neighbours(structures).species
+        contractions = tuple(Contraction.of(value, species, n_keep).maps for value in values)
         field = joined([mapped(*pair) for pair in zip(values, contractions, strict=True)])
         rho = atoms(structures)[0]
-        product = Product.fit(field, rho, irreps_up_to(l_max), n_keep, n_product=n_product)
+        product = Product.fit(
+            field, rho, irreps_up_to(l_max), n_keep, n_product=n_product, labels=species
+        )
         return cls(tuple(potentials), contractions, atoms, product)
 
     def _parts(self, structures: Sequence[Geometry]) -> list[dict[Irrep, np.ndarray]]:

@@ -7,7 +7,7 @@ same: one polynomial of degree five per function, with four continuous derivativ
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import factorial
 
 import numpy as np
@@ -24,6 +24,45 @@ MAX_PIECES = 8192
 N_QUADRATURE = 200
 
 
+@dataclass(frozen=True)
+class ShiftedCosine:
+    """f(r) = 1 up to r_c - w, then (1 + cos(pi (r - r_c + w) / w)) / 2, and 0 past r_c.
+
+    The usual cutoff function of density-based descriptors. Its second derivative jumps, so it
+    stands beside a table and is not part of it.
+
+    Attributes
+    ----------
+    cutoff : float
+        r_c, bohr.
+    width : float
+        w, bohr, at most r_c.
+
+    Raises
+    ------
+    InputError
+        For a width that is not between 0 and the cutoff.
+    """
+
+    cutoff: float
+    width: float
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.width <= self.cutoff:
+            raise InputError(f"width {self.width} of a cutoff function: need 0 to {self.cutoff}")
+
+    def _phase(self, r: np.ndarray) -> np.ndarray:
+        return np.pi * np.clip((r - self.cutoff) / self.width + 1.0, 0.0, 1.0)
+
+    def __call__(self, r: np.ndarray) -> np.ndarray:
+        """f(r) of any array of distances."""
+        return 0.5 * (1.0 + np.cos(self._phase(r)))
+
+    def slope(self, r: np.ndarray) -> np.ndarray:
+        """df/dr."""
+        return -0.5 * np.pi / self.width * np.sin(self._phase(r))
+
+
 @dataclass(frozen=True, eq=False)
 class RadialTable:
     """R_nl(r) for l < n_degree, zero past the end of the table.
@@ -36,11 +75,14 @@ class RadialTable:
     n_degree : int
     end : float
         Where the table ends (the cutoff), bohr.
+    envelope : ShiftedCosine, optional
+        A factor of all functions that is not in the table.
     """
 
     coefficients: np.ndarray
     n_degree: int
     end: float
+    envelope: ShiftedCosine | None = None
 
     @classmethod
     def of(
@@ -92,12 +134,19 @@ class RadialTable:
     def __call__(self, distance: np.ndarray, species: np.ndarray) -> np.ndarray:
         """Values (n_pair, n_degree, n_radial) for neighbours of the given species."""
         flat = splines(distance, self._row(species), self.coefficients, self._step)
+        if self.envelope is not None:
+            flat *= self.envelope(distance)[:, None]
         return flat.reshape(distance.size, self.n_degree, self.n_radial)
 
     def adjoint(self, distance: np.ndarray, species: np.ndarray, out_bar: np.ndarray) -> np.ndarray:
         """dL/d distance (n_pair,)."""
         flat = np.ascontiguousarray(out_bar).reshape(distance.size, self.coefficients.shape[3])
-        return splines_adjoint(distance, self._row(species), self.coefficients, self._step, flat)
+        table = self._row(species), self.coefficients, self._step
+        if self.envelope is None:
+            return splines_adjoint(distance, *table, flat)
+        inside = np.einsum("pf,pf->p", splines(distance, *table), flat)
+        flat = self.envelope(distance)[:, None] * flat
+        return splines_adjoint(distance, *table, flat) + self.envelope.slope(distance) * inside
 
     def contracted(self, maps: np.ndarray) -> RadialTable:
         """Table of sum_n R_nl(r) U^(a l)_nq, as cheap as a table of q primitive functions.
@@ -109,7 +158,7 @@ class RadialTable:
         shape = (*self.coefficients.shape[:3], self.n_degree, self.n_radial)
         table = np.broadcast_to(self.coefficients.reshape(shape), (maps.shape[0], *shape[1:]))
         mixed = np.einsum("apkln,alnq->apklq", table, maps)
-        return RadialTable(read_only(mixed.reshape(*mixed.shape[:3], -1)), self.n_degree, self.end)
+        return replace(self, coefficients=read_only(mixed.reshape(*mixed.shape[:3], -1)))
 
 
 def quadrature(end: float, n: int = N_QUADRATURE) -> tuple[np.ndarray, np.ndarray]:
@@ -178,7 +227,7 @@ def smeared_functions(
     cutoff: float,
     n_degree: int,
     width: float,
-    envelope: Callable[[np.ndarray], np.ndarray],
+    envelope: ShiftedCosine | Callable[[np.ndarray], np.ndarray],
 ) -> RadialTable:
     """R_nl(r) of a density of Gaussians exp(-|x|^2 / 2 w^2) / (2 pi w^2)^3/2 on the neighbours.
 
@@ -194,8 +243,9 @@ def smeared_functions(
     n_degree : int
     width : float
         w, bohr.
-    envelope : callable
-        f, which takes every function to zero at the cutoff.
+    envelope : ShiftedCosine or callable
+        f, which takes every function to zero at the cutoff. A callable goes into the table, so it
+        must be smooth.
     """
     x, w = quadrature(cutoff + 8.0 * width)
     basis = functions(x)
@@ -208,9 +258,11 @@ def smeared_functions(
             bessel = np.where(z > 0.0, _scaled_bessel(l, np.maximum(z, 1e-8)), float(l == 0))
             field = 4.0 * np.pi / width**3 * gauss * bessel
             parts.append(field @ (w[:, None] * basis[:, l]))
-        return envelope(r)[:, None, None] * np.stack(parts, axis=1)
+        return np.stack(parts, axis=1)
 
-    return RadialTable.of(values, cutoff)
+    if isinstance(envelope, ShiftedCosine):
+        return replace(RadialTable.of(values, cutoff), envelope=envelope)
+    return RadialTable.of(lambda r: envelope(r)[:, None, None] * values(r), cutoff)
 
 
 def _scaled_bessel(l: int, z: np.ndarray) -> np.ndarray:

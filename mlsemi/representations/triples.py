@@ -12,7 +12,7 @@ import numpy as np
 from mlsemi.representations.centers import Bonds
 from mlsemi.representations.correlations import AtomFeatures, irreps_up_to
 from mlsemi.representations.neighbours import Geometry, Neighbours
-from mlsemi.symmetry.products import Product
+from mlsemi.symmetry.products import N_PRODUCT, Product
 from mlsemi.symmetry.tensors import Irrep, Tensors, added, gathered, taken
 
 PERMUTATIONS = tuple(permutations(range(3)))
@@ -136,7 +136,7 @@ class TripleFeatures:
         irreps: Iterable[Irrep],
         n_keep: int,
         n_inner: int,
-        n_product: int | None = None,
+        n_product: int | None = N_PRODUCT,
         centers: np.ndarray | None = None,
     ) -> TripleFeatures:
         """Contractions from the triples of a dataset.
@@ -153,8 +153,8 @@ class TripleFeatures:
             Features per irrep.
         n_inner : int
             Features per irrep of the decorated bond ij.
-        n_product : int, optional
-            Most products per irrep before each contraction.
+        n_product : int or None
+            Most products per irrep before each contraction; None takes all.
         centers : (n_center,) int array, optional
             Atoms that are the first of a triple; all without it.
         """
@@ -167,10 +167,18 @@ class TripleFeatures:
         if atoms is not None:
             highest = max(i.l for i in wanted) + bonds.radial.n_degree - 1
             rho = taken(atoms(structures)[-1], neighbours.first)
-            inner = Product.fit(bond, rho, irreps_up_to(highest), n_inner, n_product=n_product)
+            inner = Product.fit(
+                bond,
+                rho,
+                irreps_up_to(highest),
+                n_inner,
+                n_product=n_product,
+                labels=neighbours.pair_species,
+            )
             first = inner(bond, rho)
         left, right = taken(first, triples.left), taken(bond, triples.right)
-        outer = Product.fit(left, right, wanted, n_keep, n_product=n_product)
+        species = neighbours.species[neighbours.first[triples.left]]
+        outer = Product.fit(left, right, wanted, n_keep, n_product=n_product, labels=species)
         return cls(bonds, atoms, inner, outer)
 
     def _factors(

@@ -141,7 +141,7 @@ class TripleScalars:
 
 
 def _pseudo(tensors: Tensors, n_triple: int) -> np.ndarray:
-    """Pseudo-scalars, none if all environments of the fit were planar."""
+    """Pseudo-scalars; none where the density has no degree but 0."""
     return tensors[PSEUDO][:, 0] if PSEUDO in tensors else np.zeros((n_triple, 0))
 
 
@@ -184,7 +184,8 @@ class TripletDescriptors:
         """Landmarks: triples drawn at random from a dataset.
 
         Every scalar is divided by the square root of its spread, halfway to equal spreads: fine
-        details count for more than their size, and noise is not blown up.
+        details count for more than their size, and noise is not blown up. Pseudo-scalars that are
+        zero in all triples of the fit count as noise does.
 
         Parameters
         ----------
@@ -200,8 +201,10 @@ class TripletDescriptors:
         found = scalars(structures, centers)
         spread = found.proper.var(axis=0), (found.pseudo**2).mean(axis=0)
         total = width * np.sqrt(sum(np.sqrt(v).sum() for v in spread))
+        largest = spread[0].max()
         proper_scale, pseudo_scale = (
-            1.0 / (total * np.maximum(v, NOISE * v.max(initial=0.0)) ** 0.25) for v in spread
+            1.0 / (total * np.maximum(v, NOISE * (v.max(initial=0.0) or largest)) ** 0.25)
+            for v in spread
         )
         drawn = np.random.default_rng(seed).permutation(found.proper.shape[0])[:n_landmark]
         return cls(

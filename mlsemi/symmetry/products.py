@@ -15,18 +15,19 @@ import numpy as np
 
 from mlsemi.errors import InputError
 from mlsemi.kernels.products import product, product_adjoint
-from mlsemi.symmetry.selection import (
-    covariance,
-    cur_columns,
-    farthest_points,
-    principal_maps,
-    root,
+from mlsemi.symmetry.contraction import (
+    Contraction,
+    Kept,
+    Values,
+    covariance_of,
+    warn_of_unseen,
 )
+from mlsemi.symmetry.selection import covariance, cur_columns, farthest_points, root
 from mlsemi.symmetry.so3 import clebsch_gordan
-from mlsemi.symmetry.tensors import Irrep, Maps, Tensors, mapped, mapped_adjoint
+from mlsemi.symmetry.tensors import Irrep, Maps, Tensors, mapped, mapped_adjoint, taken
 
-BATCH = 256
-"""Samples whose products are held at a time while a contraction is fitted."""
+N_PRODUCT = 1000
+"""Most products per irrep that a contraction is fitted to, unless another number is given."""
 
 METHODS = ("pca", "cur", "fps")
 
@@ -88,10 +89,13 @@ class Product:
     terms : tuple of Term
     maps : mapping or None
         Contraction of the products, per irrep; None keeps them as they are.
+    kept : mapping or None
+        Fraction of the variance that each label of the fit keeps, per irrep.
     """
 
     terms: tuple[Term, ...]
     maps: Maps | None = None
+    kept: Kept | None = None
 
     @classmethod
     def all(
@@ -130,7 +134,8 @@ class Product:
         irreps: Iterable[Irrep],
         n_keep: int,
         method: str = "pca",
-        n_product: int | None = None,
+        n_product: int | None = N_PRODUCT,
+        labels: np.ndarray | None = None,
     ) -> Product:
         """Products of a dataset, contracted or thinned out to ``n_keep`` per irrep.
 
@@ -145,37 +150,38 @@ class Product:
         method : str
             ``pca`` mixes all products into principal components; ``cur`` and ``fps`` keep single
             products, the others are then never computed.
-        n_product : int, optional
-            Most products per irrep before the contraction.
+        n_product : int or None
+            Most products per irrep before the contraction; None takes all.
+        labels : (n_sample,) int array, optional
+            Kinds of samples (species), each of which keeps a part of its variance (``pca``).
 
         Raises
         ------
         InputError
-            For an unknown method.
+            For an unknown method, or without samples.
         """
         if method not in METHODS:
             raise InputError(f"unknown selection {method!r}; allowed are {', '.join(METHODS)}")
+        n_sample = next((value.shape[0] for value in a.values()), 0)
+        if not n_sample:
+            raise InputError("no samples to fit features to: no atom of the structures has any")
         every = cls.all(a, b, irreps, n_product)
-        covariances = every._covariances(a, b)
+        parts = {irrep: every._values(irrep, a, b) for irrep in every.irreps}
         if method == "pca":
-            return replace(every, maps=principal_maps(covariances, n_keep))
+            labels = np.zeros(n_sample, dtype=int) if labels is None else labels
+            contraction = Contraction.fit(parts, labels, n_keep)
+            return replace(every, maps=contraction.maps, kept=contraction.kept)
         choose = cur_columns if method == "cur" else farthest_points
-        kept = {irrep: choose(root(c), n_keep) for irrep, c in covariances.items()}
+        kept = {
+            irrep: choose(root(covariance_of(part, n_sample)), n_keep)
+            for irrep, part in parts.items()
+        }
         return cls(_restricted(every.terms, kept))
 
-    def _covariances(self, a: Tensors, b: Tensors) -> dict[Irrep, np.ndarray]:
-        """Covariance of the uncontracted products, a batch of samples at a time."""
-        n_sample = next(iter(a.values())).shape[0]
-        out = {}
-        for irrep in {term.out: None for term in self.terms}:
-            part = Product(tuple(term for term in self.terms if term.out == irrep))
-            total = 0.0
-            for start in range(0, n_sample, BATCH):
-                rows = slice(start, start + BATCH)
-                value = part(*({i: v[rows] for i, v in t.items()} for t in (a, b)))[irrep]
-                total = total + covariance(value) * (value.shape[0] / n_sample)
-            out[irrep] = np.asarray(total)
-        return out
+    def _values(self, irrep: Irrep, a: Tensors, b: Tensors) -> Values:
+        """Uncontracted products of one irrep as a function of the samples' rows."""
+        part = Product(tuple(term for term in self.terms if term.out == irrep))
+        return lambda rows: part(taken(a, rows), taken(b, rows))[irrep]
 
     @property
     def irreps(self) -> tuple[Irrep, ...]:
@@ -191,7 +197,11 @@ class Product:
             result = product(x, y, term.first, term.second, table, values, 2 * term.out.l + 1)
             parts.setdefault(term.out, []).append(result)
         stacked = {irrep: np.concatenate(p, axis=2) for irrep, p in parts.items()}
-        return stacked if self.maps is None else mapped(stacked, self.maps)
+        if self.maps is None:
+            return stacked
+        out = mapped(stacked, self.maps)
+        warn_of_unseen(out, self.kept or {})
+        return out
 
     def adjoint(
         self, a: Tensors, b: Tensors, out_bar: Tensors

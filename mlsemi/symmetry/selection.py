@@ -41,17 +41,27 @@ def principal_maps(covariances: Tensors, n_keep: int) -> dict[Irrep, np.ndarray]
     dict
         Matrix (n_feature, n_kept) per irrep; irreps without any variance are left out.
     """
-    kept = {}
+    kept, size = {}, 0.0
     total = sum(np.trace(matrix) for matrix in covariances.values())
     for irrep, matrix in covariances.items():
         values, vectors = np.linalg.eigh(matrix)
         chosen = np.flatnonzero(values > NEGLIGIBLE * total)[::-1][:n_keep]
         if chosen.size:
-            kept[irrep] = values[chosen], vectors[:, chosen]
-    if not kept:
-        return {}
-    scale = 1.0 / np.sqrt(sum(float(values.sum()) for values, _ in kept.values()))
-    return {irrep: np.ascontiguousarray(scale * u) for irrep, (_, u) in kept.items()}
+            kept[irrep] = vectors[:, chosen]
+            size += float(values[chosen].sum())
+    return scaled_together(kept, size)
+
+
+def scaled_together(components: Tensors, size: float) -> dict[Irrep, np.ndarray]:
+    """Components times one factor, which makes the mean square norm ``size`` of all features one.
+
+    Parameters
+    ----------
+    components : mapping of Irrep to (n_feature, n_kept) array
+    size : float
+    """
+    scale = 1.0 / np.sqrt(size or 1.0)
+    return {irrep: np.ascontiguousarray(scale * u) for irrep, u in components.items()}
 
 
 def root(matrix: np.ndarray) -> np.ndarray:

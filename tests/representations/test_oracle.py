@@ -1,5 +1,7 @@
 """Density coefficients and power spectra against featomic, and against each other."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ase import Atoms
@@ -14,6 +16,7 @@ from mlsemi.representations.neighbours import Points
 from mlsemi.representations.power import power_spectrum, power_spectrum_adjoint
 from mlsemi.representations.radial_tables import (
     RadialTable,
+    ShiftedCosine,
     gaussian_orbitals,
     orthonormal,
     point_functions,
@@ -47,18 +50,18 @@ def frames():
     return [distorted("CH3CHO").to_ase(), distorted("HCOOH", seed=4).to_ase()]
 
 
-@pytest.fixture(scope="module")
-def coefficients(frames):
+def coefficients_with(frames, envelope):
     table = smeared_functions(
-        gaussian_orbitals(RADIUS, N_RADIAL, N_DEGREE),
-        RADIUS,
-        N_DEGREE,
-        WIDTH,
-        lambda r: 0.5 * (1.0 + np.cos(np.pi * r / RADIUS)),
+        gaussian_orbitals(RADIUS, N_RADIAL, N_DEGREE), RADIUS, N_DEGREE, WIDTH, envelope
     )
     expansion = Expansion(ELEMENTS, table)
     points = [Points(frame.numbers, frame.positions) for frame in frames]
     return expansion(expansion.neighbours(points))
+
+
+@pytest.fixture(scope="module")
+def coefficients(frames):
+    return coefficients_with(frames, ShiftedCosine(RADIUS, RADIUS))
 
 
 def rows_of(block, frames):
@@ -67,9 +70,20 @@ def rows_of(block, frames):
     return start[block.samples.values[:, 0]] + block.samples.values[:, 1]
 
 
-def test_density_coefficients_are_those_of_featomic(frames, coefficients):
+@pytest.mark.parametrize(
+    ("smoothing", "envelope"),
+    [
+        ({"type": "ShiftedCosine", "width": RADIUS}, ShiftedCosine(RADIUS, RADIUS)),
+        ({"type": "ShiftedCosine", "width": 1.0}, ShiftedCosine(RADIUS, 1.0)),
+        ({"type": "ShiftedCosine", "width": 0.3}, ShiftedCosine(RADIUS, 0.3)),
+        ({"type": "Step"}, np.ones_like),
+    ],
+)
+def test_density_coefficients_are_those_of_featomic(frames, smoothing, envelope):
     featomic = pytest.importorskip("featomic")
-    found = featomic.SphericalExpansion(**HYPERS).compute(frames)
+    coefficients = coefficients_with(frames, envelope)
+    hypers = HYPERS | {"cutoff": {"radius": RADIUS, "smoothing": smoothing}}
+    found = featomic.SphericalExpansion(**hypers).compute(frames)
     compared = 0.0
     for key, block in found.items():
         a = ELEMENTS.index(int(key["neighbor_type"])) * N_RADIAL
@@ -159,6 +173,22 @@ def test_smeared_functions_are_overlaps():
 def test_rough_functions_are_refused():
     with pytest.raises(InputError, match="too rough"):
         RadialTable.of(lambda r: (r < 1.0).astype(float)[:, None, None], 2.0)
+
+
+@pytest.mark.parametrize("width", [0.7, 4.0])
+def test_shifted_cosine_and_its_adjoint(width):
+    table = smeared_functions(
+        gaussian_orbitals(4.0, 3, 2), 4.0, 2, 0.5, ShiftedCosine(4.0, width)
+    ).contracted(np.random.default_rng(0).normal(size=(1, 2, 3, 2)))
+    r, none = np.array([1.1, 3.45, 3.9, 4.5]), np.zeros(4, int)
+    bare = replace(table, envelope=None)(r, none)
+    slow = [
+        1.0 if x < 4.0 - width else 0.5 + 0.5 * np.cos(np.pi * (x - 4.0 + width) / width) for x in r
+    ]
+    np.testing.assert_allclose(table(r, none), np.array(slow)[:, None, None] * bare, atol=1e-13)
+    assert_adjoint(lambda x: table(x, none), lambda bar: table.adjoint(r, none, bar), [r])
+    with pytest.raises(InputError, match=r"width 5\.0 of a cutoff function"):
+        ShiftedCosine(4.0, 5.0)
 
 
 def test_unused_frames_have_no_effect(frames, coefficients):

@@ -8,6 +8,7 @@ from harness import assert_equivariant
 from molecules import distorted
 from representation_walks import BASIS, BONDS, ELEMENTS, EXPANSION, assert_position_derivative
 
+from mlsemi.errors import DomainWarning
 from mlsemi.representations.centers import Bonds
 from mlsemi.representations.correlations import AtomFeatures
 from mlsemi.representations.degenerate import same_distances, same_radii, same_triples
@@ -123,9 +124,12 @@ def test_descriptors_are_smooth_when_a_neighbour_leaves(triplets):
     np.testing.assert_allclose(values(cutoff - 1e-9), values(cutoff + 1e-9), atol=1e-12)
 
 
-def test_planar_environments_have_no_pseudo_scalars():
+def test_pseudo_scalars_that_no_environment_of_the_fit_showed_are_not_lost():
     flat = Points(SMALL.numbers, SMALL.positions * np.array([1.0, 1.0, 0.0]))
     planar = descriptors([flat], BONDS, EXPANSION)
-    assert planar.pseudo.shape[1] == 0
-    assert planar([SMALL]).shape == (SMALL.n_atom, 12)
+    assert planar.pseudo.shape[1] > 0
+    assert not planar.pseudo.any()
+    with pytest.warns(DomainWarning, match=r"l = 0, sigma = -1 were zero in all"):
+        found = planar.scalars([SMALL])
+    assert np.abs(found.pseudo).max() > 1e-3
     assert np.isfinite(planar.adjoint([flat], np.ones((SMALL.n_atom, 12)))).all()
