@@ -58,6 +58,8 @@ ELEMENTS = (1, 5, 6)
 CHUNK = 200
 FIT = 150
 """Structures to which contractions are fitted."""
+N_PAIR = 4000
+"""Pairs that the published error is reached with; fewer are not judged."""
 TEST = 0.2
 PUBLISHED = {"published, nonlinear triplets": 20.0, "published, nu <= 7": 43.0}
 """DFT energies, other members of the family, neural network (Nigam et al. 2024), percent."""
@@ -242,9 +244,9 @@ def draw(
 
 
 def main() -> None:
-    """Table, learning, figure; fail if the nonlinear triplets miss 20 %."""
+    """Table, learning, figure; fail if the nonlinear triplets miss 20 % with all pairs."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pairs", type=int, default=4000)
+    parser.add_argument("--pairs", type=int, default=N_PAIR)
     parser.add_argument("--landmarks", type=int, default=3000)
     options = parser.parse_args()
     found = separation()
@@ -277,7 +279,7 @@ def main() -> None:
         sections,
         {"separation": found, "errors_percent": errors, "n_pair": options.pairs},
     )
-    if errors["nonlinear triplets"][sizes[-1]] > 20.0:
+    if options.pairs >= N_PAIR and errors["nonlinear triplets"][sizes[-1]] > 20.0:
         raise SystemExit("nonlinear triplets above 20 %")
 
 
