@@ -106,10 +106,8 @@ def main() -> None:
     parser.add_argument("--keep", type=int, default=100, help="features per irrep and order")
     arguments = parser.parse_args()
     frames = frames_of("CCO", arguments.frames, Level("pbe", "def2-svp"), 500.0, name="ethanol")
-    numbers = frames.structures[0].numbers
-    shells = dict(zip(numbers.tolist(), frames.shells, strict=True))
     targets = {
-        "full Fock matrix": (OperatorLayout(shells), frames.fock, frames.overlap),
+        "full Fock matrix": (frames.layout, frames.fock, frames.overlap),
         "projected": (OperatorLayout({1: (0,), 6: (0, 1), 8: (0, 1)}), frames.projected(), None),
     }
     found = {

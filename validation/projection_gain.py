@@ -26,11 +26,12 @@ import report
 from panels import Panel, figure_of
 from pyscf import gto, lib, scf
 from rich.progress import track
-from thermal_frames import CACHE, core_orbitals, projected, reduced, shells_of
+from thermal_frames import CACHE, core_orbitals, projected, reduced
 
 from mlsemi.draw.plots import save
 from mlsemi.molecule.structure import Structure
 from mlsemi.representations.learning.block_features import BlockFeatures
+from mlsemi.representations.learning.conventions import pyscf_layout
 from mlsemi.representations.learning.hamiltonian import OperatorRegressor, levels
 from mlsemi.representations.learning.operators import OperatorLayout
 from mlsemi.training.data.dataset import Reference, ReferenceDataset
@@ -69,7 +70,7 @@ def molecule_of(structure: Structure, basis: str) -> gto.Mole:
 def layout_of(basis: str) -> OperatorLayout:
     """Shells of a basis for the elements that are learnt."""
     atoms = gto.M(atom=[(z, (9.0 * z, 0.0, 0.0)) for z in ELEMENTS], basis=basis, spin=None)
-    return OperatorLayout(dict(zip(ELEMENTS, map(tuple, shells_of(atoms)), strict=True)))
+    return pyscf_layout([atoms])
 
 
 def calculations(records: list[Reference], basis: str) -> list[dict[str, np.ndarray]]:

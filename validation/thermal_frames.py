@@ -22,6 +22,8 @@ from rich.progress import track
 
 from mlsemi.molecule.elements import valence
 from mlsemi.molecule.structure import Structure
+from mlsemi.representations.learning.conventions import from_pyscf, pyscf_layout
+from mlsemi.representations.learning.operators import OperatorLayout
 from mlsemi.training.data.geometries import embed, relax, seed_of, thermal_frame
 from mlsemi.training.data.projection import iao_frame, projected_hamiltonian
 from mlsemi.training.reference.calculation import Level, mean_field, valence_minimal
@@ -38,8 +40,8 @@ class Frames:
     Attributes
     ----------
     structures : tuple of Structure
-    shells : tuple of tuple of int
-        Angular momenta of the large-basis shells of each atom, in PySCF's order.
+    layout : OperatorLayout
+        Shells of the large basis.
     fock, overlap : (n_frame, n_basis, n_basis) arrays
         In the large basis, orbitals ordered by atom, shell and m = -l..l.
     energies : (n_frame, n_basis) array
@@ -49,7 +51,7 @@ class Frames:
     """
 
     structures: tuple[Structure, ...]
-    shells: tuple[tuple[int, ...], ...]
+    layout: OperatorLayout
     fock: np.ndarray
     overlap: np.ndarray
     energies: np.ndarray
@@ -72,27 +74,6 @@ def projected(structure: Structure, amplitudes: np.ndarray, energies: np.ndarray
     """Projected valence Hamiltonian of one structure (theory of the main model)."""
     core = core_orbitals(structure)
     return projected_hamiltonian(amplitudes[:, core:], energies[core:], structure.n_electron // 2)
-
-
-def spherical_order(molecule: gto.Mole) -> np.ndarray:
-    """PySCF orbitals in the order m = -l..l; only its p shells (x, y, z) differ."""
-    offset = molecule.ao_loc_nr()
-    order: list[int] = []
-    for shell in range(molecule.nbas):
-        l = molecule.bas_angular(shell)
-        inner = np.array([1, 2, 0]) if l == 1 else np.arange(2 * l + 1)
-        for contraction in range(molecule.bas_nctr(shell)):
-            order.extend(offset[shell] + contraction * (2 * l + 1) + inner)
-    return np.array(order)
-
-
-def shells_of(molecule: gto.Mole) -> list[list[int]]:
-    """Angular momenta of the shells of each atom."""
-    out: list[list[int]] = [[] for _ in range(molecule.natm)]
-    for shell in range(molecule.nbas):
-        atom = molecule.bas_atom(shell)
-        out[atom] += [molecule.bas_angular(shell)] * molecule.bas_nctr(shell)
-    return out
 
 
 def polarizability_of(solver: object) -> np.ndarray:
@@ -125,12 +106,11 @@ def reduced(solver: object, structure: Structure) -> dict[str, np.ndarray]:
         gto.intor_cross("int1e_ovlp", molecule, minimal)[:, pick],
         solver.mo_coeff[:, core : core + structure.n_electron // 2],
     )
-    order = spherical_order(molecule)
-    turn = np.ix_(order, order)
+    where = pyscf_layout([molecule]), structure.numbers
     return {
         "positions": structure.positions,
-        "fock": solver.get_fock()[turn],
-        "overlap": overlap[turn],
+        "fock": from_pyscf(*where, solver.get_fock()),
+        "overlap": from_pyscf(*where, overlap),
         "energies": solver.mo_energy,
         "amplitudes": frame.T @ overlap @ solver.mo_coeff,
         "dipole": solver.dip_moment(unit="AU", verbose=0),
@@ -222,7 +202,7 @@ def frames_of(
     )
     return Frames(
         structures,
-        tuple(tuple(s) for s in shells_of(molecule)),
+        pyscf_layout([molecule]),
         *(data[key] for key in ("fock", "overlap", "energies", "amplitudes", "dipole")),
         data.get("polarizability"),
     )

@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from mlsemi.errors import InputError
 from mlsemi.molecule.elements import symbol
 from mlsemi.representations.learning.block_features import MoleculeBlocks
+from mlsemi.representations.learning.conventions import check_order
 from mlsemi.representations.learning.invariant_products import InvariantProducts
 from mlsemi.representations.learning.operators import BlockKey, OperatorLayout
 from mlsemi.representations.learning.ridge import SymmetryRidgeCV
@@ -42,7 +43,19 @@ class OperatorRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     products: InvariantProducts | None = None
 
     def fit(self, X: Sequence[MoleculeBlocks], y: Sequence[np.ndarray]) -> OperatorRegressor:
-        """Fit to the features X and matrices y of molecules."""
+        """Fit to the features X and matrices y of molecules.
+
+        Parameters
+        ----------
+        X : sequence of MoleculeBlocks
+        y : sequence of arrays
+            As :meth:`OperatorLayout.decompose` takes them.
+
+        Raises
+        ------
+        InputError
+            If the p orbitals of the matrices are plainly in another order.
+        """
         base = SymmetryRidgeCV() if self.estimator is None else self.estimator
         rows_of: dict[BlockKey, list[int]] = {}
         targets: dict[BlockKey, list[np.ndarray]] = {}
@@ -63,9 +76,9 @@ class OperatorRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
                 self.products_[key] = clone(self.products).fit(_with_invariants(molecules, key))
             constant = key.kind == "atom" and key.irrep == SCALAR
             model = clone(base).set_params(l=key.l, sigma=key.sigma, intercept=constant)
-            self.estimators_[key] = model.fit(
-                self._features(molecules, key), np.concatenate(targets[key])
-            )
+            target = np.concatenate(targets[key])
+            check_order(self.layout, key, _stacked(molecules, key), target)
+            self.estimators_[key] = model.fit(self._features(molecules, key), target)
         return self
 
     def predict(self, X: Sequence[MoleculeBlocks]) -> list[np.ndarray]:
