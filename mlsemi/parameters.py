@@ -159,6 +159,12 @@ class Parameters:
         return ExcitationParameters.of_mapping(self.header["excitation"])
 
     @property
+    def divided(self) -> str:
+        """What training kept together: ``molecule``, or ``frame`` for few molecules."""
+        training = self.header.get("training")
+        return str(training.get("split", "molecule")) if isinstance(training, dict) else "molecule"
+
+    @property
     def calibrated(self) -> bool:
         """Whether the constants of the excited states were fitted for this set."""
         return "excitation" in self.header

@@ -297,7 +297,7 @@ def train(
 def validate(
     parameters: Annotated[str, typer.Argument(metavar="PARAMETERS", help="Name or path.")],
     datasets: Annotated[list[Path], typer.Argument(metavar="DATASET", help="Datasets (.h5).")],
-    split: Annotated[Split, typer.Option(help="Molecules to use.")] = Split.test,
+    split: Annotated[Split, typer.Option(help="Records to use.")] = Split.test,
     plot: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Parity plots: .png, .svg or .pdf.")
     ] = None,
@@ -306,6 +306,8 @@ def validate(
     ] = None,
 ) -> None:
     """Errors of a parameter set on datasets.
+
+    Splits are those of its training: of molecules, or of frames (split = "frame").
 
     \b
     mlsemi validate organic-1 molecules.h5

@@ -48,7 +48,9 @@ def calibrate(
     """
     chosen = Parameters.load(parameters)
     dataset = ReferenceDataset.load(*datasets)
-    train, validation = (select(dataset, name, chosen.elements) for name in ("train", "validation"))
+    train, validation = (
+        select(dataset, name, chosen.elements, chosen.divided) for name in ("train", "validation")
+    )
     states = ReferenceDataset.load(*excited).split("validation")
     known = [r for r in states if set(r.structure.symbols) <= set(chosen.elements)]
     fitted = with_fitted_committee(chosen, train, validation, members, seed, known)

@@ -15,7 +15,7 @@ from mlsemi.errors import ParameterError
 from mlsemi.model.model import Model
 from mlsemi.outputs import complete_or_absent
 from mlsemi.parameters import Parameters
-from mlsemi.training.data.dataset import Reference, ReferenceDataset
+from mlsemi.training.data.dataset import Reference, ReferenceDataset, part_of
 from mlsemi.training.objective.evaluation import batch_loss, summarise
 from mlsemi.training.objective.loss import Errors, LossWeights, Target
 from mlsemi.units import HARTREE_EV
@@ -40,16 +40,31 @@ def errors_of(model: Model, records: Sequence[Reference], batch: int = 8) -> lis
     return out
 
 
-def select(dataset: ReferenceDataset, split: str, elements: Sequence[str]) -> list[Reference]:
+def select(
+    dataset: ReferenceDataset, split: str, elements: Sequence[str], divided: str = "molecule"
+) -> list[Reference]:
     """Records of one split (or ``all``) whose elements a model knows.
+
+    Parameters
+    ----------
+    dataset : ReferenceDataset
+    split : str
+        ``train``, ``validation``, ``test`` or ``all``.
+    elements : sequence of str
+        Symbols.
+    divided : str
+        ``molecule`` or ``frame``: what the model's training kept together.
 
     Raises
     ------
     ParameterError
         If nothing is left.
     """
-    chosen = dataset if split == "all" else dataset.split(split)
-    records = [r for r in chosen if set(r.structure.symbols) <= set(elements)]
+    records = [
+        r
+        for r in dataset
+        if split in ("all", part_of(r, divided)) and set(r.structure.symbols) <= set(elements)
+    ]
     if not records:
         raise ParameterError(f"no structure of split {split!r} has only {' '.join(elements)}")
     return records
@@ -73,7 +88,8 @@ def validate(
         Name or path.
     datasets : sequence of Path
     split : str
-        ``train``, ``validation``, ``test`` or ``all``.
+        ``train``, ``validation``, ``test`` or ``all``: molecules, or frames if the set was trained
+        with ``split = "frame"``.
     plot : Path, optional
         Parity plots of levels and charges.
     json_output : Path, optional
@@ -85,7 +101,7 @@ def validate(
         Mean absolute errors in the unit each name ends in, and the counts.
     """
     chosen = Parameters.load(parameters)
-    records = select(ReferenceDataset.load(*datasets), split, chosen.elements)
+    records = select(ReferenceDataset.load(*datasets), split, chosen.elements, chosen.divided)
     errors = errors_of(chosen.model, records)
     row = summarise([0.0], errors)
     summary = {key: row[key] for key in QUANTITIES if key in row}
@@ -96,7 +112,7 @@ def validate(
     console = Console()
     console.print(
         f"{chosen.name} on {counts['structures']} structures of {counts['molecules']} molecules "
-        f"({split})",
+        f"({split}{', frames' if chosen.divided == 'frame' and split != 'all' else ''})",
         highlight=False,
     )
     console.print(table, highlight=False)

@@ -193,6 +193,18 @@ def frame_split_of(record: Reference) -> str:
     return _drawn(b"split:" + np.ascontiguousarray(record.structure.positions).tobytes())
 
 
+def part_of(record: Reference, divided: str) -> str:
+    """Split of a record where ``divided`` (``molecule`` or ``frame``) says what is kept together.
+
+    Parameters
+    ----------
+    record : Reference
+    divided : str
+        ``split`` of the recipe that a parameter set was trained with.
+    """
+    return frame_split_of(record) if divided == "frame" else record.split
+
+
 def _drawn(key: bytes) -> str:
     bucket = int.from_bytes(hashlib.sha256(key).digest()[:8], "big") % 10
     return {0: "validation", 1: "test"}.get(bucket, "train")

@@ -14,7 +14,7 @@ import numpy as np
 
 from mlsemi.errors import InputError, ParameterError
 from mlsemi.parameters import Parameters
-from mlsemi.training.data.dataset import Reference, ReferenceDataset, frame_split_of, split_of
+from mlsemi.training.data.dataset import Reference, ReferenceDataset, part_of, split_of
 from mlsemi.training.data.surfaces import Surface, load_surfaces
 from mlsemi.training.fit.config import Excited, TrainConfig
 from mlsemi.training.objective.auxiliary import SurfaceSet
@@ -48,8 +48,7 @@ def parts_of(dataset: ReferenceDataset, config: TrainConfig) -> Parts:
     usable = frames_limited(usable, config.frames)
     found: dict[str, list[Reference]] = {name: [] for name in Parts._fields}
     for record in usable:
-        side = frame_split_of(record) if config.split == "frame" else record.split
-        found[side].append(record)
+        found[part_of(record, config.split)].append(record)
     found["train"] = molecules_limited(found["train"], config.limit, config.seed)
     if not found["train"] or not found["validation"]:
         hint = "" if config.split == "frame" else '; split = "frame" divides frames instead'
