@@ -11,18 +11,20 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mlsemi.batch import singlepoints
     from mlsemi.calculator import MLSemi
     from mlsemi.evaluate import singlepoint
     from mlsemi.molecule.structure import Structure
     from mlsemi.result import Result
 
-__all__ = ["MLSemi", "Result", "Structure", "__version__", "singlepoint"]
+__all__ = ["MLSemi", "Result", "Structure", "__version__", "singlepoint", "singlepoints"]
 
 _HOME = {
     "MLSemi": "mlsemi.calculator",
     "Result": "mlsemi.result",
     "Structure": "mlsemi.molecule.structure",
     "singlepoint": "mlsemi.evaluate",
+    "singlepoints": "mlsemi.batch",
 }
 
 try:

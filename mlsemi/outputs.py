@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
@@ -51,7 +51,10 @@ def complete_or_absent(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 @contextmanager
 def lines_that_survive(
-    path: str | os.PathLike[str], tell: Callable[[str], None]
+    path: str | os.PathLike[str],
+    tell: Callable[[str], None],
+    kept: Iterable[str] = (),
+    header: str | None = None,
 ) -> Iterator[Callable[[str], None]]:
     """Function that writes one line of a file, which gets its name when the block succeeds.
 
@@ -63,6 +66,10 @@ def lines_that_survive(
     path : path
     tell : function of a text
         Called with what is left of a block that fails.
+    kept : iterable of str
+        Lines to begin with; they may come from the file itself, or its ``.partial``.
+    header : str, optional
+        Line above all others, which is no record.
 
     Raises
     ------
@@ -71,7 +78,7 @@ def lines_that_survive(
     """
     target = _target(path)
     direct = is_direct(target)
-    partial = target if direct else _beside(target, ".partial", hidden=False)
+    partial = target if direct else partial_of(path)
     count = size = 0
 
     def write(line: str) -> None:
@@ -85,7 +92,8 @@ def lines_that_survive(
 
     with _said_of(path):
         _check_access(target)
-        stream = open(partial, "wb", buffering=0)  # noqa: SIM115 (closed below, on either way)
+        count, size = _begun(partial, target, kept, header)
+        stream = open(partial, "ab", buffering=0)  # noqa: SIM115 (closed below, on either way)
     if not direct:
         _remove_leftovers(target)
     try:
@@ -104,6 +112,33 @@ def lines_that_survive(
                 with suppress(OSError):
                     partial.unlink()
         raise
+
+
+def partial_of(path: str | os.PathLike[str]) -> Path:
+    """Where the lines of a file stand until all are there."""
+    return _beside(_target(path), ".partial", hidden=False)
+
+
+def _begun(partial: Path, target: Path, kept: Iterable[str], header: str | None) -> tuple[int, int]:
+    """Write what a file begins with; numbers of its lines less the header, and of bytes."""
+    direct = is_direct(target)
+    temporary = target if direct else _beside(target, f".{os.getpid()}.writing", hidden=True)
+    count = 0
+    try:
+        with open(temporary, "wb") as stream:
+            if header is not None:
+                stream.write(header.encode() + b"\n")
+            for line in kept:
+                stream.write(line.encode() + b"\n")
+                count += 1
+            size = stream.tell() if not direct else 0
+        if not direct:
+            os.replace(temporary, partial)
+    finally:
+        if not direct:
+            with suppress(OSError):
+                temporary.unlink()
+    return count, size
 
 
 @contextmanager

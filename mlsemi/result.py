@@ -114,6 +114,8 @@ class Result:
         Wall time of each step, s.
     threads : int
         Of the linear-algebra libraries, also for what is evaluated when first asked for.
+    name : str
+        Title of the record it was read from, if it came in a batch.
     """
 
     structure: Structure
@@ -133,6 +135,7 @@ class Result:
     warnings: tuple[str, ...]
     timings: dict[str, float]
     threads: int
+    name: str = ""
 
     def __repr__(self) -> str:
         """One line."""
@@ -296,6 +299,8 @@ class Result:
                 for i, j in np.argwhere(orders > bond_order_threshold)
             ],
         }
+        if self.name:
+            record["name"] = self.name
         if self.energy is not None:
             record["energy_ev"] = self.energy * HARTREE_EV
         if self.dispersion is not None:

@@ -18,10 +18,10 @@ MODULES = {
 }
 
 FLOORS = """
-    units errors brief archives outputs memory threads
+    units errors brief archives outputs memory threads workers
     kernels molecule symmetry model orbitals excited uncertainty response ground
     draw formats spectrum ensemble plots
-    header parameters excited_record result evaluate calculator_settings potential surface
+    header parameters excited_record result evaluate batch calculator_settings potential surface
     calculator nuclei representations.kernels representations representations.learning training.data
     training.reference training.generators training.objective training.calibration training.fit cli
 """.split()  # noqa: SIM905

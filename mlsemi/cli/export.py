@@ -17,7 +17,6 @@ from mlsemi.cli.options import (
     SolventName,
     Threads,
 )
-from mlsemi.errors import InputError
 
 
 def export(
@@ -66,10 +65,7 @@ def export(
 
     wanted = list(dict.fromkeys(exports.Quantity.named(text) for text in quantities))
     around = jobs.surroundings_from(solvent, epsilon)
-    frames = jobs.read([file], charge, parameters, multiplicity).frames
-    if len(frames) > 1:
-        raise InputError(f"{file}: export takes a single structure, there are {len(frames)}")
-    frame = frames[0]
+    frame = jobs.single(file, charge, parameters, multiplicity, "export")
     grid = Grid.around(frame.structure, spacing / BOHR_ANGSTROM, margin / BOHR_ANGSTROM)
     stem = "structure" if file == "-" else stem_of(file)
     paths = [output / f"{stem}.{quantity.file_name}" for quantity in wanted]
@@ -89,7 +85,7 @@ def export(
         )
         jobs.record_of(frame, result, quiet)
         files = list(zip(wanted, paths, strict=True))
-        for quantity, path in terminal.progress(files, "files", quiet):
+        for quantity, path in terminal.progress(files, "files", quiet, len(files)):
             with located(frame.label):
                 exports.export(result, quantity, grid, path)
             terminal.say_written(quiet, path)

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import typer
 
 from mlsemi.cli import terminal
+from mlsemi.cli.batches import Batch
+from mlsemi.cli.resume import Done, csv_line
 from mlsemi.draw.spectrum import Spectrum
-from mlsemi.errors import InputError, MlsemiError, OutputError
+from mlsemi.draw.summary import COLUMNS
+from mlsemi.errors import InputError
 from mlsemi.evaluate import singlepoint, surroundings_of
 from mlsemi.excited.method import Method
-from mlsemi.model.domain import check_closed, check_energy
-from mlsemi.molecule.formats import Frame, collected, iter_frames, located
+from mlsemi.molecule.formats import Frame, located
+from mlsemi.molecule.smiles import PREFIX as SMILES
 from mlsemi.outputs import check_writable, complete_or_absent
 from mlsemi.parameters import Parameters
 from mlsemi.response.solvents import solvent_of
@@ -25,134 +28,56 @@ from mlsemi.result import Result
 from mlsemi.units import EV_NM, FORCE_EV_ANGSTROM, HARTREE_EV
 
 
-@dataclass
-class Batch:
-    """Frames to compute, and the errors of those that cannot be.
+def sources_from(files: Sequence[str] | None, smiles: Sequence[str] | None) -> list[str]:
+    """Files of a command line, then its SMILES in the form of a file.
 
-    Attributes
-    ----------
-    frames : list of Frame
-    errors : list of MlsemiError
-        Of frames that were left out, in the order they were found.
-    skip : bool
-        Leave out what cannot be computed instead of stopping.
+    Raises
+    ------
+    typer.BadParameter
+        If there is neither.
     """
-
-    frames: list[Frame]
-    errors: list[MlsemiError]
-    skip: bool
-
-    @contextmanager
-    def attempt(self) -> Iterator[None]:
-        """The work on one frame; its failure ends the batch or, with ``skip``, only the block."""
-        try:
-            yield
-        except OutputError:
-            raise
-        except MlsemiError as error:
-            if not self.skip:
-                raise
-            self.errors.append(error)
-            if len(self.errors) == self.n_frame:
-                self.finish()
-
-    def __post_init__(self) -> None:
-        self.n_frame = len(self.frames) + len(self.errors)
-
-    def check(self, forces: bool = False, states: bool = False) -> None:
-        """Leave out, before any work begins, frames that have no forces or no excited states.
-
-        Parameters
-        ----------
-        forces, states : bool
-            Whether they are asked for.
-
-        Raises
-        ------
-        InputError
-            Naming the frames, unless they are to be skipped.
-        """
-        before = len(self.errors)
-        for frame in list(self.frames):
-            with collected(self.errors), located(frame.label):
-                if forces:
-                    check_energy(frame.structure, "forces")
-                if states:
-                    check_closed(frame.structure)
-                continue
-            self.frames.remove(frame)
-        if len(self.errors) > before and not (self.skip and self.frames):
-            self.finish()
-
-    def finish(self) -> None:
-        """Name every frame that was left out.
-
-        Raises
-        ------
-        InputError
-            Saying how many, if there are any.
-        """
-        if not self.errors:
-            return
-        number = len(self.errors)
-        if number == self.n_frame:
-            end = "nothing is left to compute"
-        elif self.skip:
-            end = "left out, all others computed"
-        else:
-            end = "--skip-errors computes the others"
-        if number == 1:
-            only = self.errors[0]
-            raise only if self.n_frame == 1 else type(only)(f"{only} ({end})")
-        for error in self.errors:
-            terminal.complain(str(error))
-        raise InputError(f"{number} of {self.n_frame} structures cannot be used: {end}")
+    found = [*(files or ()), *(SMILES + text for text in smiles or ())]
+    if not found:
+        raise typer.BadParameter("give a structure: FILE, smiles:CCO, example:caffeine, or -")
+    return found
 
 
-def read(
-    files: Sequence[str],
-    charge: int | None,
-    parameters: str,
-    multiplicity: int | None = None,
-    skip_errors: bool = False,
-) -> Batch:
-    """Every frame of every file, checked against the parameter set before any work begins.
+def parameters_from(name: str) -> str:
+    """Name of a released set, or the full path of another: workers may have another folder."""
+    return str(Path(name).absolute()) if Path(name).is_dir() else name
+
+
+def checksum_of(parameters: str) -> str:
+    """Checksum of a parameter set."""
+    return Parameters.load(parameters).checksum
+
+
+def single(
+    file: str, charge: int | None, parameters: str, multiplicity: int | None, command: str
+) -> Frame:
+    """The only structure of a file, checked.
 
     Parameters
     ----------
-    files : sequence of str
-        Paths; ``-`` is standard input, once.
+    file : str
     charge : int or None
-        Total charge; None takes it from the file.
+        None takes it from the file.
     parameters : str
         Name or path of the parameter set.
     multiplicity : int or None
         None takes it from the file.
-    skip_errors : bool
-        Leave out what cannot be used, as long as something can.
+    command : str
+        That takes no more than one.
 
     Raises
     ------
-    InputError, ParameterError
-        Naming file, frame and atom; all other frames that cannot be used have been named before.
+    InputError
+        If there are more, or it cannot be used.
     """
-    if list(files).count("-") > 1:
-        raise InputError("standard input (-) can be read only once")
-    loaded = Parameters.load(parameters)
-    frames: list[Frame] = []
-    errors: list[MlsemiError] = []
-    for file in files:
-        try:
-            for frame in iter_frames(file, charge, multiplicity, bad=errors):
-                with collected(errors), located(frame.label):
-                    loaded.check(frame.structure)
-                    frames.append(frame)
-        except InputError as error:
-            errors.append(error)
-    batch = Batch(frames, [loaded.explained(error) for error in errors], skip_errors)
-    if errors and not (skip_errors and frames):
-        batch.finish()
-    return batch
+    frames = Batch([file], charge, parameters, multiplicity).frames
+    if len(frames) > 1:
+        raise InputError(f"{file}: {command} takes a single structure, there are {len(frames)}")
+    return frames[0]
 
 
 def calculate(frame: Frame, parameters: str, threads: int, **requests: Any) -> Result:
@@ -257,6 +182,31 @@ def surroundings_from(
         out["field"] = np.array(components) / FORCE_EV_ANGSTROM
     surroundings_of(out["solvent"], out.get("field"), None)
     return out
+
+
+@contextmanager
+def outputs(
+    json_output: str | None, summary: Path | None, quiet: bool, done: Done | None
+) -> Iterator[tuple[Callable[[str], None], Callable[[dict[str, Any]], None]]]:
+    """Functions that write a line of JSON and a row of the summary, where they are wanted.
+
+    Parameters
+    ----------
+    json_output : str or None
+    summary : Path or None
+    quiet : bool
+        Do not say what was written.
+    done : Done or None
+        What an earlier run has finished.
+    """
+    left, rows = (done.lines(), done.rows()) if done is not None else ((), ())
+    header = csv_line(COLUMNS)
+    target = None if summary is None else str(summary)
+    with (
+        terminal.lines_sink(json_output, quiet, left) as emit,
+        terminal.lines_sink(target, quiet, rows, header) as tabulate,
+    ):
+        yield emit, lambda row: tabulate(csv_line([row.get(name, "") for name in COLUMNS]))
 
 
 def reserve(*paths: Path | None) -> None:

@@ -18,8 +18,27 @@ Epsilon = Annotated[
     float | None, typer.Option(metavar="E", help="Or one of this dielectric constant.")
 ]
 Files = Annotated[
-    list[str],
-    typer.Argument(metavar="FILE", help="Structures: any format ASE reads; - is xyz on stdin."),
+    list[str] | None,
+    typer.Argument(
+        metavar="FILE...",
+        help="Structures: any format ASE reads, smiles:CCO, example:caffeine; - is xyz on stdin.",
+    ),
+]
+Smiles = Annotated[
+    list[str] | None,
+    typer.Option("--smiles", metavar="SMILES", help="Or a SMILES; repeat for more."),
+]
+Opt = Annotated[bool, typer.Option("--opt", help="Relax each structure first.")]
+NameField = Annotated[
+    str | None,
+    typer.Option(metavar="FIELD", help="SDF data field that names the records, not their title."),
+]
+Processes = Annotated[
+    int, typer.Option(min=1, max=MOST_THREADS, help="Processes side by side, one thread each.")
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="Or the workers of this dask scheduler."),
 ]
 Charge = Annotated[
     int | None,

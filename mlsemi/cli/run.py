@@ -17,10 +17,15 @@ from mlsemi.cli.options import (
     FullResponse,
     JsonOutput,
     Multiplicity,
+    NameField,
+    Opt,
     ParameterSet,
+    Processes,
     Quiet,
+    Scheduler,
     SelectEv,
     SkipErrors,
+    Smiles,
     SolventName,
     Threads,
     Triplets,
@@ -29,7 +34,9 @@ from mlsemi.errors import InputError
 
 
 def run(
-    files: Files,
+    files: Files = None,
+    smiles: Smiles = None,
+    opt: Opt = False,
     charge: Charge = None,
     multiplicity: Multiplicity = None,
     solvent: SolventName = None,
@@ -55,10 +62,19 @@ def run(
     parameters: ParameterSet = DEFAULT_PARAMETERS,
     threads: Threads = 1,
     json_output: JsonOutput = None,
+    csv: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Summary, one row per structure.")
+    ] = None,
     molden: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Orbitals of a single structure.")
     ] = None,
+    name_field: NameField = None,
+    processes: Processes = 1,
+    scheduler: Scheduler = None,
     skip_errors: SkipErrors = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Keep what an earlier run has written; add the rest.")
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Orbitals, gap, charges, dipole, bond orders, energy, spectra.
@@ -66,54 +82,75 @@ def run(
     \b
     mlsemi run caffeine.xyz
     mlsemi run caffeine.xyz --singlets 10 --triplets 5
+    mlsemi run smiles:CC(=O)Oc1ccccc1C(=O)O --opt
     mlsemi run naphthalene.xyz --charge 1 --solvent acetonitrile
     mlsemi run water.xyz --field 0,0,0.1 --polarizability
     mlsemi run trajectory.xyz --json results.jsonl
     mlsemi run formaldehyde.xyz --molden formaldehyde.molden
-    obabel -:"c1ccccc1" --gen3d -oxyz | mlsemi run - --json -
+    mlsemi run dyes.sdf --singlets 5 --csv dyes.csv --json dyes.jsonl --processes 4 --skip-errors -q
 
-    All structures are read and checked before the first is computed; if some cannot be used,
-    all of them are named and nothing is computed, unless --skip-errors is given. Records are
-    written as they come: what a run that fails or is killed has finished stays in PATH.partial.
-    Atoms, frames and orbitals are counted from 0.
+    The first 1000 structures are read and checked before the first is computed; if some cannot be
+    used, all of them are named and nothing is computed, unless --skip-errors is given. Records are
+    written as they come: what a run that fails or is killed has finished stays in PATH.partial,
+    and --resume goes on from there. Atoms, frames and orbitals are counted from 0.
     """  # noqa: D301 (click reads the backspace: do not rewrap)
     from mlsemi.cli import jobs
-    from mlsemi.draw.molden import write_molden
-    from mlsemi.draw.report import result_text
+    from mlsemi.cli.batches import Batch, Job
+    from mlsemi.cli.resume import Done
     from mlsemi.outputs import check_distinct
 
     if str(molden) == "-":
         raise typer.BadParameter("--molden writes a file, not standard output")
-    check_distinct(files, (json_output, molden))
-    method, fragments = jobs.method_from(full_tddft, select_ev), jobs.fragments_from(fragment)
-    around = jobs.surroundings_from(solvent, epsilon, field)
-    batch = jobs.read(files, charge, parameters, multiplicity, skip_errors)
-    batch.check(forces, states=bool(singlets or triplets))
-    if molden is not None and len(batch.frames) > 1:
-        raise InputError(f"--molden takes a single structure, {len(batch.frames)} were given")
-    tables, width = not quiet and json_output != "-", terminal.width()
-    with terminal.json_sink(json_output, quiet) as emit:
-        jobs.reserve(molden)
-        for frame in terminal.progress(batch.frames, "structures", quiet):
-            with batch.attempt():
-                result = jobs.calculate(
-                    frame,
-                    parameters,
-                    threads,
-                    singlets=singlets,
-                    triplets=triplets,
-                    method=method,
-                    forces=forces,
-                    polarizability=polarizability,
-                    dispersion=dispersion,
-                    electronic_temperature=electronic_temperature,
-                    **around,
-                )
-                record = jobs.record_of(frame, result, quiet, fragments)
-                if molden is not None:
-                    write_molden(result, molden)
-                emit(record)
-                if tables:
-                    terminal.print_tables(result_text(record, frame.label, width))
+    if resume and json_output in (None, "-") and csv is None:
+        raise typer.BadParameter("--resume needs --json PATH or --csv PATH, where results stay")
+    sources = jobs.sources_from(files, smiles)
+    check_distinct(sources, (json_output, molden, csv))
+    job = Job(
+        jobs.parameters_from(parameters),
+        {
+            "singlets": singlets,
+            "triplets": triplets,
+            "method": jobs.method_from(full_tddft, select_ev),
+            "forces": forces,
+            "polarizability": polarizability,
+            "dispersion": dispersion,
+            "electronic_temperature": electronic_temperature,
+            "threads": threads,
+            **jobs.surroundings_from(solvent, epsilon, field),
+        },
+        jobs.fragments_from(fragment),
+        relax=opt,
+        json=json_output is not None,
+        summary=csv is not None,
+        tables=None if quiet or json_output == "-" else "result",
+        width=terminal.width(),
+        molden=None if molden is None else molden.absolute(),
+    )
+    done = None
+    if resume:
+        to = None if json_output == "-" else json_output
+        done = Done.of(to, csv, job.said(), jobs.checksum_of(parameters))
+    batch = Batch(
+        sources,
+        charge,
+        parameters,
+        multiplicity,
+        skip_errors,
+        name_field,
+        forces=forces,
+        states=bool(singlets or triplets),
+        done=done,
+    )
+    if molden is not None and len(batch.head) > 1:
+        raise InputError(f"--molden takes a single structure, {len(batch.head)} were given")
+    jobs.reserve(molden)
+    with jobs.outputs(json_output, csv, quiet, done) as (emit, tabulate):
+        for outcome in batch.outcomes(job, processes, scheduler, quiet):
+            if outcome.line is not None:
+                emit(outcome.line)
+            if outcome.row is not None:
+                tabulate(outcome.row)
+            if outcome.text:
+                terminal.print_tables(outcome.text)
     terminal.say_written(quiet, molden)
     batch.finish()

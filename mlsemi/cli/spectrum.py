@@ -119,10 +119,10 @@ def spectrum(
     if lorentz_ev is not None and shape is not Shape.voigt:
         raise typer.BadParameter("--lorentz-ev belongs to --shape voigt")
     from mlsemi.cli import jobs
+    from mlsemi.cli.batches import Batch, Job
     from mlsemi.draw.ensemble import average_spectrum
     from mlsemi.draw.plots import check_format
-    from mlsemi.draw.report import states_text
-    from mlsemi.draw.spectrum import Lines, grid_between
+    from mlsemi.draw.spectrum import grid_between
     from mlsemi.molecule.formats import located
     from mlsemi.outputs import check_distinct
     from mlsemi.units import HARTREE_EV
@@ -138,30 +138,38 @@ def spectrum(
         wanted = {"max_energy": max_ev / HARTREE_EV}
     else:
         wanted = {"singlets": singlets or DEFAULT_SINGLETS}
-    method, fragments = jobs.method_from(full_tddft, select_ev), jobs.fragments_from(fragment)
-    around = jobs.surroundings_from(solvent, epsilon)
-    batch = jobs.read([file], charge, parameters, multiplicity, skip_errors)
-    batch.check(states=True)
     drawn = plot is not None or csv is not None
+    job = Job(
+        jobs.parameters_from(parameters),
+        {
+            "triplets": triplets,
+            "method": jobs.method_from(full_tddft, select_ev),
+            "threads": threads,
+            **wanted,
+            **jobs.surroundings_from(solvent, epsilon),
+        },
+        jobs.fragments_from(fragment),
+        json=json_output is not None,
+        lines=drawn,
+        tables=None if quiet or json_output == "-" else "states",
+        width=terminal.width(),
+        rotatory=cd,
+    )
+    batch = Batch([file], charge, parameters, multiplicity, skip_errors, states=True)
+    place = batch.frames[0].file
     if drawn:
         jobs.check_same_molecule(batch.frames)
-    tables, width = not quiet and json_output != "-", terminal.width()
     lines = []
-    with terminal.json_sink(json_output, quiet) as emit:
-        jobs.reserve(plot, csv)
-        for frame in terminal.progress(batch.frames, "structures", quiet):
-            with batch.attempt():
-                result = jobs.calculate(
-                    frame, parameters, threads, triplets=triplets, method=method, **wanted, **around
-                )
-                record = jobs.record_of(frame, result, quiet, fragments)
-                if result.singlets is not None:
-                    lines.append(Lines.of(result.singlets))
-                emit(record)
-                if tables:
-                    terminal.print_tables(states_text(record, frame.label, width, cd))
+    jobs.reserve(plot, csv)
+    with terminal.lines_sink(json_output, quiet) as emit:
+        for outcome in batch.outcomes(job, quiet=quiet):
+            if outcome.line is not None:
+                emit(outcome.line)
+            if outcome.text:
+                terminal.print_tables(outcome.text)
+            if outcome.lines is not None:
+                lines.append(outcome.lines)
         if drawn:
-            place = batch.frames[0].file
             with located(place):
                 curves = average_spectrum(lines, width_ev, shape.value, lorentz_ev, max_ev, grid)
             if plot is not None:

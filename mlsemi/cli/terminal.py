@@ -11,7 +11,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
 from types import FrameType
@@ -29,7 +29,6 @@ PIPED_WIDTH = 120
 """Columns of tables that nobody watches."""
 EXTRAS = {
     "pyscf": "reference",
-    "rdkit": "reference",
     "tblite": "reference",
     "dask": "cluster",
     "distributed": "cluster",
@@ -157,8 +156,10 @@ def console() -> Console:
 
 
 @contextmanager
-def json_sink(target: str | None, quiet: bool) -> Iterator[Callable[[dict[str, Any]], None]]:
-    """Function that writes one record as a line: nowhere, to standard output, or to a file.
+def lines_sink(
+    target: str | None, quiet: bool, kept: Iterable[str] = (), header: str | None = None
+) -> Iterator[Callable[[str], None]]:
+    """Function that writes one line: nowhere, to standard output, or to a file.
 
     Parameters
     ----------
@@ -167,24 +168,35 @@ def json_sink(target: str | None, quiet: bool) -> Iterator[Callable[[dict[str, A
         block ends without an error (:func:`mlsemi.outputs.lines_that_survive`).
     quiet : bool
         Do not say what was written.
+    kept : iterable of str
+        Lines that an earlier run has finished.
+    header : str, optional
+        First line of a table.
     """
-    from mlsemi.draw.report import json_line
     from mlsemi.outputs import counted, lines_that_survive
 
     count = 0
 
-    def emit(record: dict[str, Any]) -> None:
+    def emit(line: str) -> None:
         nonlocal count
-        write(json_line(record))
+        write(line)
         count += 1
 
+    def counting() -> Iterator[str]:
+        nonlocal count
+        for line in kept:
+            count += 1
+            yield line
+
     if target is None:
-        yield lambda record: None
+        yield lambda line: None
     elif target == "-":
         write: Callable[[str], None] = typer.echo
+        if header is not None:
+            write(header)
         yield emit
     else:
-        with lines_that_survive(target, note) as write:
+        with lines_that_survive(target, note, counting(), header) as write:
             yield emit
         say_written(quiet, target, counted(count, "record"))
 
@@ -195,21 +207,44 @@ def say_written(quiet: bool, path: str | os.PathLike[str] | None, what: str = ""
         note(f"wrote {path}" + (f" ({what})" if what else ""))
 
 
-def progress(items: Sequence[ItemT], label: str, quiet: bool) -> Iterator[ItemT]:
+def progress(items: Iterable[ItemT], label: str, quiet: bool, total: int | None) -> Iterator[ItemT]:
     """Iterate with a progress bar on standard error if somebody is watching.
 
     Parameters
     ----------
-    items : sequence
+    items : iterable
     label : str
         What is counted.
     quiet : bool
         Never show the bar.
+    total : int or None
+        Number of items; None if nobody knows, then they are counted.
     """
-    if quiet or len(items) < 2 or not sys.stderr.isatty():
+    if quiet or (total is not None and total < 2) or not sys.stderr.isatty():
         yield from items
         return
-    from rich.console import Console
-    from rich.progress import track
+    with bar(label, total) as advance:
+        for item in items:
+            yield item
+            advance()
 
-    yield from track(items, label, console=Console(stderr=True), transient=True)
+
+@contextmanager
+def bar(label: str, total: int | None) -> Iterator[Callable[[], None]]:
+    """A progress bar, and the function that moves it on by one."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    clock = TimeElapsedColumn() if total is None else TimeRemainingColumn()
+    console = Console(stderr=True)
+    with Progress(*columns, clock, console=console, transient=True) as progress:
+        task = progress.add_task(label, total=total)
+        yield lambda: progress.update(task, advance=1)

@@ -63,8 +63,8 @@ class Frame:
 
     @property
     def label(self) -> str:
-        """``FILE, frame K``."""
-        return f"{self.file}, frame {self.index}"
+        """``FILE, frame K``; of what is in no file, ``structure K``."""
+        return f"{self.file}, frame {self.index}" if self.file else f"structure {self.index}"
 
 
 def read_structures(path: str | os.PathLike[str], charge: int | None = None) -> list[Structure]:

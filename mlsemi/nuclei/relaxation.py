@@ -5,8 +5,10 @@ This is a door: eV and angstrom.
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from ase import Atoms
@@ -16,7 +18,11 @@ from ase.optimize.optimize import Optimizer
 
 from mlsemi.brief import Brief
 from mlsemi.calculator import MLSemi
-from mlsemi.errors import ConvergenceError, InputError
+from mlsemi.errors import ConvergenceError, DomainWarning, InputError
+from mlsemi.model.domain import check_energy
+from mlsemi.molecule.structure import Structure
+from mlsemi.response.solvents import Solvent
+from mlsemi.units import BOHR_ANGSTROM, FORCE_EV_ANGSTROM
 
 FMAX = 0.01
 """Largest force at the end, eV/angstrom: bond lengths are then within 0.001 angstrom."""
@@ -192,6 +198,52 @@ def relax(
         energies_ev=np.array(energies),
         fmax_ev_per_angstrom=largest_force(atoms),
         moved_angstrom=displacement(start, atoms.get_positions()),
+    )
+
+
+def relaxed_structure(
+    structure: Structure,
+    parameters: str | os.PathLike[str],
+    *,
+    solvent: str | float | Solvent | None = None,
+    field: np.ndarray | None = None,
+) -> tuple[Structure, tuple[str, ...]]:
+    """Minimum of the ground state near a structure, and a warning if none was reached.
+
+    Parameters
+    ----------
+    structure : Structure
+    parameters : str or path
+    solvent : str, float or Solvent, optional
+    field : (3,) array, optional
+        Atomic units.
+
+    Raises
+    ------
+    InputError
+        If there are no forces.
+    """
+    check_energy(structure, "relaxation")
+    calculator = MLSemi(
+        parameters,
+        charge=structure.charge,
+        multiplicity=structure.multiplicity,
+        solvent=solvent,
+        field=None if field is None else np.asarray(field) * FORCE_EV_ANGSTROM,
+    )
+    with warnings.catch_warnings():  # what follows says it again
+        warnings.simplefilter("ignore", DomainWarning)
+        found = relax(structure.to_ase(), calculator)
+    positions = found.atoms.get_positions() / BOHR_ANGSTROM
+    notes = () if found.converged else (unfinished_text(found),)
+    return replace(structure, positions=positions), notes
+
+
+def unfinished_text(found: Relaxation) -> str:
+    """What to know about a relaxation that has not converged."""
+    return (
+        f"not relaxed after {found.steps} steps: the largest force is still "
+        f"{found.fmax_ev_per_angstrom:.3f} eV/angstrom"
     )
 
 

@@ -143,9 +143,9 @@ def test_missing_and_corrupted_parameters(cli, tiny):
     ],
 )
 def test_unwritable_output_is_found_before_the_work(cli, arguments, monkeypatch):
-    from mlsemi.cli import jobs
+    from mlsemi import batch
 
-    monkeypatch.setattr(jobs, "singlepoint", None)
+    monkeypatch.setattr(batch, "singlepoint", None)
     assert_one_line_error(cli(*arguments), "cannot be written")
 
 

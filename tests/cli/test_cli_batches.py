@@ -13,8 +13,7 @@ import pytest
 from bad_inputs import GOOD, xyz
 from test_cli import FORMALDEHYDE, SNAPSHOTS, assert_one_line_error, cli, tiny  # noqa: F401
 
-from mlsemi import singlepoint
-from mlsemi.cli import jobs
+from mlsemi import batch, singlepoint
 from mlsemi.errors import ConvergenceError
 
 IRON = xyz("Fe 0 0 0", "H 0 0 1.5")
@@ -37,7 +36,7 @@ def sdf(*titles):
 
 
 def test_every_bad_record_is_named_before_any_work(cli, monkeypatch):  # noqa: F811
-    monkeypatch.setattr(jobs, "singlepoint", None)
+    monkeypatch.setattr(batch, "singlepoint", None)
     Path("a.xyz").write_text(GOOD + IRON + GOOD + xyz("H 0 0 0", "H 0 0 0.01") + GOOD)
     result = cli("run", "a.xyz", "none.xyz", "--json", "out")
     assert (result.exit_code, result.stdout) == (1, "")
@@ -80,7 +79,7 @@ def test_a_frame_that_ends_early_takes_the_rest_of_its_file_along(cli):  # noqa:
 
 def fails_at(number, error):
     """A single point that fails at its call of this number."""
-    real, calls = jobs.singlepoint, []
+    real, calls = batch.singlepoint, []
 
     def run(*arguments, **options):
         calls.append(0)
@@ -92,15 +91,15 @@ def fails_at(number, error):
 
 
 def test_a_failure_on_the_way(cli, monkeypatch):  # noqa: F811
-    monkeypatch.setattr(jobs, "singlepoint", fails_at(3, ConvergenceError("no")))
+    monkeypatch.setattr(batch, "singlepoint", fails_at(3, ConvergenceError("no")))
     result = cli("run", SNAPSHOTS, "-q", "--json", "out")
     assert result.exit_code == 1
     kept, error = result.stderr.splitlines()
     assert kept == "mlsemi: out.partial holds the 2 records finished before"
     assert error.endswith("frame 2: no")
     assert [r["source"]["frame"] for r in records("out.partial")] == [0, 1]
-    monkeypatch.setattr(jobs, "singlepoint", singlepoint)
-    monkeypatch.setattr(jobs, "singlepoint", fails_at(3, ConvergenceError("no")))
+    monkeypatch.setattr(batch, "singlepoint", singlepoint)
+    monkeypatch.setattr(batch, "singlepoint", fails_at(3, ConvergenceError("no")))
     result = cli("run", SNAPSHOTS, "-q", "--json", "out", "--skip-errors")
     assert result.exit_code == 1
     assert [r["source"]["frame"] for r in records("out")] == [0, 1, 3, 4]
@@ -132,7 +131,7 @@ def test_records_of_a_run_that_is_ended_survive(tmp_path, tiny, number, status, 
         cwd=tmp_path,
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ | {"PYTHONPATH": str(Path(jobs.__file__).parents[1])},
+        env=os.environ | {"PYTHONPATH": str(Path(batch.__file__).parents[1])},
     ) as process:
         partial = tmp_path / "out.partial"
         while process.poll() is None and not (partial.exists() and partial.stat().st_size):
@@ -159,7 +158,7 @@ def test_a_pipe_that_nobody_reads(tmp_path, tiny, more):  # noqa: F811
         command,
         stdout=writing,
         stderr=subprocess.PIPE,
-        env=os.environ | {"PYTHONPATH": str(Path(jobs.__file__).parents[1])},
+        env=os.environ | {"PYTHONPATH": str(Path(batch.__file__).parents[1])},
     )
     os.close(writing)
     assert (done.returncode, done.stderr) == (141, b"")
@@ -230,7 +229,7 @@ def test_a_spectrum_keeps_no_results(cli, monkeypatch):  # noqa: F811
     import weakref
 
     alive, most = weakref.WeakSet(), []
-    real = jobs.singlepoint
+    real = batch.singlepoint
 
     def watched(*arguments, **options):
         result = real(*arguments, **options)
@@ -238,7 +237,7 @@ def test_a_spectrum_keeps_no_results(cli, monkeypatch):  # noqa: F811
         most.append(len(alive))
         return result
 
-    monkeypatch.setattr(jobs, "singlepoint", watched)
+    monkeypatch.setattr(batch, "singlepoint", watched)
     assert cli("spectrum", SNAPSHOTS, "--singlets", 2, "-q", "--csv", "a.csv").exit_code == 0
     assert len(most) == 5
     assert max(most) <= 2

@@ -105,9 +105,9 @@ def test_nothing_to_draw_and_nothing_drawn(cli):  # noqa: F811
 
 
 def test_export_finds_out_before_the_work(cli, tiny, monkeypatch):  # noqa: F811
-    from mlsemi.cli import jobs
+    from mlsemi import batch
 
-    monkeypatch.setattr(jobs, "singlepoint", None)
+    monkeypatch.setattr(batch, "singlepoint", None)
     for name, text in (("lumo+99", "no orbital 10[0-9]"), ("hole:S99", "no excited state S99")):
         result = cli("export", FORMALDEHYDE, "homo", name, "--parameters", tiny)
         assert_one_line_error(result, "formaldehyde.xyz, frame 0: " + text)

@@ -106,9 +106,9 @@ def test_refusals(cli, arguments, reason):  # noqa: F811
 
 
 def test_what_some_frame_does_not_have_is_said_before_the_work(cli, monkeypatch):  # noqa: F811
-    from mlsemi.cli import jobs
+    from mlsemi import batch
 
-    monkeypatch.setattr(jobs, "singlepoint", None)
+    monkeypatch.setattr(batch, "singlepoint", None)
     good = "2\n\nH 0 0 0\nH 0 0 0.74\n"
     Path("two.xyz").write_text(good + "2\nmultiplicity=3\nH 0 0 0\nH 0 0 0.74\n")
     assert_one_line_error(cli("run", "two.xyz", "--singlets", 1), "two.xyz, frame 1: excited")
