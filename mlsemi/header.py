@@ -21,7 +21,7 @@ PROVENANCE = ("reference", "units", "licence", "training", "errors", "start")
 MORE = (*PROVENANCE, "excitation", "excitation_fit", "committee")
 """What a header may say."""
 
-HINTS = {"seal": ": a set of an earlier version? parameters/seal.py adds it"}
+HINTS = {"seal": ": a set of an earlier version? train it again"}
 
 
 def sealed(header: Mapping[str, object]) -> dict[str, object]:

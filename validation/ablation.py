@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -25,12 +25,13 @@ import report
 
 from mlsemi.training.calibration.validate import errors_of, select
 from mlsemi.training.data.dataset import ReferenceDataset
-from mlsemi.training.fit.config import TrainConfig
-from mlsemi.training.fit.fit import STEPS, fit
+from mlsemi.training.fit.recipe import Recipe
+from mlsemi.training.fit.run import fit
+from mlsemi.training.fit.trainer import STEPS
 from mlsemi.training.objective import loss as loss_terms
 from mlsemi.training.objective.evaluation import summarise
 
-CONFIG = report.HERE.parent / "parameters" / "organic-1-ground.toml"
+CONFIG = report.HERE.parent / "parameters" / "organic-1.toml"
 BASELINE = ("level", "two_center", "dipole.sp", "energy.atom")
 HARD = "plain squares"
 TWO = "two GFN2-xTB surfaces per record"
@@ -47,44 +48,52 @@ COLUMNS = {
 """The last one where the data have forces."""
 
 
-def variants(base: TrainConfig) -> dict[str, TrainConfig]:
-    """Configuration of each row."""
-    loss, schedule = base.loss, base.schedule
-    recipe = TrainConfig.load(CONFIG)
-    (of_gfn2,), (of_small_basis,) = recipe.auxiliary, recipe.close
-    of_gfn2 = replace(of_gfn2, file=str(CONFIG.parent / of_gfn2.file))
-    of_small_basis = replace(
-        of_small_basis, datasets=tuple(str(CONFIG.parent / d) for d in of_small_basis.datasets)
-    )
+def reference_alone(datasets: Sequence[Path], epochs: int, limit: int = 0) -> Recipe:
+    """The first stage of organic-1 with other data, and no source but the reference."""
+    first = Recipe.load(CONFIG).until(0)
+    files = tuple(str(path.resolve()) for path in datasets)
+    alone = replace(first.source[0], files=files, level="")
+    return replace(first, source=(alone,), limit=limit).with_stage(epochs=epochs)
+
+
+def variants(base: Recipe) -> dict[str, Recipe]:
+    """Recipe of each row."""
+    (stage,) = base.stage
+    loss = stage.loss
+    other = {table.head: table for table in reversed(Recipe.load(CONFIG).until(0).source[1:])}
+
+    def beside(**shares: float) -> Recipe:
+        more = [
+            replace(
+                other[head],
+                files=tuple(str(CONFIG.parent / file) for file in other[head].files),
+                share=share,
+            )
+            for head, share in shares.items()
+        ]
+        return replace(base, source=(*base.source, *more))
+
     without = {"residual": 0.0, "residual_virtual": 0.0}
     return {
         "organic-1 recipe": base,
-        "half a GFN2-xTB surface per record": replace(
-            base, auxiliary=(replace(of_gfn2, share=0.5),)
-        ),
-        TWO: replace(base, auxiliary=(replace(of_gfn2, share=2.0),)),
-        "one GFN2-xTB surface and one small-basis record per record": replace(
-            base,
-            auxiliary=(replace(of_gfn2, share=1.0),),
-            close=(replace(of_small_basis, share=1.0),),
-        ),
+        "half a GFN2-xTB surface per record": beside(own=0.5),
+        TWO: beside(own=2.0),
+        "one GFN2-xTB surface and one small-basis record per record": beside(own=1.0, shifted=1.0),
         "physics baseline only": replace(base, only=BASELINE),
-        "no residual (matrix elements)": replace(base, loss=replace(loss, **without)),
-        "no density matrix, charges, dipole": replace(
-            base, loss=replace(loss, density=0.0, charges=0.0, dipole=0.0)
+        "no residual (matrix elements)": base.with_stage(loss=replace(loss, **without)),
+        "no density matrix, charges, dipole": base.with_stage(
+            loss=replace(loss, density=0.0, charges=0.0, dipole=0.0)
         ),
-        "eigenvalues only": replace(
-            base, loss=replace(loss, **without, density=0.0, charges=0.0, dipole=0.0)
+        "eigenvalues only": base.with_stage(
+            loss=replace(loss, **without, density=0.0, charges=0.0, dipole=0.0)
         ),
-        "matrix elements only": replace(
-            base, loss=replace(loss, occupied=0.0, frontier=0.0, virtual=0.0)
+        "matrix elements only": base.with_stage(
+            loss=replace(loss, occupied=0.0, frontier=0.0, virtual=0.0)
         ),
         HARD: base,
         LONG: base,
-        "no weight decay": replace(base, schedule=replace(schedule, weight_decay=0.0)),
-        "a third of the learning rate": replace(
-            base, schedule=replace(schedule, learning_rate=schedule.learning_rate / 3.0)
-        ),
+        "no weight decay": base.with_stage(weight_decay=0.0),
+        "a third of the learning rate": base.with_stage(learning_rate=stage.learning_rate / 3.0),
         "half the channels": replace(base, model={"n_channel": 16, "n_node": 6, "n_hidden": 24}),
         "wider perceptrons": replace(base, model={**base.model, "n_hidden": 128}),
         "no long-range potential": replace(
@@ -97,10 +106,10 @@ def variants(base: TrainConfig) -> dict[str, TrainConfig]:
         ),
         "nu = 3": replace(base, model={**base.model, "nu": 3}),
         "linear, rho_i^2 and rho_ij^1, ridge first": replace(
-            base, model={"kind": "linear"}, schedule=replace(schedule, ridge_steps=RIDGE_STEPS)
-        ),
-        "sparse kernel, ridge first": replace(
-            base, model={"kind": "kernel"}, schedule=replace(schedule, ridge_steps=RIDGE_STEPS)
+            base, model={"kind": "linear"}
+        ).with_stage(ridge_steps=RIDGE_STEPS),
+        "sparse kernel, ridge first": replace(base, model={"kind": "kernel"}).with_stage(
+            ridge_steps=RIDGE_STEPS
         ),
     }
 
@@ -145,24 +154,14 @@ def main() -> None:
     parser.add_argument("--rows", nargs="+", help="variants to train; all by default")
     parser.add_argument("--name", default="ablation", help="of the report")
     options = parser.parse_args()
-    base = TrainConfig.load(CONFIG)
-    base = base.with_changes(
-        options.epochs,
-        datasets=tuple(str(path.resolve()) for path in options.datasets),
-        limit=options.limit,
-        auxiliary=(),
-        close=(),
-    )
+    base = reference_alone(options.datasets, options.epochs, options.limit)
     dataset = ReferenceDataset.load(*options.datasets)
     held_out = select(dataset, "validation", base.elements)
     settings = {
         "epochs": options.epochs,
         "molecules": options.limit,
         "dataset": dataset.checksum,
-        "recipe": {
-            key: asdict(value) for key, value in (("loss", base.loss), ("schedule", base.schedule))
-        }
-        | {"model": base.model},
+        "recipe": {"stage": asdict(base.stage[0]), "model": base.model},
     }
     results = finished(options.name, settings)
     for name, config in variants(base).items():
@@ -173,7 +172,9 @@ def main() -> None:
             patch.dict(STEPS, clear=name == LONG),
             tempfile.TemporaryDirectory() as folder,
         ):
-            parameters = fit(replace(config, output=folder), Path(folder), resume=False, quiet=True)
+            parameters = fit(
+                replace(config, output=f"{folder}/set"), Path(folder), resume=False, quiet=True
+            )
         results[name] = summarise([0.0], errors_of(parameters.model, held_out))
         write(options.name, settings, results)
 

@@ -30,8 +30,8 @@ from rich.progress import track
 from mlsemi import singlepoint
 from mlsemi.parameters import Parameters
 from mlsemi.training.data.dataset import Reference, ReferenceDataset
-from mlsemi.training.fit.config import TrainConfig
-from mlsemi.training.fit.fit import fit
+from mlsemi.training.fit.recipe import Recipe
+from mlsemi.training.fit.run import fit
 from mlsemi.units import AU_DEBYE, HARTREE_EV
 
 matplotlib.use("Agg")
@@ -103,7 +103,7 @@ def of_gfn2(record: Reference) -> Sample:
 
 def physics_baseline() -> Parameters:
     """Levels and two-center functions trained on their own (``baseline.toml``), once."""
-    return fit(TrainConfig.load(report.HERE / "baseline.toml"), report.HERE, quiet=True)
+    return fit(Recipe.load(report.HERE / "baseline.toml"), report.HERE, quiet=True)
 
 
 def linear_map(samples: list[Sample], targets: list[Sample]) -> dict[str, tuple[float, float]]:

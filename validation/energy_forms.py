@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 import report
-from ablation import CONFIG, finished, variants
+from ablation import CONFIG, finished, reference_alone, variants
 from dissociation import LEVEL_EV, largest_fall
 from rich.progress import track
 from stretched import PATH, stretch
@@ -34,8 +34,7 @@ from mlsemi import singlepoint
 from mlsemi.parameters import Parameters
 from mlsemi.training.calibration.validate import errors_of, select
 from mlsemi.training.data.dataset import ReferenceDataset
-from mlsemi.training.fit.config import TrainConfig
-from mlsemi.training.fit.fit import fit
+from mlsemi.training.fit.run import fit
 from mlsemi.training.objective.evaluation import summarise
 from mlsemi.units import HARTREE_EV
 
@@ -84,26 +83,23 @@ def main() -> None:
     parser.add_argument("datasets", type=Path, nargs="+")
     parser.add_argument("--epochs", type=int, default=25)
     options = parser.parse_args()
-    base = TrainConfig.load(CONFIG)
-    paths = tuple(str(path.resolve()) for path in options.datasets)
-    base = replace(base.with_changes(options.epochs, datasets=paths), auxiliary=(), close=())
+    base = reference_alone(options.datasets, options.epochs)
     dataset = ReferenceDataset.load(*options.datasets)
     records = len(select(dataset, "train", base.elements))
-    steps = options.epochs * records / base.schedule.batch
-    schedule = replace(base.schedule, weight_decay=round(DECAY / steps, 2))
-    base = replace(base, schedule=schedule)
+    steps = options.epochs * records / base.stage[0].batch
+    base = base.with_stage(weight_decay=round(DECAY / steps, 2))
     held_out = select(dataset, "validation", base.elements)
     folder = CONFIG.parent / "reference"
     larger = list(ReferenceDataset.load(*(folder / file for file in LARGER)))
     atoms = np.array([record.structure.n_atom for record in larger])
-    settings = {"schedule": asdict(schedule), "dataset": dataset.checksum}
+    settings = {"stage": asdict(base.stage[0]), "dataset": dataset.checksum}
     results = finished("energy_forms", settings)
     configurations = variants(base)
     for name, row in track(FORMS.items(), "forms", transient=True):
         if name in results:
             continue
         with tempfile.TemporaryDirectory() as output:
-            config = replace(configurations[row], output=output)
+            config = replace(configurations[row], output=f"{output}/set")
             parameters = fit(config, Path(output), resume=False, quiet=True)
         errors = errors_of(parameters.model, larger)
         per_atom = np.array([error.energy for error in errors]) / atoms

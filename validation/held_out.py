@@ -7,17 +7,19 @@ from functools import cache
 import report
 
 from mlsemi.training.data.dataset import ReferenceDataset
-from mlsemi.training.fit.config import TrainConfig
+from mlsemi.training.fit.recipe import Recipe
 
 FOLDER = report.HERE.parent / "parameters"
 
 
-def recipe(name: str) -> TrainConfig:
-    """Configuration a parameter set was trained with; its file names are relative to FOLDER."""
-    return TrainConfig.load(FOLDER / f"{name}.toml")
+def recipe(name: str) -> Recipe:
+    """Recipe a parameter set was trained with; its file names are relative to FOLDER."""
+    return Recipe.load(FOLDER / f"{name}.toml")
 
 
 @cache
 def test_records(name: str) -> ReferenceDataset:
-    """Test structures of all its datasets."""
-    return ReferenceDataset.load(*(FOLDER / file for file in recipe(name).datasets)).split("test")
+    """Test structures of its reference."""
+    return ReferenceDataset.load(*(FOLDER / file for file in recipe(name).source[0].files)).split(
+        "test"
+    )

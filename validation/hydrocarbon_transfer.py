@@ -22,7 +22,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import argparse
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import matplotlib
@@ -33,9 +32,9 @@ from scipy.spatial.distance import cdist
 
 from mlsemi.parameters import Parameters
 from mlsemi.training.data.dataset import Reference, ReferenceDataset
-from mlsemi.training.fit.config import Schedule, TrainConfig
-from mlsemi.training.fit.fit import fit
-from mlsemi.training.fit.parts import parts_of
+from mlsemi.training.fit.recipe import Recipe, SourceTable, Stage
+from mlsemi.training.fit.run import fit
+from mlsemi.training.fit.sources import parts_of
 from mlsemi.training.objective.loss import LossWeights
 from mlsemi.units import BOHR_ANGSTROM
 
@@ -66,17 +65,17 @@ CHARGES = 20.0
 """Weight of the charges in the training on two molecules."""
 
 
-def recipe(schedule: Schedule, output: str, datasets: Sequence[Path] = TRAINED_ON) -> TrainConfig:
+def recipe(stage: Stage, output: str, datasets: Sequence[Path] = TRAINED_ON) -> Recipe:
     """Carbon and hydrogen, frames split, no committee."""
-    return TrainConfig(
+    return Recipe(
         name="hydrocarbons",
-        datasets=tuple(map(str, datasets)),
+        source=(SourceTable(files=tuple(map(str, datasets))),),
         output=output,
         elements=("H", "C"),
         threads=2,
         committee=0,
         split="frame",
-        schedule=schedule,
+        stage=(stage,),
     )
 
 
@@ -141,10 +140,11 @@ def two_molecules(dataset: ReferenceDataset, epochs: int) -> dict[str, float]:
         path = Path(folder) / "two.h5"
         only = ReferenceDataset(tuple(chosen), dataset.provenance)
         only.save(path)
-        config = recipe(Schedule(epochs=epochs), folder, [path])
-        config = replace(config, loss=LossWeights(charges=CHARGES))
+        config = recipe(
+            Stage(epochs=epochs, loss=LossWeights(charges=CHARGES)), f"{folder}/set", [path]
+        )
         parameters = fit(config, Path(folder), resume=False)
-        parts = parts_of(only, config)
+        parts = parts_of(list(only), config)
     targets, samples = compared([*parts.validation, *parts.test], parameters)
     both = list(zip(samples, targets, strict=True))
     return {
@@ -167,9 +167,9 @@ def main() -> None:
     epochs = parser.parse_args().epochs
     dataset = ReferenceDataset.load(*TRAINED_ON)
     with tempfile.TemporaryDirectory() as folder:
-        config = recipe(Schedule(epochs=epochs, weight_decay=WEIGHT_DECAY), folder)
+        config = recipe(Stage(epochs=epochs, weight_decay=WEIGHT_DECAY), f"{folder}/set")
         parameters = fit(config, Path(folder), resume=False)
-        parts = parts_of(dataset, config)
+        parts = parts_of(list(dataset), config)
         same = parts.test
     new = others({r.molecule.split("-")[0] for r in dataset})
     groups = {

@@ -2,8 +2,8 @@
 
     python validation/learning_curve.py [--epochs 60]
 
-Every model is trained with the settings of ``parameters/organic-1-ground.toml``, forces and
-auxiliary surfaces left out, on a random subset of its training molecules; validation molecules
+Every model is trained with the settings of the first stage of ``parameters/organic-1.toml``, forces
+and all other sources left out, on a random subset of its training molecules; validation molecules
 choose the epoch, test molecules give the errors.
 """
 
@@ -23,7 +23,7 @@ from held_out import FOLDER, recipe, test_records
 
 from mlsemi.draw.plots import learning_curve_figure, save
 from mlsemi.training.calibration.validate import errors_of
-from mlsemi.training.fit.fit import fit
+from mlsemi.training.fit.run import fit
 from mlsemi.training.objective.evaluation import summarise
 
 
@@ -33,17 +33,15 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--sizes", type=int, nargs="+", default=[100, 200, 400, 800])
     arguments = parser.parse_args()
-    base = recipe("organic-1-ground")
-    base = replace(base, auxiliary=(), close=(), schedule=replace(base.schedule, force_share=0.0))
+    base = recipe("organic-1").until(0)
+    base = replace(base, source=base.source[:1]).with_stage(
+        epochs=arguments.epochs, force_share=0.0
+    )
     test = list(test_records("organic-1"))
     rows = {}
     for size in arguments.sizes:
         with tempfile.TemporaryDirectory() as folder:
-            config = base.with_changes(
-                output=folder,
-                limit=size,
-                epochs=arguments.epochs,
-            )
+            config = replace(base, output=f"{folder}/set", limit=size)
             parameters = fit(config, FOLDER, resume=False, quiet=True)
         rows[size] = summarise([0.0], errors_of(parameters.model, test))
         print(size, {key: round(value, 4) for key, value in rows[size].items()}, flush=True)

@@ -60,7 +60,6 @@ app.command()(training.reference)
 app.command()(training.select)
 app.command()(training.surfaces)
 app.command()(training.train)
-app.command()(training.committee)
 app.command()(training.validate)
 
 

@@ -242,12 +242,12 @@ def surfaces(
 ) -> None:
     """GFN2-xTB energies, forces, charges and dipoles of many geometries, for auxiliary training.
 
-    Only training molecules are computed. Named under 'auxiliary' in a training recipe, the file
+    Only training molecules are computed. A [[source]] with head = "own" in a recipe, the file
     teaches the features what neighbours do to an atom, where reference calculations are few.
     With --dynamics it tells 'mlsemi reference' which geometries a set should learn next. With
-    --teacher the results are the mean of finished sets: named under 'taught' they teach the next.
+    --teacher the results are the mean of finished sets, which teaches the next (distillation).
     With --breaking they are unrestricted energies of bonds up to 2.8 times as long, where 'mlsemi
-    reference' cannot go; 'taught' reads them too, and the same command continues a stopped run.
+    reference' cannot go; the same command continues a stopped run.
 
     \b
     mlsemi surfaces molecules.smi -o gfn2.h5
@@ -277,21 +277,39 @@ def surfaces(
 
 
 def train(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="Training recipe (TOML).")],
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="Training recipe (TOML).")],
     resume: Annotated[
-        bool, typer.Option("--resume/--fresh", help="Continue from the last checkpoint, or not.")
+        bool, typer.Option("--resume/--fresh", help="Continue an earlier run, or start again.")
     ] = True,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print counts, time, memory and what is missing.")
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Fit a parameter set to datasets.
+    """Fit a parameter set: everything from reference data to a finished set.
+
+    Start values, all stages, constants of the excited states, uncertainties and errors. What is
+    done is kept in OUTPUT.run: the same command continues a run that was stopped.
 
     \b
-    mlsemi train organic.toml
-    mlsemi train organic.toml --fresh
-    """  # noqa: D301 (click reads the backspace: do not rewrap)
-    from mlsemi.training.fit.fit import train as fit
+    mlsemi train mine.toml --dry-run
+    mlsemi train mine.toml
 
-    fit(config, resume, quiet)
+    A recipe needs three lines:
+
+    \b
+    name = "mine"
+    [[source]]
+    files = ["molecules.h5"]
+    """  # noqa: D301 (click reads the backspace: do not rewrap)
+    if dry_run:
+        from mlsemi.training.fit.estimate import dry_run as estimate
+
+        estimate(recipe)
+        return
+    from mlsemi.training.fit.run import train as fit
+
+    fit(recipe, resume, quiet)
 
 
 def validate(
@@ -326,29 +344,3 @@ def validate(
     errors(parameters, datasets, split.value, plot, json_output)
     for path in (plot, json_output):
         terminal.say_written(False, path)
-
-
-def committee(
-    parameters: Annotated[str, typer.Argument(metavar="PARAMETERS", help="Name or path.")],
-    datasets: Annotated[
-        list[Path], typer.Argument(metavar="DATASET", help="What the set was trained on (.h5).")
-    ],
-    excited: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="FILE.h5", help="Datasets with excitations. Repeatable."),
-    ] = None,
-    members: Annotated[int, typer.Option(min=2, help="Members of the committee.")] = 32,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
-) -> None:
-    """Fit the uncertainties of a parameter set, as 'mlsemi train' does at its end.
-
-    The training molecules of the datasets make the committee, the validation molecules calibrate
-    it; those of datasets with excitations, which may be of another level, calibrate those.
-    Predictions do not change.
-
-    \b
-    mlsemi committee runs/mine molecules.h5 --excited excited.h5
-    """  # noqa: D301 (click reads the backspace: do not rewrap)
-    from mlsemi.training.calibration.calibrate import calibrate
-
-    calibrate(parameters, datasets, excited or [], members, seed)

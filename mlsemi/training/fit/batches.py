@@ -25,9 +25,9 @@ from mlsemi.errors import MlsemiError
 from mlsemi.model.forms import ModelForm
 from mlsemi.model.layers import Weights
 from mlsemi.model.model import Model
-from mlsemi.training.fit.parts import OtherSet
 from mlsemi.training.objective.evaluation import batch_loss
-from mlsemi.training.objective.loss import Errors, LossWeights, Target
+from mlsemi.training.objective.loss import GROUND_STATE, Errors, LossWeights, Target
+from mlsemi.training.objective.source import Source
 from mlsemi.training.reference.workers import KILLED, start_worker
 
 
@@ -41,15 +41,18 @@ class Part(NamedTuple):
     silent : list of int
         Those whose forces are left out, by their place in ``rows``.
     drawn : list of int arrays
-        Rows of each other set.
+        Rows of each other source.
     sizes : list of int
-        Of the whole batch: records, and rows of each other set.
+        Of the whole batch: records, and rows of each other source.
+    weights : list of float
+        Of each other source.
     """
 
     rows: np.ndarray
     silent: list[int]
     drawn: list[np.ndarray]
     sizes: list[int]
+    weights: list[float]
 
 
 class PartLoss(NamedTuple):
@@ -60,7 +63,7 @@ class PartLoss(NamedTuple):
     losses, errors : list
         Of its records.
     other_loss : float
-        Summed over the rows of the other sets.
+        Summed over the rows of the other sources.
     gradient : dict
         Of the mean loss of the batch, by name of weight.
     """
@@ -79,17 +82,21 @@ class Examples:
     ----------
     form : ModelForm
     targets : sequence of Target
-    others : sequence of OtherSet
+        Of the first source.
+    others : sequence of Source
     loss_weights : LossWeights
+    reference_targets : frozenset of str
+        What the first source teaches.
     """
 
     form: ModelForm
     targets: Sequence[Target]
-    others: Sequence[OtherSet]
+    others: Sequence[Source]
     loss_weights: LossWeights
+    reference_targets: frozenset[str] = GROUND_STATE
 
     def loss(self, weights: Weights, part: Part) -> PartLoss:
-        """Loss and gradient of one part: means over the records, and over every other set.
+        """Loss and gradient of one part: means over the records, and over every other source.
 
         Raises
         ------
@@ -98,12 +105,14 @@ class Examples:
         """
         model, (size, *other_sizes) = Model(self.form, weights), part.sizes
         targets = [self.targets[row] for row in part.rows]
-        losses, errors, gradient = batch_loss(model, targets, self.loss_weights, silent=part.silent)
+        own = self.loss_weights.of(self.reference_targets)
+        losses, errors, gradient = batch_loss(model, targets, own, silent=part.silent)
         gradient = {name: g / size for name, g in gradient.items()}
         other_loss = 0.0
-        for one, rows, n in zip(self.others, part.drawn, other_sizes, strict=True):
+        others = zip(self.others, part.drawn, other_sizes, part.weights, strict=True)
+        for one, rows, n, weight in others:
             if rows.size:
-                loss, theirs = one.loss(model, rows.tolist(), self.loss_weights)
+                loss, theirs = one.loss(model, rows.tolist(), self.loss_weights, weight)
                 other_loss += loss
                 for name, g in theirs.items():
                     gradient[name] += g / n

@@ -55,7 +55,7 @@ class TrainState:
         Raises
         ------
         ParameterError
-            If it is damaged, or belongs to another configuration or dataset.
+            If it is damaged, or belongs to another recipe or dataset.
         """
         try:
             with open(path, "rb") as stream, np.load(stream) as data:
@@ -71,6 +71,6 @@ class TrainState:
             raise ParameterError(f"{path}: damaged checkpoint; remove it or use --fresh") from None
         if stored != stamp:
             raise ParameterError(
-                f"{path}: checkpoint of another configuration or dataset; remove it or use --fresh"
+                f"{path}: checkpoint of another recipe or dataset; remove it or use --fresh"
             )
         return state

@@ -12,15 +12,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 class TrainingDisplay:
     """A bar with time left and, at each epoch, one line of training and validation errors."""
 
-    def __init__(self, epochs: int, done: int, quiet: bool) -> None:
-        self.console = Console(stderr=True, quiet=quiet)
+    def __init__(self, title: str, epochs: int, done: int, console: Console) -> None:
+        self.console = console
         self.progress = Progress(
-            TextColumn("training"),
+            TextColumn(title),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
             console=self.console,
-            disable=quiet,
+            disable=console.quiet,
         )
         self.task = self.progress.add_task("epochs", total=epochs, completed=done)
         self.epoch = done

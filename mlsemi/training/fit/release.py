@@ -3,99 +3,160 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+import tomli_w
 
 from mlsemi.model.domain import fit_domain
 from mlsemi.model.model import Model
 from mlsemi.model.pairs import PairList
+from mlsemi.outputs import complete_or_absent
 from mlsemi.parameters import Parameters, checksum_of
 from mlsemi.training.calibration.committee_fit import with_fitted_committee
 from mlsemi.training.data.dataset import Reference, ReferenceDataset
-from mlsemi.training.fit.checkpoint import TrainState
-from mlsemi.training.fit.config import TrainConfig
-from mlsemi.training.fit.parts import OtherSet, Parts
+from mlsemi.training.fit.recipe import Recipe
+from mlsemi.training.fit.sources import Data, Parts
 from mlsemi.training.objective.evaluation import evaluate_model
 from mlsemi.training.objective.loss import LossWeights, Target
-from mlsemi.training.objective.taught import TaughtSet
 
 BATCH = 64
 """Structures whose features are held at a time."""
 
+ABOUT = "mlsemi train made this set so; file names are relative to the folder of its recipe."
 
-def release(
-    config: TrainConfig,
-    state: TrainState,
-    dataset: ReferenceDataset,
+History = list[dict[str, float]]
+
+
+def stage_set(
+    recipe: Recipe,
+    weights: dict[str, np.ndarray],
     parts: Parts,
-    others: Sequence[OtherSet],
-    output: Path,
-    known: Parameters | None = None,
+    dataset: ReferenceDataset,
+    known: Parameters | None,
+    stamp: str,
 ) -> Parameters:
-    """Write the parameter set of the best validation epoch, and its learning curve."""
-    from mlsemi.draw.plots import save, training_figure
+    """The set at the end of a stage, with its training domain.
 
-    model = Model(config.form(), state.best)
-    model = Model(model.form, state.best | training_domain(model, parts.train))
+    Parameters
+    ----------
+    recipe : Recipe
+    weights : dict
+        Of its best epoch.
+    parts : Parts
+    dataset : ReferenceDataset
+        The first source.
+    known : Parameters or None
+        What the stage started from; its constants of the excited states are kept.
+    stamp : str
+        Of the run up to here.
+    """
+    model = Model(recipe.form(), weights)
+    model = Model(model.form, weights | training_domain(model, parts.train))
     header: dict[str, object] = {
         "reference": dataset.provenance,
         "units": "hartree, bohr",
         "licence": "MIT",
-        "training": _history(config, state, dataset, parts.train) | _of_others(others),
-        "errors": {
-            name: _errors(model, records, config.loss) for name, records in parts._asdict().items()
-        },
+        "training": {"stamp": stamp},
     }
-    if known is not None:
-        before = known.header.get("training")
-        header["start"] = {"name": known.name, "checksum": known.checksum, "training": before}
-    parameters = Parameters(config.name, header, model, checksum_of(model.weights))
+    made = Parameters(recipe.name, header, model, checksum_of(model.weights))
     if known is not None and known.calibrated:
         about = known.header["excitation_fit"]
         assert isinstance(about, dict)
-        parameters = parameters.with_excitation(known.excitation, about)
-    if config.committee:
-        parameters = with_fitted_committee(
-            parameters, parts.train, parts.validation, config.committee, config.seed
+        made = made.with_excitation(known.excitation, about)
+    return made
+
+
+def release(
+    recipe: Recipe,
+    made: Parameters,
+    histories: Sequence[History],
+    parts: Parts,
+    data: Sequence[Data],
+    output: Path,
+    start: Parameters | None = None,
+) -> Parameters:
+    """Write the set of the last stage with committee, errors, learning curve and recipe.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        With its elements filled in.
+    made : Parameters
+        Of the last stage.
+    histories : sequence of list
+        Epochs of every stage.
+    parts : Parts
+    data : sequence of Data
+        The sources.
+    output : Path
+        Folder to write.
+    start : Parameters, optional
+        What the run started from.
+    """
+    from mlsemi.draw.plots import save, training_figure
+
+    terms = recipe.stage[-1].loss.of(data[0].targets)
+    header: dict[str, object] = {
+        "training": _history(recipe, histories, parts, data) | made.header["training"],  # type: ignore[operator]
+        "errors": {
+            name: _errors(made.model, records, terms) for name, records in parts._asdict().items()
+        },
+    }
+    if start is not None:
+        before = start.header.get("training")
+        header["start"] = {"name": start.name, "checksum": start.checksum, "training": before}
+    finished = Parameters(made.name, made.header | header, made.model, made.checksum)
+    if recipe.committee:
+        finished = with_fitted_committee(
+            finished, parts.train, parts.validation, recipe.committee, recipe.seed, _excited(data)
         )
-    parameters.save(output)
-    save(training_figure(state.history), output / "training.png")
-    return parameters
+    finished.save(output)
+    save(
+        training_figure([row for history in histories for row in history]), output / "training.png"
+    )
+    with complete_or_absent(output / "recipe.toml") as temporary:
+        text = tomli_w.dumps(recipe.plain())
+        temporary.write_text(f"# {ABOUT}\n{text}", encoding="utf-8")
+    return finished
+
+
+def _excited(data: Sequence[Data]) -> list[Reference]:
+    """Validation records with excited states, which calibrate their uncertainties."""
+    chosen = [one for one in data if "constants" in one.targets]
+    return [record for one in chosen for record in one.dataset.split("validation")]
 
 
 def _history(
-    config: TrainConfig, state: TrainState, dataset: ReferenceDataset, train: list[Reference]
+    recipe: Recipe, histories: Sequence[History], parts: Parts, data: Sequence[Data]
 ) -> dict[str, object]:
     """What was done, for the header."""
-    best = min(state.history, key=lambda row: row["validation_loss"])
-    return {
-        "molecules": len({r.molecule for r in train}),
-        "structures": len(train),
-        "dataset_checksum": dataset.checksum,
-        "split": config.split,
-        "seed": config.seed,
-        "epochs": len(state.history),
-        "best_epoch": best["epoch"],
-        "loss": asdict(config.loss),
-        "schedule": asdict(config.schedule),
-    }
-
-
-def _of_others(sets: Sequence[OtherSet]) -> dict[str, object]:
-    """What other methods have taught, for the header."""
-    out: dict[str, dict[str, dict[str, object]]] = {}
-    for one in sets:
-        entry = out.setdefault(one.kind, {})[one.name] = {
-            "molecules": len(set(one.molecules)),
-            "structures": len(one.molecules),
-            "share": one.share,
+    stages = [
+        {
+            "epochs": len(history),
+            "best_epoch": min(history, key=lambda row: row["validation_loss"])["epoch"],
+        }
+        for history in histories
+    ]
+    sources = {
+        one.table.name: {
+            "head": one.head.kind,
+            "targets": sorted(one.targets),
+            "molecules": len({entry.molecule for entry in one.entries}),
+            "structures": len(one.entries),
             "checksum": one.checksum,
         }
-        if isinstance(one, TaughtSet):
-            entry["weight"] = one.weight
-    return dict(out)
+        for one in data
+    }
+    return {
+        "molecules": len({record.molecule for record in parts.train}),
+        "structures": len(parts.train),
+        "dataset_checksum": data[0].checksum,
+        "split": recipe.split,
+        "stages": stages,
+        "sources": sources,
+        "recipe": recipe.plain(),
+    }
 
 
 def training_domain(model: Model, records: Sequence[Reference]) -> dict[str, np.ndarray]:

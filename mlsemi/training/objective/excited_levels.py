@@ -9,8 +9,6 @@ that it gives none of them away.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
@@ -37,7 +35,7 @@ from mlsemi.training.objective.excitation_cases import (
     reference_strengths,
 )
 from mlsemi.training.objective.excitation_cases import DEGENERATE as CLOSE_STATES
-from mlsemi.training.objective.loss import LossWeights, soft_square
+from mlsemi.training.objective.loss import soft_square
 from mlsemi.units import HARTREE_EV
 
 SOFT_RATIO = 0.5
@@ -47,162 +45,125 @@ DARK = 0.02
 """Added to both strengths of a ratio, so that a dark state does not count without bound."""
 
 
-@dataclass(frozen=True, eq=False)
-class ExcitedSet:
-    """Records with excited states in a training run.
+def excited_loss(
+    model: Model,
+    records: Sequence[Reference],
+    constants: ExcitationParameters,
+    triplet_shift: float,
+    strengths: float,
+    with_gradient: bool = True,
+) -> tuple[float, dict[str, np.ndarray]]:
+    """Summed loss of the excited states of some records, and its gradient, atomic units.
 
-    Attributes
+    Parameters
     ----------
-    kind : str
-        What such sets are called in the header of a parameter set.
-    name : str
-        Of their files, as in the recipe.
-    share : float
-        Records in a batch per record of the reference.
-    records, validation : list of Reference
-        With singlets, and triplets where they are known; the second ones help choose the epoch.
+    model : Model
+    records : sequence of Reference
+        With singlets, and triplets where they are known.
     constants : ExcitationParameters
         Of the interaction between configurations; they are not trained.
     triplet_shift : float
         Added to the triplets of the records, hartree.
-    checksum : str
-        Of the datasets together.
+    strengths : float
+        Weight of the strengths, see :class:`~mlsemi.training.objective.loss.LossWeights`.
+    with_gradient : bool
     """
+    pairs = PairList.of([r.structure for r in records], model.form.elements, model.form.cutoff)
+    prediction, record = model.predict(pairs)
+    grounds = [ground_state(model, prediction, index) for index in range(len(records))]
+    found = [
+        states_loss(r, g.state, constants, triplet_shift, strengths, with_gradient)
+        for r, g in zip(records, grounds, strict=True)
+    ]
+    loss = sum(value for value, _ in found)
+    if not with_gradient:
+        return loss, {}
+    bars = [Cotangent(hamiltonian=bar) for _, bar in found]
+    return loss, reverse(model, pairs, prediction, record, grounds, bars)[0]
 
-    kind: ClassVar[str] = "excited"
 
-    name: str
-    share: float
-    records: list[Reference]
-    validation: list[Reference]
-    constants: ExcitationParameters
-    triplet_shift: float
-    checksum: str
+def states_loss(
+    record: Reference,
+    state: ElectronicState,
+    constants: ExcitationParameters,
+    triplet_shift: float,
+    strengths: float,
+    with_gradient: bool = True,
+) -> tuple[float, np.ndarray]:
+    """Loss of one record and its derivative by the Hamiltonian (or zeros), atomic units.
 
-    @property
-    def molecules(self) -> list[str]:
-        """Molecule of every record."""
-        return [record.molecule for record in self.records]
+    Weighted mean of the soft squares of w_k - w_k^ref over the valence states of the reference
+    and the model states that resemble them (:func:`excitation_cases.match`), and of
+    log f_k / f_k^ref over the bright singlets among them.
 
-    def start(self, model: Model) -> dict[str, np.ndarray]:
-        """Weights of their own: none."""
-        return {}
+    Parameters
+    ----------
+    record : Reference
+    state : ElectronicState
+        Of the model at the same geometry.
+    constants : ExcitationParameters
+        Of the interaction between configurations.
+    triplet_shift : float
+        Added to the triplets of the record, hartree.
+    strengths : float
+        Weight of the second part, eV^2.
+    with_gradient : bool
+    """
+    case = case_of(record, state, triplet_shift)
+    between = case.interaction(constants)
+    loss, hamiltonian_bar = 0.0, np.zeros_like(state.orbitals)
+    for multiplicity, reference in case.energies.items():
+        if not reference.size:
+            continue
+        states = excite_with(state, between, N_MODEL, multiplicity)
+        found, sure = match(case, states)
+        share = np.where(np.arange(reference.size) == 0, 1.0, HIGHER)
+        share = sure * share / share.sum()
+        square, slope = soft_square(states.energies[found] - reference, SOFT)
+        loss += float(share @ square)
+        if with_gradient:
+            bar = _of_levels(states, found, share * slope)
+            hamiltonian_bar += excite_adjoint(states, state, between, bar).hamiltonian
+        if multiplicity == "singlet" and strengths:
+            more, bar = _strengths_loss(
+                case, states, between, found, share, constants.moment, with_gradient
+            )
+            loss += strengths / HARTREE_EV**2 * more
+            hamiltonian_bar += strengths / HARTREE_EV**2 * bar
+    return loss, hamiltonian_bar
 
-    def loss(
-        self, model: Model, rows: Sequence[int], weights: LossWeights
-    ) -> tuple[float, dict[str, np.ndarray]]:
-        """Summed loss of some records (eV^2) and its gradient, times ``weights.excited``.
 
-        Parameters
-        ----------
-        model : Model
-        rows : sequence of int
-            Which records.
-        weights : LossWeights
-        """
-        records = [self.records[k] for k in rows]
-        loss, gradients = self._loss(records, model, weights.strengths, True)
-        scale = weights.excited * HARTREE_EV**2
-        return scale * loss, {n: scale * g for n, g in gradients.items()}
+def _strengths_loss(
+    case: Case,
+    states: ExcitedStates,
+    between: Interaction,
+    found: np.ndarray,
+    share: np.ndarray,
+    moment: float,
+    with_gradient: bool,
+) -> tuple[float, np.ndarray]:
+    """Weighted soft squares of log f / f(reference), and the derivative by the Hamiltonian.
 
-    def validation_loss(self, model: Model, weights: LossWeights) -> float:
-        """Mean loss of the validation records (eV^2), times ``weights.excited``."""
-        one_by_one = [
-            self._loss([record], model, weights.strengths, False)[0] for record in self.validation
-        ]
-        return weights.excited * HARTREE_EV**2 * float(np.mean(one_by_one or [0.0]))
-
-    def _loss(
-        self, records: list[Reference], model: Model, strengths: float, with_gradient: bool
-    ) -> tuple[float, dict[str, np.ndarray]]:
-        """Summed loss and its gradient, atomic units."""
-        pairs = PairList.of([r.structure for r in records], model.form.elements, model.form.cutoff)
-        prediction, record = model.predict(pairs)
-        grounds = [ground_state(model, prediction, index) for index in range(len(records))]
-        found = [
-            self.states_loss(r, g.state, strengths, with_gradient)
-            for r, g in zip(records, grounds, strict=True)
-        ]
-        loss = sum(value for value, _ in found)
-        if not with_gradient:
-            return loss, {}
-        bars = [Cotangent(hamiltonian=bar) for _, bar in found]
-        return loss, reverse(model, pairs, prediction, record, grounds, bars)[0]
-
-    def states_loss(
-        self,
-        record: Reference,
-        state: ElectronicState,
-        strengths: float,
-        with_gradient: bool = True,
-    ) -> tuple[float, np.ndarray]:
-        """Loss of one record and its derivative by the Hamiltonian (or zeros), atomic units.
-
-        Weighted mean of the soft squares of w_k - w_k^ref over the valence states of the reference
-        and the model states that resemble them (:func:`excitation_cases.match`), and of
-        log f_k / f_k^ref over the bright singlets among them.
-
-        Parameters
-        ----------
-        record : Reference
-        state : ElectronicState
-            Of the model at the same geometry.
-        strengths : float
-            Weight of the second part, eV^2.
-        with_gradient : bool
-        """
-        case = case_of(record, state, self.triplet_shift)
-        between = case.interaction(self.constants)
-        loss, hamiltonian_bar = 0.0, np.zeros_like(state.orbitals)
-        for multiplicity, reference in case.energies.items():
-            if not reference.size:
-                continue
-            states = excite_with(state, between, N_MODEL, multiplicity)
-            found, sure = match(case, states)
-            share = np.where(np.arange(reference.size) == 0, 1.0, HIGHER)
-            share = sure * share / share.sum()
-            square, slope = soft_square(states.energies[found] - reference, SOFT)
-            loss += float(share @ square)
-            if with_gradient:
-                bar = _of_levels(states, found, share * slope)
-                hamiltonian_bar += excite_adjoint(states, state, between, bar).hamiltonian
-            if multiplicity == "singlet" and strengths:
-                more, bar = self._strengths_loss(case, states, between, found, share, with_gradient)
-                loss += strengths / HARTREE_EV**2 * more
-                hamiltonian_bar += strengths / HARTREE_EV**2 * bar
-        return loss, hamiltonian_bar
-
-    def _strengths_loss(
-        self,
-        case: Case,
-        states: ExcitedStates,
-        between: Interaction,
-        found: np.ndarray,
-        share: np.ndarray,
-        with_gradient: bool,
-    ) -> tuple[float, np.ndarray]:
-        """Weighted soft squares of log f / f(reference), and the derivative by the Hamiltonian.
-
-        Left out are states that are not bright in the reference, and those so close to another one
-        that a small change mixes them; what follows the last state is not known.
-        """
-        reference, moment = reference_strengths(case.record), self.constants.moment
-        distance = np.abs(states.energies[:, None] - states.energies[None, :])
-        mixed = np.any((distance < CLOSE_STATES) & (distance > SAME_LEVEL), axis=1)
-        if states.n_state < states.amplitudes[0].size:
-            mixed |= distance[-1] < CLOSE_STATES
-        share = share * (reference > BRIGHT) * ~mixed[found]
-        if not share.any():
-            return 0.0, np.zeros_like(case.state.orbitals)
-        states = with_strengths(states, case.state.orbitals, case.dipole, moment)
-        strengths = shared_among_degenerate(states.energies, states.oscillator_strengths)[found]
-        ratio = np.log((strengths + DARK) / (reference + DARK))
-        square, slope = soft_square(ratio, SOFT_RATIO)
-        if not with_gradient:
-            return float(share @ square), np.zeros_like(case.state.orbitals)
-        bar = _of_levels(states, found, share * slope / (strengths + DARK))
-        cotangent, _ = strengths_adjoint(states, case.state, between, case.dipole, bar, moment)
-        return float(share @ square), cotangent.hamiltonian
+    Left out are states that are not bright in the reference, and those so close to another one
+    that a small change mixes them; what follows the last state is not known.
+    """
+    reference = reference_strengths(case.record)
+    distance = np.abs(states.energies[:, None] - states.energies[None, :])
+    mixed = np.any((distance < CLOSE_STATES) & (distance > SAME_LEVEL), axis=1)
+    if states.n_state < states.amplitudes[0].size:
+        mixed |= distance[-1] < CLOSE_STATES
+    share = share * (reference > BRIGHT) * ~mixed[found]
+    if not share.any():
+        return 0.0, np.zeros_like(case.state.orbitals)
+    states = with_strengths(states, case.state.orbitals, case.dipole, moment)
+    strengths = shared_among_degenerate(states.energies, states.oscillator_strengths)[found]
+    ratio = np.log((strengths + DARK) / (reference + DARK))
+    square, slope = soft_square(ratio, SOFT_RATIO)
+    if not with_gradient:
+        return float(share @ square), np.zeros_like(case.state.orbitals)
+    bar = _of_levels(states, found, share * slope / (strengths + DARK))
+    cotangent, _ = strengths_adjoint(states, case.state, between, case.dipole, bar, moment)
+    return float(share @ square), cotangent.hamiltonian
 
 
 def _of_levels(states: ExcitedStates, found: np.ndarray, slopes: np.ndarray) -> np.ndarray:

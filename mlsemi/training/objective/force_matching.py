@@ -11,6 +11,7 @@ at R is part of the reverse walk that the other losses need there.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -84,21 +85,77 @@ def displaced(
     if not length:
         return None
     moved = structure.positions - step / length * forces_bar
-    return Structure(structure.numbers, moved, structure.charge), length / step
+    return replace(structure, positions=moved), length / step
 
 
 def energy_gradient(
     model: Model, structures: Sequence[Structure], energies_bar: Sequence[float]
 ) -> dict[str, np.ndarray]:
     """Gradient of all weights from the cotangents of total energies alone."""
-    pairs = PairList.of(structures, model.form.elements, model.form.cutoff)
-    if model.form.band:
-        prediction, record = model.predict(pairs)
-        grounds = [ground_state(model, prediction, k) for k in range(len(structures))]
-        cotangents = [Cotangent(energy=bar) for bar in energies_bar]
-        return reverse(model, pairs, prediction, record, grounds, cotangents)[0]
-    _, record = model.predict_energies(pairs)
-    atoms_bar = np.empty(pairs.n_atom)
-    for index, bar in enumerate(energies_bar):
-        atoms_bar[pairs.atoms_of(index)] = bar
-    return model.adjoint(pairs, record, None, atoms_bar, np.zeros((pairs.n_atom, 3)))[0]
+    return EnergyWalk(model, structures).gradient(energies_bar)
+
+
+class EnergyWalk:
+    """Total energies of some structures, and the walk back from them.
+
+    Orbitals are asked for only where the energy needs them: with a band energy, a charge or
+    unpaired electrons.
+
+    Parameters
+    ----------
+    model : Model
+    structures : sequence of Structure
+    """
+
+    def __init__(self, model: Model, structures: Sequence[Structure]) -> None:
+        self.model = model
+        self.pairs = PairList.of(structures, model.form.elements, model.form.cutoff)
+        self.rows = [self.pairs.atoms_of(index) for index in range(len(structures))]
+        self.prediction: Prediction | None = None
+        if model.form.band or any(map(has_response, structures)):
+            self.prediction, self.record = model.predict(self.pairs)
+            self.grounds = [ground_state(model, self.prediction, k) for k in range(len(structures))]
+            self.energies = np.array([ground.energy for ground in self.grounds])
+        else:
+            atom_energies, self.record = model.predict_energies(self.pairs)
+            self.energies = np.array([atom_energies[mine].sum() for mine in self.rows])
+
+    def forces(self) -> list[np.ndarray]:
+        """Forces (n_atom, 3) on the atoms of every structure."""
+        if self.prediction is None:
+            return self.pairs.by_structure(-self.model.energy_slope(self.pairs, self.record))
+        every = range(len(self.rows))
+        return forces_of(self.model, self.pairs, self.prediction, self.record, self.grounds, every)
+
+    def gradient(
+        self,
+        energies_bar: Sequence[float],
+        dipoles_bar: np.ndarray | None = None,
+        charges_bar: np.ndarray | None = None,
+    ) -> dict[str, np.ndarray]:
+        """Gradient of all weights.
+
+        Parameters
+        ----------
+        energies_bar : sequence of float
+            One per structure.
+        dipoles_bar, charges_bar : (n_atom, 3) and (n_atom,) arrays, optional
+            Of the readouts of atomic dipoles and charges, where no orbitals are asked for.
+        """
+        if self.prediction is not None:
+            cotangents = [Cotangent(energy=bar) for bar in energies_bar]
+            given = self.model, self.pairs, self.prediction, self.record, self.grounds
+            return reverse(*given, cotangents)[0]
+        atoms_bar = np.empty(self.pairs.n_atom)
+        for mine, bar in zip(self.rows, energies_bar, strict=True):
+            atoms_bar[mine] = bar
+        if dipoles_bar is None:
+            dipoles_bar = np.zeros((self.pairs.n_atom, 3))
+        return self.model.adjoint(
+            self.pairs, self.record, None, atoms_bar, dipoles_bar, charges_bar=charges_bar
+        )[0]
+
+
+def has_response(structure: Structure) -> bool:
+    """Whether charge or spin changes the energy beyond the readout."""
+    return structure.charge != 0 or structure.multiplicity != 1

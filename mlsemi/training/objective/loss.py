@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass as entries
 from scipy.optimize import linear_sum_assignment
 
-from mlsemi.errors import InputError
 from mlsemi.ground.adjoint import Cotangent
 from mlsemi.ground.state import GroundState
 from mlsemi.orbitals.eigen import ElectronicState
@@ -25,7 +27,11 @@ ENERGY_WIDTH = 0.5 / HARTREE_EV
 """Errors beyond these widths (a.u.) count linearly; about twice the typical error."""
 
 
-@dataclass(frozen=True)
+NUMBER = Annotated[float, Field(ge=0.0, strict=True, allow_inf_nan=False)]
+POSITIVE = Annotated[float, Field(gt=0.0, strict=True, allow_inf_nan=False)]
+
+
+@entries(frozen=True, config=ConfigDict(extra="forbid"))
 class LossWeights:
     """Weights of the terms of theory eq 12; every square is soft (:func:`soft_square`), in a.u.
 
@@ -51,38 +57,50 @@ class LossWeights:
         Mean over atoms of the squared error of the force, where a record has forces.
     force_width : float
         Length of the error of a force beyond which it counts linearly, eV/angstrom.
-    auxiliary : float
-        Of energies, forces, charges and dipoles of the auxiliary surfaces, relative to those above.
-    close : float
-        Of the terms of records of close levels (all but those of virtual levels above the LUMO),
-        relative to those above.
-    excited : float
-        Mean square of the errors of excitation energies
-        (:mod:`mlsemi.training.objective.excited_levels`).
+    interaction : float
+        Squared error of the interaction energy of a complex (theory eq 12b).
+    excitations : float
+        Mean square of the errors of excitation energies (theory eq 12a).
     strengths : float
         Square of log f / f(reference) of the bright ones among their valence singlets, eV^2,
-        relative to ``excited``; others count as zero in the mean.
+        relative to ``excitations``; others count as zero in the mean.
     """
 
-    occupied: float = 1.0
-    frontier: float = 0.15
-    virtual: float = 0.5
-    residual: float = 1.0
-    residual_virtual: float = 0.1
-    density: float = 0.02
-    charges: float = 0.02
-    dipole: float = 0.02
-    energy: float = 0.3
-    forces: float = 1.0
-    force_width: float = 0.2
-    auxiliary: float = 1.0
-    close: float = 1.0
-    excited: float = 0.3
-    strengths: float = 0.05
+    occupied: NUMBER = 1.0
+    frontier: NUMBER = 0.15
+    virtual: NUMBER = 0.5
+    residual: NUMBER = 1.0
+    residual_virtual: NUMBER = 0.1
+    density: NUMBER = 0.02
+    charges: NUMBER = 0.02
+    dipole: NUMBER = 0.02
+    energy: NUMBER = 0.3
+    forces: NUMBER = 1.0
+    force_width: POSITIVE = 0.2
+    interaction: NUMBER = 10.0
+    excitations: NUMBER = 0.5
+    strengths: NUMBER = 0.05
 
-    def __post_init__(self) -> None:
-        if self.force_width == 0.0:
-            raise InputError("force_width = 0, need a positive number")
+    def of(self, targets: Collection[str]) -> LossWeights:
+        """The same weights, with those of all other targets zero."""
+        kept = {term for target in targets for term in TERMS[target]}
+        silent = {term for terms in TERMS.values() for term in terms} - kept
+        return replace(self, **dict.fromkeys(sorted(silent), 0.0))
+
+
+TERMS = {
+    "levels": ("occupied", "frontier", "virtual", "residual", "residual_virtual", "density"),
+    "charges": ("charges",),
+    "dipole": ("dipole",),
+    "energy": ("energy",),
+    "forces": ("forces",),
+    "interaction": ("interaction",),
+    "excitations": ("excitations", "strengths"),
+}
+"""What data can teach, and the terms of the loss that do."""
+
+GROUND_STATE = frozenset(("levels", "charges", "dipole", "energy", "forces"))
+"""What every record can teach, forces where it has some."""
 
 
 @dataclass(frozen=True, eq=False)

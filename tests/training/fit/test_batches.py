@@ -13,7 +13,7 @@ from mlsemi.training.fit.batches import Examples, Part, side_by_side
 from mlsemi.training.objective.loss import LossWeights
 
 NOTHING = Examples(ModelForm((1,)), (), (), LossWeights())
-PARTS = [Part(np.arange(0), [], [], [1])] * 2
+PARTS = [Part(np.arange(0), [], [], [1], [])] * 2
 
 
 def killed(self, weights, part):

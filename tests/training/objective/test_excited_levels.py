@@ -15,9 +15,9 @@ from mlsemi.excited.excitations import excite_with
 from mlsemi.model.model import Model
 from mlsemi.parameters import Parameters
 from mlsemi.training.data.dataset import ReferenceDataset
-from mlsemi.training.fit.config import Excited, Schedule, TrainConfig
-from mlsemi.training.fit.fit import fit
-from mlsemi.training.fit.parts import other_methods
+from mlsemi.training.fit.recipe import Recipe
+from mlsemi.training.fit.run import fit
+from mlsemi.training.fit.sources import load_sources
 from mlsemi.training.objective.excitation_cases import (
     BRIGHT,
     HIGHER,
@@ -26,8 +26,10 @@ from mlsemi.training.objective.excitation_cases import (
     case_of,
     match,
 )
-from mlsemi.training.objective.excited_levels import DARK, SOFT_RATIO, ExcitedSet
+from mlsemi.training.objective.excited_levels import DARK, SOFT_RATIO, states_loss
+from mlsemi.training.objective.heads import Head
 from mlsemi.training.objective.loss import LossWeights
+from mlsemi.training.objective.source import Source
 from mlsemi.units import HARTREE_EV
 
 STRUCTURES = tuple(distorted(name, seed=k) for k, name in enumerate(("H2CO", "HCN", "C2H4")))
@@ -55,8 +57,14 @@ def records(parameters):
     return out
 
 
-def excited_set(records):
-    return ExcitedSet("lessons.h5", 1.0, records[:3], records[3:], CONSTANTS, 0.0, "")
+def source_of(records):
+    head, targets = Head("model", 0), frozenset(("excitations",))
+    given = records[:3], records[3:], "", (1.0, 1.0), (1.0, 1.0), CONSTANTS
+    return Source("lessons.h5", head, targets, *given)
+
+
+def loss_of(record, state, strengths):
+    return states_loss(record, state, CONSTANTS, 0.0, strengths)
 
 
 @pytest.mark.parametrize("strengths", [0.0, 20.0])
@@ -65,15 +73,15 @@ def test_gradient_of_all_weights(parameters, records, strengths):
     rng = np.random.default_rng(3)
     turns = {n: rng.normal(size=v.shape) for n, v in model.weights.items()}
     names = set(learned(model))
-    weights = LossWeights(excited=0.4, strengths=strengths)
-    _, gradients = excited_set(records).loss(model, [0, 2], weights)
+    weights = LossWeights(excitations=0.4, strengths=strengths)
+    _, gradients = source_of(records).loss(model, [0, 2], weights)
     assert {n: g.shape for n, g in gradients.items()} == {
         n: w.shape for n, w in model.weights.items()
     }
 
     def at(t):
         moved = {n: v + t * turns[n] * (n in names) for n, v in model.weights.items()}
-        return excited_set(records).loss(Model(model.form, moved), [0, 2], weights)[0]
+        return source_of(records).loss(Model(model.form, moved), [0, 2], weights)[0]
 
     expected = sum(np.sum(turns[n] * gradients[n]) for n in names)
     assert abs(expected) > 1e-4
@@ -84,7 +92,7 @@ def test_loss_is_the_mean_over_matched_states(parameters, records):
     """All states are off by the same amount: so is their weighted mean."""
     (record,) = records[:1]
     state = singlepoint(record.structure, parameters=parameters).state
-    loss, _ = excited_set(records).states_loss(record, state, 0.0)
+    loss, _ = loss_of(record, state, 0.0)
     square = 2.0 * SOFT**2 * (np.sqrt(1.0 + (LATER / SOFT) ** 2) - 1.0)
     assert loss == pytest.approx(2 * square, rel=1e-3)  # singlets and triplets
     case = case_of(record, state)
@@ -110,9 +118,7 @@ def test_loss_of_strengths(parameters, records):
     found = []
     for record in records[:3]:
         state = singlepoint(record.structure, parameters=parameters).state
-        plain, with_ratio = (
-            excited_set(records).states_loss(record, state, w * HARTREE_EV**2)[0] for w in (0, 1)
-        )
+        plain, with_ratio = (loss_of(record, state, w * HARTREE_EV**2)[0] for w in (0, 1))
         found.append(with_ratio - plain)
         reference = record.singlet_strengths
         ratio = np.log((reference / 1.5 + DARK) / (reference + DARK))
@@ -134,52 +140,62 @@ def test_who_takes_part(parameters, records, tmp_path):
     )
     bare = replace(records[1], singlet_energies=None, singlet_transitions=None)
     ReferenceDataset((ris, bare, *records[2:])).save(tmp_path / "lessons.h5")
-    config = TrainConfig("", ("lessons.h5",), "out", excited=(Excited(("lessons.h5",), 0.5),))
-    (found,) = other_methods(config, tmp_path, parameters)
-    assert found.share == 0.5
-    assert sorted(found.molecules) == sorted(r.molecule for r in (ris, records[2]))
-    (raised,) = (r for r in found.records if r.molecule == ris.molecule)
+    table = {"files": ["lessons.h5"], "targets": ["excitations"], "share": 0.5}
+    recipe = recipe_of(parameters, table, {})
+    data = load_sources(recipe, tmp_path)[1][1]
+    found = data.source(0, CONSTANTS)
+    assert found.share == (0.5, 0.5)
+    assert sorted(r.molecule for r in found.entries) == sorted(
+        r.molecule for r in (ris, records[2])
+    )
+    (raised,) = (r for r in found.entries if r.molecule == ris.molecule)
     np.testing.assert_allclose(raised.singlet_energies, ris.ris_energies + RIS_SHIFT)
-    assert found.constants == parameters.excitation
-    with pytest.raises(InputError, match="need the constants of a set"):
-        other_methods(config, tmp_path)
-    with pytest.raises(InputError, match=r"the set taught .* does not"):
-        other_methods(config, tmp_path, replace(parameters, header={}))
-    ReferenceDataset((bare,)).save(tmp_path / "lessons.h5")
-    with pytest.raises(ParameterError, match="no training molecule with excited states"):
-        other_methods(config, tmp_path, parameters)
+    with pytest.raises(InputError, match="need its fitted constants"):
+        data.source(0, None)
+    ReferenceDataset((bare,)).save(tmp_path / "bare.h5")
+    with pytest.raises(ParameterError, match="what the targets need"):
+        load_sources(recipe_of(parameters, table | {"files": ["bare.h5"]}, {}), tmp_path)
+
+
+def recipe_of(parameters, table, stage, **entries):
+    """A recipe with the form of a set, of lessons and one more source."""
+    sizes = ("n_radial", "n_channel", "n_node", "n_hidden", "cutoff")
+    return Recipe.of_mapping(
+        {
+            "name": "finer",
+            "start": "taught",
+            "elements": ["H", "C", "N", "O"],
+            "source": [{"files": ["lessons.h5"]}, table],
+            "model": {name: getattr(parameters.model.form, name) for name in sizes},
+            "stage": [stage],
+            "committee": 0,
+            **entries,
+        }
+    )
 
 
 def test_a_run_starts_from_a_set_and_learns(parameters, records, tmp_path):
     parameters.save(tmp_path / "taught")
     ReferenceDataset(tuple(records)).save(tmp_path / "lessons.h5")
-    form = parameters.model.form
-    sizes = ("n_radial", "n_channel", "n_node", "n_hidden", "cutoff")
-    config = TrainConfig(
-        "finer",
-        ("lessons.h5",),
-        "finer",
-        start="taught",
-        elements=("H", "C", "N", "O"),
-        excited=(Excited(("lessons.h5",), 1.0),),
-        model={name: getattr(form, name) for name in sizes},
-        loss=LossWeights(excited=3.0),
-        schedule=Schedule(epochs=30, batch=3, learning_rate=1e-3, weight_decay=0.0),
-        committee=0,
-    )
-    finer = fit(config, tmp_path, quiet=True)
+    table = {"files": ["lessons.h5"], "targets": ["excitations"], "weight": 10.0}
+    stage = {"epochs": 30, "batch": 3, "learning_rate": 1e-3, "weight_decay": 0.0}
+    recipe = recipe_of(parameters, table, stage)
+    finer = fit(recipe, tmp_path, quiet=True)
     assert finer.header["start"]["checksum"] == parameters.checksum
     assert finer.excitation == parameters.excitation
     assert Parameters.load(tmp_path / "finer").checksum == finer.checksum
-    assert "excited" in finer.header["training"]
     rows = [0, 1, 2]
-    one, weights = excited_set(records), config.loss
+    one, weights = source_of(records), recipe.stage[0].loss
     before = one.loss(parameters.model, rows, weights)[0]
     assert one.loss(finer.model, rows, weights)[0] < 0.5 * before
     unseen = [one.validation_loss(p.model, weights) for p in (parameters, finer)]
     assert unseen[1] < 0.5 * unseen[0]
-    alone = replace(one, records=one.validation).loss(finer.model, [0, 1], weights)[0]
+    alone = replace(one, entries=one.validation).loss(finer.model, [0, 1], weights)[0]
     assert unseen[1] == pytest.approx(alone / 2, rel=1e-9)
-    other = replace(config, model=config.model | {"n_hidden": 3}, output="other")
+    other = replace(recipe, model=recipe.model | {"n_hidden": 3}, output="other")
     with pytest.raises(InputError, match="another form"):
         fit(other, tmp_path, quiet=True)
+    from_uncalibrated = replace(recipe, start="plain", output="other")
+    parameters_of(parameters.model).save(tmp_path / "plain")
+    with pytest.raises(InputError, match="need its fitted constants"):
+        fit(from_uncalibrated, tmp_path, quiet=True)

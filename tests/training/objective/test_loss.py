@@ -61,7 +61,7 @@ def test_no_loss_at_the_truth():
             assert np.abs(value).max() < 1e-11
 
 
-OF_OTHER_FUNCTIONS = ("forces", "force_width", "auxiliary", "close", "excited", "strengths")
+OF_OTHER_FUNCTIONS = ("forces", "force_width", "interaction", "excitations", "strengths")
 
 
 def test_each_weight_alone_gives_a_loss():

@@ -12,20 +12,19 @@ from mlsemi.errors import ConvergenceError, ParameterError
 from mlsemi.parameters import Parameters
 from mlsemi.training.data.dataset import ReferenceDataset
 from mlsemi.training.fit import batches
-from mlsemi.training.fit import fit as fit_module
+from mlsemi.training.fit import run as run_module
 from mlsemi.training.fit.checkpoint import TrainState
-from mlsemi.training.fit.config import Schedule, TrainConfig
-from mlsemi.training.fit.fit import fit, is_finished, train
-from mlsemi.training.fit.parts import frames_limited, molecules_limited, parts_of
+from mlsemi.training.fit.recipe import Recipe, Stage
 from mlsemi.training.fit.regression import initial_model
+from mlsemi.training.fit.run import fit, train
+from mlsemi.training.fit.sources import frames_limited, molecules_limited, parts_of
+from mlsemi.training.fit.trainer import is_finished
 from mlsemi.training.objective.evaluation import batch_loss, evaluate_model, summarise
 from mlsemi.training.objective.loss import Errors, LossWeights, Target
 
 EPOCHS = 4
 CONFIG = f"""
 name = "student"
-datasets = ["lessons.h5"]
-output = "student"
 seed = 1
 [model]
 cutoff = {SMALL.cutoff}
@@ -33,7 +32,9 @@ n_radial = {SMALL.n_radial}
 n_channel = {SMALL.n_channel}
 n_node = {SMALL.n_node}
 n_hidden = {SMALL.n_hidden}
-[schedule]
+[[source]]
+files = ["lessons.h5"]
+[[stage]]
 epochs = {EPOCHS}
 batch = 4
 warmup_steps = 2
@@ -63,7 +64,7 @@ def place(folder, dataset, text=CONFIG):
 
 def killed_after(monkeypatch, n_epoch, run):
     """Run until ``n_epoch`` epochs are reported, then die."""
-    update = fit_module.TrainingDisplay.update
+    update = run_module.TrainingDisplay.update
 
     def dying(self, row):
         update(self, row)
@@ -71,7 +72,7 @@ def killed_after(monkeypatch, n_epoch, run):
             raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(fit_module.TrainingDisplay, "update", dying)
+        patch.setattr(run_module.TrainingDisplay, "update", dying)
         with pytest.raises(Killed):
             run()
 
@@ -91,7 +92,7 @@ def uninterrupted(tmp_path_factory, dataset):
 
 def last_state(path):
     """Final state of a run, from its checkpoint."""
-    checkpoint = path.parent / "student.checkpoint.npz"
+    checkpoint = path.parent / "student.run" / "stage-1.npz"
     with np.load(checkpoint) as data:
         stamp = json.loads(str(data["meta"]))["stamp"]
     return TrainState.load(checkpoint, stamp)
@@ -117,8 +118,8 @@ def test_result_is_the_best_epoch_and_is_written(uninterrupted, dataset):
     assert errors["loss"] == pytest.approx(best["validation_loss"], rel=1e-10)
     training = written.header["training"]
     assert training["structures"] == 12
-    assert training["epochs"] == EPOCHS
-    assert training["best_epoch"] == best["epoch"]
+    assert training["stages"] == [{"epochs": EPOCHS, "best_epoch": best["epoch"]}]
+    assert Recipe.load(path.parent / "student" / "recipe.toml").plain() == training["recipe"]
     assert (path.parent / "student" / "training.png").stat().st_size > 1000
 
 
@@ -140,8 +141,8 @@ def test_threads_do_not_change_the_result(uninterrupted, dataset, tmp_path):
 
 def test_seed_changes_the_result(uninterrupted, dataset, tmp_path):
     path = place(tmp_path / "seed", dataset, CONFIG.replace("seed = 1", "seed = 2"))
-    config = TrainConfig.load(path)
-    other = fit(config.with_changes(epochs=1), path.parent, quiet=True)
+    recipe = Recipe.load(path).with_stage(epochs=1)
+    other = fit(recipe, path.parent, quiet=True)
     assert other.checksum != uninterrupted[1].checksum
 
 
@@ -155,13 +156,13 @@ def test_checkpoint_of_another_run_is_refused(dataset, tmp_path, monkeypatch):
     path = place(tmp_path / "other", dataset)
     killed_after(monkeypatch, 1, lambda: train(path, quiet=True))
     path.write_text(CONFIG.replace("0.01", "0.02"))
-    with pytest.raises(ParameterError, match="another configuration"):
+    with pytest.raises(ParameterError, match="another recipe"):
         train(path, quiet=True)
 
 
 @pytest.mark.parametrize("kept", [0.0, 0.4, 0.99])
 def test_damaged_checkpoint_is_refused(uninterrupted, tmp_path, kept):
-    data = (uninterrupted[0].parent / "student.checkpoint.npz").read_bytes()
+    data = (uninterrupted[0].parent / "student.run" / "stage-1.npz").read_bytes()
     path = tmp_path / "checkpoint.npz"
     path.write_bytes(data[: int(kept * len(data))])
     with pytest.raises(ParameterError, match="damaged"):
@@ -231,8 +232,8 @@ def test_summary_of_molecules_without_virtuals():
 def test_forces_are_learnt_and_recorded(uninterrupted, dataset, tmp_path):
     """Forces are part of the header; records without them train all the same."""
     fitted = uninterrupted[1]
-    assert fitted.header["training"]["loss"]["forces"] == 1.0
-    assert fitted.header["training"]["schedule"]["force_share"] == 0.6
+    (stage,) = fitted.header["training"]["recipe"]["stage"]
+    assert (stage["loss"]["forces"], stage["force_share"]) == (1.0, 0.6)
     assert fitted.header["errors"]["train"]["forces_ev_per_angstrom"] > 0.0
     longer = CONFIG.replace(f"epochs = {EPOCHS}", f"epochs = {6 * EPOCHS}")
     path = place(tmp_path / "longer", dataset, longer)
@@ -287,13 +288,13 @@ def test_every_kind_of_model_is_trained(kind, tmp_path, dataset, monkeypatch):
 
 
 def test_early_stopping():
-    schedule = Schedule(epochs=10, patience=2)
+    stage = Stage(epochs=10, patience=2)
     rows = [{"validation_loss": loss} for loss in (3.0, 2.0, 1.0, 1.1, 1.2, 0.9)]
-    assert [is_finished(rows[:n], schedule) for n in range(7)] == [
+    assert [is_finished(rows[:n], stage) for n in range(7)] == [
         False, False, False, False, False, True, False,
     ]  # fmt: skip
-    assert not is_finished(rows, replace(schedule, patience=0))
-    assert is_finished(rows, replace(schedule, patience=0, epochs=6))
+    assert not is_finished(rows, replace(stage, patience=0))
+    assert is_finished(rows, replace(stage, patience=0, epochs=6))
 
 
 def test_few_frames_of_each_molecule():
@@ -314,14 +315,14 @@ def test_frames_can_be_split(dataset):
             for k in range(4)
         )
     )
-    config = TrainConfig("frames", (), "out")
+    recipe = Recipe.of_mapping({"name": "frames", "source": [{"files": ["frames.h5"]}]})
     with pytest.raises(ParameterError, match='split = "frame"'):
-        parts_of(frames, config)
-    parts = parts_of(frames, replace(config, split="frame"))
+        parts_of(frames, recipe)
+    parts = parts_of(frames, replace(recipe, split="frame"))
     assert min(map(len, parts[:2])) > 0
     found = sorted(id(r) for part in parts for r in part)
     assert found == sorted(id(r) for r in frames)
-    whole = parts_of(dataset, config)
+    whole = parts_of(dataset, recipe)
     assert {r.molecule for r in whole.train}.isdisjoint(r.molecule for r in whole.validation)
 
 

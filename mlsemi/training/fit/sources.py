@@ -1,0 +1,278 @@
+"""The sources of a recipe in memory: which entries train, choose the epoch, stay unseen.
+
+The split follows from the molecule. Of every source but the first, training molecules teach; those
+of validation help choose the epoch where the head is the model's own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import h5py
+import numpy as np
+
+from mlsemi.errors import InputError, ParameterError
+from mlsemi.excited.constants import ExcitationParameters
+from mlsemi.molecule.elements import symbol
+from mlsemi.training.data.dataset import (
+    Reference,
+    ReferenceDataset,
+    part_of,
+    split_of,
+)
+from mlsemi.training.data.surfaces import Surface, load_surfaces
+from mlsemi.training.fit.recipe import FITS, Recipe, SourceTable
+from mlsemi.training.objective.excitation_cases import with_singlets
+from mlsemi.training.objective.force_matching import has_response
+from mlsemi.training.objective.heads import Head
+from mlsemi.training.objective.loss import GROUND_STATE
+from mlsemi.training.objective.source import ORBITAL, Source
+from mlsemi.units import HARTREE_EV
+
+Entry = Reference | Surface
+Some = TypeVar("Some", Reference, Surface)
+
+WITHOUT_ORBITALS = frozenset(("energy", "forces"))
+"""What surfaces teach the model itself, and what ions and radicals do: of them the energy alone has
+a gradient (theory section 13)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """One source of a recipe, loaded.
+
+    Attributes
+    ----------
+    table : SourceTable
+    head : Head
+    targets : frozenset of str
+        With the default filled in.
+    entries : list of Reference or of Surface
+        Those that hold what the targets need, of elements that the model knows, of every split.
+    dataset : ReferenceDataset
+        All records of the files, empty of surfaces.
+    checksum : str
+        Of the files together.
+    """
+
+    table: SourceTable
+    head: Head
+    targets: frozenset[str]
+    entries: list[Reference] | list[Surface]
+    dataset: ReferenceDataset
+    checksum: str
+
+    def source(self, stage: int, constants: ExcitationParameters | None) -> Source | None:
+        """What takes part in a stage, counted from 0; None where the share is zero.
+
+        Parameters
+        ----------
+        stage : int
+        constants : ExcitationParameters or None
+            Of the set that the stage starts from.
+
+        Raises
+        ------
+        ParameterError
+            If no entry is of a training molecule.
+        InputError
+            If excitations are a target and there are no constants.
+        """
+        share, targets = self.table.at("share", stage), self.targets - FITS
+        if not any(share) or not targets:
+            return None
+        if "excitations" in targets and constants is None:
+            raise InputError(
+                f"{self.table.name}: excitations teach from the second stage on, or a set that the "
+                'run starts from, and need its fitted constants: targets = ["constants"] of a '
+                "source"
+            )
+        sides = {side: _of_split(self.entries, side) for side in ("train", "validation")}
+        if not sides["train"]:
+            raise ParameterError(f"{self.table.name}: nothing of a training molecule")
+        return Source(
+            self.table.name,
+            self.head,
+            targets,
+            sides["train"],
+            sides["validation"] if self.head.kind == "model" else [],
+            self.checksum,
+            share,
+            self.table.at("weight", stage),
+            constants,
+            self.table.triplet_shift / HARTREE_EV,
+        )
+
+
+class Parts(NamedTuple):
+    """Records of the first source, by split."""
+
+    train: list[Reference]
+    validation: list[Reference]
+    test: list[Reference]
+
+
+def load_sources(recipe: Recipe, base: Path) -> tuple[Recipe, list[Data]]:
+    """Everything that a recipe names, and the recipe with its elements filled in.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    base : Path
+        Folder that its file names are relative to.
+
+    Raises
+    ------
+    InputError
+        If a file does not hold what the recipe asks for.
+    ParameterError
+        Naming every file that is missing, or one that cannot be read.
+    """
+    files = [base / name for table in recipe.source for name in table.files]
+    missing = sorted({str(path) for path in files if not path.is_file()})
+    if missing:
+        raise ParameterError(
+            f"{len(missing)} files of the recipe are not there: {', '.join(missing)}"
+        )
+    if not recipe.elements:
+        first = ReferenceDataset.load(*(base / name for name in recipe.source[0].files))
+        numbers = {z for record in first for z in record.structure.numbers.tolist()}
+        recipe = recipe.changed(elements=tuple(symbol(z) for z in sorted(numbers)))
+    numbered: Counter[str] = Counter()
+    loaded = []
+    for table in recipe.source:
+        head = Head(table.head, numbered[table.head])
+        numbered[table.head] += 1
+        if head.kind == "own" and not recipe.form().readout:
+            raise InputError(
+                f"{table.name}: a readout of its own needs an energy that reads the features"
+            )
+        loaded.append(_load(table, head, base, set(recipe.elements)))
+    return recipe, loaded
+
+
+def _load(table: SourceTable, head: Head, base: Path, known: set[str]) -> Data:
+    """One source."""
+    paths = [base / name for name in table.files]
+    are_records = [_holds_records(path) for path in paths]
+    if len(set(are_records)) > 1:
+        raise InputError(f"{table.name}: datasets and files of surfaces are sources of their own")
+    _check_level(table, paths)
+    entries: list[Reference] | list[Surface]
+    if are_records[0]:
+        dataset = ReferenceDataset.load(*paths)
+        checksum = dataset.checksum
+        entries = _known(list(dataset), known)
+        targets = frozenset(table.targets) or GROUND_STATE
+        if any(has_response(e.structure) for e in entries):
+            targets = frozenset(table.targets) or WITHOUT_ORBITALS
+        entries = frames_limited(_holding(entries, targets), table.frames)
+    else:
+        dataset = ReferenceDataset(())
+        checksum = hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
+        entries = _known([s for path in paths for s in load_surfaces(path)], known)
+        possible = GROUND_STATE - {"levels"} if head.kind == "own" else WITHOUT_ORBITALS
+        targets = frozenset(table.targets) or possible
+        if more := targets - possible:
+            what = ", ".join(sorted(more))
+            raise InputError(f"{table.name}: surfaces do not teach head {head.kind!r} {what}")
+    if not entries:
+        raise ParameterError(f"{table.name}: no entry has the elements and what the targets need")
+    if targets & ORBITAL and head.kind != "own" and any(has_response(e.structure) for e in entries):
+        raise InputError(f'{table.name}: ions and radicals teach "energy" and "forces" alone')
+    return Data(table, head, targets, entries, dataset, checksum)
+
+
+def _holds_records(path: Path) -> bool:
+    """Whether a file is a dataset of records, and not one of surfaces."""
+    try:
+        with h5py.File(path, "r") as file:
+            return "format" in file.attrs or "orbital_energies" in file
+    except OSError:
+        return True  # and reading it says what is wrong
+
+
+def _known(entries: list[Some], known: set[str]) -> list[Some]:
+    return [entry for entry in entries if set(entry.structure.symbols) <= known]
+
+
+def _holding(records: list[Reference], targets: frozenset[str]) -> list[Reference]:
+    """Records with the excited states or the interaction energy that the targets ask for."""
+    if targets & {"excitations", "constants"}:
+        records = [r for r in map(with_singlets, records) if r.singlet_energies is not None]
+    if "moments" in targets:
+        records = [r for r in records if r.ris_energies is not None]
+    if "interaction" in targets:
+        records = [r for r in records if r.interaction_energy is not None]
+    return records
+
+
+def _check_level(table: SourceTable, paths: list[Path]) -> None:
+    """Refuse several levels of theory in one source, and others than the recipe says."""
+    levels = {path: level for path in paths if (level := level_of(path))}
+    wanted = table.level.lower() or next(iter(levels.values()), "")
+    for path, level in levels.items():
+        if level != wanted:
+            raise InputError(f"{path}: of level {level}, not {wanted} like the rest of its source")
+
+
+def level_of(path: Path) -> str:
+    """``METHOD/BASIS`` of a dataset; empty where the file does not say."""
+    try:
+        with h5py.File(path, "r") as file:
+            level = json.loads(file.attrs.get("provenance", "{}")).get("level", {})
+        return f"{level['method']}/{level['basis']}".lower()
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def _of_split(
+    entries: list[Reference] | list[Surface], side: str
+) -> list[Reference] | list[Surface]:
+    return [entry for entry in entries if split_of(entry.molecule) == side]  # type: ignore[return-value]
+
+
+def parts_of(records: Sequence[Reference], recipe: Recipe) -> Parts:
+    """Records of the first source, by split.
+
+    Raises
+    ------
+    ParameterError
+        If there is nothing to train on or to validate with.
+    """
+    found: dict[str, list[Reference]] = {name: [] for name in Parts._fields}
+    for record in records:
+        found[part_of(record, recipe.split)].append(record)
+    found["train"] = molecules_limited(found["train"], recipe.limit, recipe.seed)
+    if not found["train"] or not found["validation"]:
+        hint = "" if recipe.split == "frame" else '; split = "frame" divides frames instead'
+        raise ParameterError(
+            f"{recipe.source[0].name}: no training or no validation molecules{hint}"
+        )
+    return Parts(**found)
+
+
+def molecules_limited(records: list[Reference], limit: int, seed: int) -> list[Reference]:
+    """All records of ``limit`` molecules drawn at random (0: everything)."""
+    molecules = sorted({r.molecule for r in records})
+    if not limit or limit >= len(molecules):
+        return records
+    chosen = set(np.random.default_rng(seed).permutation(molecules)[:limit].tolist())
+    return [r for r in records if r.molecule in chosen]
+
+
+def frames_limited(records: list[Reference], frames: int) -> list[Reference]:
+    """The first ``frames`` records of each molecule (0: everything)."""
+    seen: Counter[str] = Counter()
+    out = []
+    for record in records:
+        seen[record.molecule] += 1
+        if not frames or seen[record.molecule] <= frames:
+            out.append(record)
+    return out

@@ -1,0 +1,97 @@
+"""Energies, forces, charges and dipoles without orbitals: what a readout of the features learns.
+
+The terms of theory eq 12 in E, F, q and mu of surfaces (:mod:`mlsemi.training.data.surfaces`) and
+of records whose levels are not asked for. Nothing is diagonalised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mlsemi.model.heads import atom_dipoles
+from mlsemi.model.long_range import conserved_charges
+from mlsemi.model.model import Model
+from mlsemi.orbitals.observables import XYZ
+from mlsemi.training.data.dataset import Reference
+from mlsemi.training.data.surfaces import Surface
+from mlsemi.training.objective.force_matching import EnergyWalk, displaced, energy_gradient
+from mlsemi.training.objective.loss import (
+    CHARGE_WIDTH,
+    DIPOLE_WIDTH,
+    ENERGY_WIDTH,
+    LossWeights,
+    soft_force_square,
+    soft_square,
+)
+
+
+def surface_loss(
+    model: Model, surfaces: Sequence[Surface | Reference], weights: LossWeights
+) -> tuple[float, dict[str, np.ndarray]]:
+    """Summed loss of some surfaces, and its gradient.
+
+    Parameters
+    ----------
+    model : Model
+        With weights of charges or dipole one whose readout gives these too, see
+        :mod:`mlsemi.training.objective.heads`.
+    surfaces : sequence of Surface or Reference
+    weights : LossWeights
+
+    Returns
+    -------
+    loss (a.u.), gradients of all weights
+    """
+    walk = EnergyWalk(model, [s.structure for s in surfaces])
+    energies_bar, moved, slopes = [], [], []
+    loss = 0.0
+    for surface, energy, forces in zip(surfaces, walk.energies, walk.forces(), strict=True):
+        of_each = 1.0 / surface.structure.n_atom
+        of_energy, bar = soft_square(np.array([energy - surface.energy]), ENERGY_WIDTH)
+        loss += of_each * weights.energy * float(of_energy[0])
+        energy_bar = of_each * weights.energy * float(bar[0])
+        if surface.forces is not None and weights.forces:
+            of_forces, forces_bar = soft_force_square(forces - surface.forces, weights)
+            loss += of_each * weights.forces * float(of_forces.sum())
+            beside = displaced(surface.structure, of_each * weights.forces * forces_bar)
+            if beside:
+                moved.append(beside[0])
+                slopes.append(beside[1])
+                energy_bar -= beside[1]
+        energies_bar.append(energy_bar)
+    charges_bar = dipoles_bar = None
+    if weights.charges or weights.dipole:
+        more, charges_bar, dipoles_bar = _moments_loss(walk, surfaces, weights)
+        loss += more
+    gradients = walk.gradient(energies_bar, dipoles_bar, charges_bar)
+    if moved:
+        for name, value in energy_gradient(model, moved, slopes).items():
+            gradients[name] = gradients[name] + value
+    return loss, gradients
+
+
+def _moments_loss(
+    walk: EnergyWalk, surfaces: Sequence[Surface | Reference], weights: LossWeights
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """Loss of charges and of dipoles made of them, and the cotangents of both readouts."""
+    pairs, nodes, read = walk.pairs, walk.record.features.nodes, walk.model.weights
+    charges, dipoles = conserved_charges(pairs, nodes[:, 0], read), atom_dipoles(pairs, nodes, read)
+    charges_bar, dipoles_bar = np.empty(pairs.n_atom), np.empty((pairs.n_atom, 3))
+    loss = 0.0
+    for index, surface in enumerate(surfaces):
+        rows, structure = pairs.atoms_of(index), surface.structure
+        of_each = 1.0 / structure.n_atom
+        dipole = charges[rows] @ structure.positions + dipoles[rows].sum(axis=0)[XYZ]
+        of_charges, charge_bar = soft_square(charges[rows] - surface.charges, CHARGE_WIDTH)
+        of_dipole, dipole_bar = soft_square(dipole - surface.dipole, DIPOLE_WIDTH, axis=0)
+        loss += of_each * (
+            weights.charges * float(of_charges.sum()) + weights.dipole * float(of_dipole.sum())
+        )
+        dipole_bar = of_each * weights.dipole * dipole_bar
+        charges_bar[rows] = (
+            of_each * weights.charges * charge_bar + structure.positions @ dipole_bar
+        )
+        dipoles_bar[np.ix_(rows, XYZ)] = dipole_bar
+    return loss, charges_bar, dipoles_bar

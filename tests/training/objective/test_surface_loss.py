@@ -1,0 +1,148 @@
+"""Energies and forces for the model's own head: neutral molecules, ions, radicals, complexes."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from harness import derivative
+from molecules import FORMS, distorted, gapped_model, learned, random_model
+from teacher import lesson, lessons, named_in, random_surfaces
+
+from mlsemi.errors import InputError
+from mlsemi.model.model import Model
+from mlsemi.molecule.structure import Structure
+from mlsemi.training.data.dataset import ReferenceDataset
+from mlsemi.training.fit.recipe import Recipe
+from mlsemi.training.fit.run import fit
+from mlsemi.training.fit.sources import load_sources
+from mlsemi.training.objective.heads import Head
+from mlsemi.training.objective.interaction import INTERACTION_WIDTH
+from mlsemi.training.objective.loss import LossWeights
+from mlsemi.training.objective.source import Source
+from mlsemi.units import HARTREE_EV
+
+WEIGHTS = LossWeights(forces=2.0)
+
+
+def source(entries, *targets):
+    return Source("x.h5", Head("model", 0), frozenset(targets), entries, [], "")
+
+
+def check_gradient(model, one, names, step=1e-3, tolerance=1e-5):
+    rows = range(len(one.entries))
+    loss, gradients = one.loss(model, rows, WEIGHTS)
+    assert loss > 0.0
+    assert set(gradients) == set(model.weights)
+    rng = np.random.default_rng(3)
+    turns = {n: rng.normal(size=v.shape) for n, v in model.weights.items()}
+
+    def at(t):
+        weights = {n: v + t * turns[n] * (n in names) for n, v in model.weights.items()}
+        return one.loss(Model(model.form, weights), rows, WEIGHTS)[0]
+
+    expected = sum(np.sum(turns[n] * gradients[n]) for n in names)
+    assert abs(expected) > 1e-5
+    assert derivative(at, step) == pytest.approx(expected, rel=tolerance)
+
+
+@pytest.mark.parametrize("kind", ["nonlinear", "local", "linear", "band"])
+def test_gradient_of_surfaces(kind):
+    model = random_model(FORMS[kind], seed=7)
+    one = source(random_surfaces("A"), "energy", "forces")
+    for names in (set(learned(model)), {n for n in model.weights if n.startswith("energy.")}):
+        check_gradient(model, one, names, 1e-4 if kind == "band" else 1e-3, 1e-4)
+
+
+def ion(structure, charge, multiplicity):
+    return Structure(structure.numbers, structure.positions, charge, multiplicity)
+
+
+@pytest.mark.parametrize(("charge", "multiplicity"), [(1, 2), (0, 3)])
+def test_gradient_of_ions_and_radicals(charge, multiplicity):
+    """Their energies and forces reach the Hamiltonian through the response."""
+    near = [distorted(name) for name in ("H2CO", "CH3OH")]
+    model = gapped_model(near)
+    changed = [
+        surface._replace(structure=ion(known, charge, multiplicity))
+        for surface, known in zip(random_surfaces("A"), near, strict=True)
+    ]
+    one = source(changed, "energy", "forces")
+    check_gradient(model, one, set(learned(model)), 1e-4, 1e-4)
+    assert one.loss(model, [0], WEIGHTS)[1]["level"].any()
+
+
+def complexes(model, n=2):
+    """Two molecules side by side as records, bound by what no model says."""
+    out = []
+    names = named_in("train", n) + named_in("validation", 1)
+    for k, name in enumerate(names):
+        one, two = distorted("H2CO", seed=k), distorted("HCN", seed=k)
+        positions = np.concatenate([one.positions, two.positions + np.array([0.0, 0.0, 9.0])])
+        both = Structure(np.concatenate([one.numbers, two.numbers]), positions)
+        record = lesson(model, both, name)
+        fragments = np.repeat([0, 1], [one.n_atom, two.n_atom])
+        alone = record.energy + 0.002 * (1 + k)
+        energies = np.array([0.4 * alone, 0.6 * alone])
+        charges = np.array([0, 0])
+        out.append(
+            replace(
+                record, fragments=fragments, fragment_charges=charges, fragment_energies=energies
+            )
+        )
+    return out
+
+
+def test_interaction_energies():
+    """The loss is that of E(complex) - E(molecules), to the last digit of the definition."""
+    model = random_model(seed=7)
+    records = complexes(model)
+    one = source(records, "interaction")
+    loss, _ = one.loss(model, [0], WEIGHTS)
+    structure, first = records[0].structure, records[0].fragments == 0
+    parts = [structure] + [
+        Structure(structure.numbers[mine], structure.positions[mine]) for mine in (first, ~first)
+    ]
+    whole, *alone = [lesson(model, part, "X").energy for part in parts]
+    error = (whole - sum(alone) - records[0].interaction_energy) / INTERACTION_WIDTH
+    square = 2.0 * INTERACTION_WIDTH**2 * (np.sqrt(1.0 + error**2) - 1.0)
+    assert loss == pytest.approx(WEIGHTS.interaction * square * HARTREE_EV**2, rel=1e-10)
+    check_gradient(model, one, set(learned(model)))
+    check_gradient(model, source(records, "interaction", "forces"), set(learned(model)))
+
+
+def test_a_run_with_complexes_and_ions(tmp_path):
+    """They need no class of their own; ions teach what has a gradient; both are validated."""
+    teacher = random_model(seed=12)
+    lessons(teacher, 4, 2).save(tmp_path / "lessons.h5")
+    ReferenceDataset(tuple(complexes(teacher))).save(tmp_path / "dimers.h5")
+    records = complexes(teacher)
+    charged = [replace(r, structure=ion(r.structure, 2, 1), fragments=None, fragment_charges=None,
+                       fragment_energies=None) for r in records]  # fmt: skip
+    ReferenceDataset(tuple(charged)).save(tmp_path / "ions.h5")
+    tables = [
+        {"files": ["lessons.h5"]},
+        {"files": ["dimers.h5"], "targets": ["interaction", "forces"], "share": [[0.0, 1.0]]},
+        {"files": ["ions.h5"], "weight": 0.1},
+    ]
+    sizes = {"n_radial": 4, "n_channel": 3, "n_node": 2, "n_hidden": 4, "cutoff": 6.5}
+    data = {"name": "x", "source": tables, "stage": [{"epochs": 2}], "model": sizes}
+    recipe = Recipe.of_mapping(data | {"committee": 0})
+    _, (_, dimers, ions) = load_sources(recipe, tmp_path)
+    assert ions.targets == {"energy", "forces"}
+    assert [len(one.source(0, None).validation) for one in (dimers, ions)] == [1, 1]
+    about = fit(recipe, tmp_path, quiet=True).header["training"]["sources"]
+    assert about["dimers.h5"]["targets"] == ["forces", "interaction"]
+    tables[2]["targets"] = ["levels"]
+    with pytest.raises(InputError, match='ions and radicals teach "energy" and "forces"'):
+        load_sources(Recipe.of_mapping(data), tmp_path)
+
+
+def test_weight_of_a_source():
+    """It scales loss and gradient."""
+    model, one = random_model(seed=7), source(random_surfaces("A"), "energy", "forces")
+    (whole, gradients), (half, halves) = (
+        one.loss(model, [0, 1], WEIGHTS, weight) for weight in (1.0, 0.5)
+    )
+    assert half == pytest.approx(0.5 * whole, rel=1e-12)
+    for name, value in gradients.items():
+        np.testing.assert_allclose(halves[name], 0.5 * value, rtol=1e-12, err_msg=name)
