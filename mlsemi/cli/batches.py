@@ -322,6 +322,22 @@ class Batch:
                     terminal.warn(f"{outcome.label}: {text}")
             yield outcome
 
+    def structures(self) -> Iterator[Frame]:
+        """Structures one by one, for work that is done here.
+
+        Raises
+        ------
+        MlsemiError
+            The first that cannot be used, unless failures are to be skipped.
+        """
+        for item in self._all():
+            if isinstance(item, Frame):
+                yield item
+            elif self.skip:
+                self.errors.append(item.error)
+            else:
+                raise item.error
+
     @contextmanager
     def attempt(self) -> Iterator[None]:
         """The work on one frame; its failure ends the batch or, with ``skip``, only the block."""

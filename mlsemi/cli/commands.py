@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from mlsemi import __version__
-from mlsemi.cli import export, run, spectrum, terminal, training
+from mlsemi.cli import export, geometries, run, spectrum, terminal, training, vibrations
 from mlsemi.memory import keep_freed_memory
 
 app = typer.Typer(
@@ -55,6 +55,10 @@ def root(
 
 app.command()(run.run)
 app.command()(spectrum.spectrum)
+app.command()(geometries.optimize)
+app.command()(vibrations.vibrations)
+app.command()(geometries.scan)
+app.command()(geometries.conformers)
 app.command()(export.export)
 app.command()(training.reference)
 app.command()(training.select)

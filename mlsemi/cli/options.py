@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -27,6 +28,25 @@ Files = Annotated[
 Smiles = Annotated[
     list[str] | None,
     typer.Option("--smiles", metavar="SMILES", help="Or a SMILES; repeat for more."),
+]
+File = Annotated[
+    str,
+    typer.Argument(metavar="FILE", help="One structure: a file, smiles:CCO, example:caffeine, -."),
+]
+XyzOutput = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="XYZ", help="Where the structures go.")
+]
+State = Annotated[
+    int, typer.Option(min=0, metavar="K", help="0: the ground state; K: the K-th excited singlet.")
+]
+Fmax = Annotated[
+    float, typer.Option(min=1e-5, metavar="F", help="Largest force at the end, eV/angstrom.")
+]
+Steps = Annotated[int, typer.Option(min=1, help="At most.")]
+Fix = Annotated[str | None, typer.Option(metavar="ATOMS", help="0-11,14: atoms that do not move.")]
+Keep = Annotated[
+    list[str] | None,
+    typer.Option(metavar="ATOMS", help="0-1, 0-1-2, 0-1-2-3: a coordinate that stays; repeat."),
 ]
 Opt = Annotated[bool, typer.Option("--opt", help="Relax each structure first.")]
 NameField = Annotated[

@@ -230,6 +230,18 @@ def progress(items: Iterable[ItemT], label: str, quiet: bool, total: int | None)
 
 
 @contextmanager
+def status(quiet: bool) -> Iterator[Callable[[str], None]]:
+    """Function that shows what goes on, on a line of standard error if somebody is watching."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda text: None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("") as shown:
+        yield lambda text: shown.update(text)
+
+
+@contextmanager
 def bar(label: str, total: int | None) -> Iterator[Callable[[], None]]:
     """A progress bar, and the function that moves it on by one."""
     from rich.console import Console

@@ -138,7 +138,7 @@ def spectrum_figure(
     to_axis = np.array if axis == "ev" else _reciprocal
     unit, other = ("eV", "nm") if axis == "ev" else ("nm", "eV")
     with mpl.rc_context(STYLE):
-        figure, axes = _figure(5.0, 3.2)
+        figure, axes = figure_of(5.0, 3.2)
         known = grid_ev.size
         end = float(grid_ev[-1])
         if complete_ev is not None and complete_ev < end:
@@ -163,7 +163,7 @@ def spectrum_figure(
         ticks = _round_ticks(x)
         upper.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         _sticks(axes, to_axis(stick_energies_ev), stick_strengths, cd)
-        figure.suptitle(_title(title), fontsize=9, parse_math=False)
+        figure.suptitle(title_of(title), fontsize=9, parse_math=False)
     return figure
 
 
@@ -180,7 +180,7 @@ def levels_figure(energies_ev: np.ndarray, n_occupied: int, title: str = "") -> 
         Text above the figure.
     """
     with mpl.rc_context(STYLE):
-        figure, axes = _figure(2.4, 3.2)
+        figure, axes = figure_of(2.4, 3.2)
         for levels, color, label in (
             (energies_ev[n_occupied:], STICKS, "empty"),
             (energies_ev[:n_occupied], CURVE, "occupied"),
@@ -195,7 +195,7 @@ def levels_figure(energies_ev: np.ndarray, n_occupied: int, title: str = "") -> 
         for side in ("top", "bottom"):
             axes.spines[side].set_visible(False)
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=2, fontsize=7)
-        figure.suptitle(_title(title), fontsize=9, parse_math=False)
+        figure.suptitle(title_of(title), fontsize=9, parse_math=False)
     return figure
 
 
@@ -214,7 +214,7 @@ def learning_curve_figure(
         Error and its unit.
     """
     with mpl.rc_context(STYLE):
-        figure, axes = _figure(3.4, 2.8)
+        figure, axes = figure_of(3.4, 2.8)
         for (label, values), color in zip(errors.items(), _colors(len(errors)), strict=True):
             axes.loglog(sizes, values, "o-", color=color, label=label, ms=4, lw=1.2)
         axes.set_xlabel("training molecules")
@@ -241,7 +241,7 @@ def parity_figure(panels: Mapping[str, tuple[np.ndarray, np.ndarray]], unit: str
         Unit of every panel.
     """
     with mpl.rc_context(STYLE):
-        figure, first = _figure(2.6 * len(panels), 2.8, len(panels))
+        figure, first = figure_of(2.6 * len(panels), 2.8, len(panels))
         for axes, (title, (reference, predicted)) in zip(figure.axes, panels.items(), strict=True):
             low = float(min(np.min(reference), np.min(predicted)))
             high = float(max(np.max(reference), np.max(predicted)))
@@ -261,13 +261,14 @@ def parity_figure(panels: Mapping[str, tuple[np.ndarray, np.ndarray]], unit: str
     return figure
 
 
-def _title(text: str) -> str:
+def title_of(text: str) -> str:
     """One line that fits and can be drawn, of any text, the names of files included."""
     line = " ".join(text.encode(errors="replace").decode().split())
     return line if len(line) <= LONGEST_TITLE else line[: LONGEST_TITLE - 1] + "…"
 
 
-def _figure(width: float, height: float, n_column: int = 1) -> tuple[Figure, Axes]:
+def figure_of(width: float, height: float, n_column: int = 1) -> tuple[Figure, Axes]:
+    """A figure of this size, in inches, and the first of its panels."""
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots(1, n_column, squeeze=False)
     return figure, axes[0, 0]
@@ -346,7 +347,7 @@ def training_figure(history: Sequence[Mapping[str, float]]) -> Figure:
         "charge error / e": {"training": "charges_e", "validation": "validation_charges_e"},
     }
     with mpl.rc_context(STYLE):
-        figure, _ = _figure(7.8, 2.6, len(panels))
+        figure, _ = figure_of(7.8, 2.6, len(panels))
         for axes, (ylabel, curves) in zip(figure.axes, panels.items(), strict=True):
             for color, (label, key) in zip(_colors(len(curves)), curves.items(), strict=True):
                 axes.semilogy(epochs, [row[key] for row in history], color=color, label=label)

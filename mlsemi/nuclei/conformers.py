@@ -6,7 +6,7 @@ This is a door: eV, angstrom, kelvin.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,17 @@ class Conformers(Brief):
     energies_ev: np.ndarray
     n_built: int
     n_open: int
+
+    def within(self, window_ev: float) -> Conformers:
+        """Those up to so much above the lowest.
+
+        Parameters
+        ----------
+        window_ev : float
+        """
+        kept = self.energies_ev - self.energies_ev[0] <= window_ev
+        frames = [frame for frame, keep in zip(self.frames, kept, strict=True) if keep]
+        return replace(self, frames=frames, energies_ev=self.energies_ev[kept])
 
     def populations(self, kelvin: float = 298.15) -> np.ndarray:
         """(n_conformer,) Boltzmann weights of the energies.

@@ -7,6 +7,7 @@ forces and dipoles. Translations and rotations are projected out, so that 3 N - 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -107,16 +108,18 @@ class Vibrations(Brief):
             raise InputError("temperature, pressure and symmetry number must be positive")
         single = len(self.atoms) == 1
         geometry: Any = "monatomic" if single else "linear" if self.linear else "nonlinear"
-        energies: Any = self.wavenumbers[self.wavenumbers > 0.0] * units.invcm
-        thermo = IdealGasThermo(
-            vib_energies=energies,
-            geometry=geometry,
-            potentialenergy=self.energy_ev,
-            atoms=self.atoms,
-            symmetrynumber=symmetry_number,
-            spin=0.5 * (_multiplicity(self.atoms) - 1),
-            ignore_imag_modes=True,
-        )
+        energies: Any = np.sqrt(self.wavenumbers.astype(complex) * np.abs(self.wavenumbers))
+        with warnings.catch_warnings():  # of imaginary modes, which the modes show themselves
+            warnings.simplefilter("ignore", UserWarning)
+            thermo = IdealGasThermo(
+                vib_energies=energies * units.invcm,
+                geometry=geometry,
+                potentialenergy=self.energy_ev,
+                atoms=self.atoms,
+                symmetrynumber=symmetry_number,
+                spin=0.5 * (_multiplicity(self.atoms) - 1),
+                ignore_imag_modes=True,
+            )
         return {
             "temperature_k": kelvin,
             "pressure_pa": pascal,
