@@ -8,10 +8,9 @@ setting per Python thread and needs no such care.
 
 from __future__ import annotations
 
-import importlib
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cache
 from numbers import Integral
 
@@ -22,12 +21,7 @@ from mlsemi.errors import InputError
 
 @cache
 def _libraries(user_api: str) -> ThreadpoolController:
-    """Thread pools of the libraries in the process; scanned once, which takes milliseconds.
-
-    The dispersion library brings an OpenMP of its own, so it must be there before the scan.
-    """
-    with suppress(ImportError):
-        importlib.import_module("dftd4.interface")
+    """Thread pools of the libraries in the process; scanned once, which takes milliseconds."""
     return ThreadpoolController().select(user_api=user_api)
 
 

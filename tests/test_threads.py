@@ -1,8 +1,5 @@
 """BLAS threads: set for a while, shared by equal calculations, waited for by others."""
 
-import os
-import subprocess
-import sys
 import threading
 import time
 
@@ -28,21 +25,6 @@ def test_limit_is_set_and_taken_back():
         with limited(1):
             assert numbers() == {1}
         assert numbers() == {2}
-
-
-def test_the_dispersion_library_is_limited_too():
-    """It brings an OpenMP of its own, loaded late, whose sums depend on the number of threads."""
-    code = """
-from threadpoolctl import threadpool_info
-from mlsemi.threads import limited
-with limited(1):
-    import dftd4.interface
-    print({lib["num_threads"] for lib in threadpool_info() if "dftd4" in lib["filepath"]} or {1})
-"""
-    environment = os.environ | {"OMP_NUM_THREADS": "2"}
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "{1}"
 
 
 def test_what_is_evaluated_later_has_the_same_threads(monkeypatch):

@@ -111,16 +111,3 @@ def test_examples_of_the_guide_run(tmp_path, monkeypatch):
         found = CliRunner().invoke(app, shlex.split(line)[1:])
         assert found.exit_code == 0
         assert words in found.stdout
-
-
-def test_dispersion_is_not_size_consistent():
-    """Benzene and water 10 micrometers apart: D4's charges flow between them."""
-    ring, water = molecule("C6H6"), molecule("H2O")
-    apart = water.copy()
-    apart.positions += [0.0, 0.0, 1e5]
-    for dispersion, excess in ((True, 4.35e-3), (False, 0.0)):
-        both, *alone = (
-            mlsemi.singlepoint(atoms, dispersion=dispersion).energy * HARTREE_EV
-            for atoms in (ring + apart, ring, water)
-        )
-        assert both - np.sum(alone) == pytest.approx(excess, abs=5e-5)

@@ -28,7 +28,7 @@ EXAMPLES = ("formaldehyde", "benzene", "R-methyloxirane", "caffeine", "p-nitroan
 BUILT = ("CH3SH", "CH3Cl", "C2F4", "CH3CONH2")
 N_SINGLET = 5
 N_MATRIX = 66
-LIBRARIES = ("numpy", "scipy", "numba", "llvmlite", "dftd4")
+LIBRARIES = ("numpy", "scipy", "numba", "llvmlite")
 GROUND = ("levels", "charges", "dipole", "energy", "forces")
 Results = dict[str, dict[str, list[float]]]
 """Molecule, quantity: atomic units, flat."""

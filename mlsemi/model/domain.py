@@ -255,6 +255,6 @@ def _molecules_text(structure: Structure, molecule: np.ndarray) -> str:
         )
     return (
         f"outside the training domain: {n} separate molecules: each shifts the others' levels by "
-        "up to some 0.2 eV at any distance, energies between them are off by several kcal/mol "
-        "(stacks repel each other), and D4 leaves some meV between molecules that do not touch"
+        "up to some 0.2 eV at any distance, and energies between them are off by several kcal/mol "
+        "(stacks repel each other)"
     )
