@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -216,30 +216,6 @@ def reserve(*paths: Path | None) -> None:
             check_writable(path)
 
 
-def check_same_molecule(frames: Sequence[Frame]) -> None:
-    """Refuse to average over different molecules, or charges of one.
-
-    Raises
-    ------
-    InputError
-        If the frames hold some.
-    """
-    first = frames[0].structure
-    for frame in frames:
-        found = frame.structure
-        if found.symbols != first.symbols:
-            what = "are different molecules"
-        elif found.charge != first.charge:
-            what = f"have charges {first.charge} and {found.charge}"
-        else:
-            continue
-        raise InputError(
-            f"{frame.file}: frames {frames[0].index} and {frame.index} {what}: a spectrum is the "
-            "average over frames of one; give the others files of their own, or neither --plot "
-            "nor --csv"
-        )
-
-
 def range_from(text: str, axis: Literal["ev", "nm"]) -> tuple[float, float]:
     """Lowest and highest energy (eV) of a range given as ``250-700``, in the unit of the axis.
 
@@ -260,39 +236,17 @@ def range_from(text: str, axis: Literal["ev", "nm"]) -> tuple[float, float]:
     return ends[0], ends[1]
 
 
-def plot_spectrum(
-    curves: Spectrum,
-    path: Path,
-    axis: Literal["ev", "nm"],
-    cd: bool,
-    title: str,
-    whole: bool = False,
-) -> None:
-    """Save the figure of a spectrum.
-
-    Parameters
-    ----------
-    curves : Spectrum
-    path : Path
-    axis : "ev" or "nm"
-        Unit of the lower axis.
-    cd : bool
-        Circular dichroism instead of absorption.
-    title : str
-    whole : bool
-        Show all of the curve, even where nothing is.
-    """
-    from mlsemi.draw.pictures import spectrum_picture
-    from mlsemi.draw.plots import save
-
-    save(spectrum_picture(curves, axis, cd, title, whole), path)
-
-
-def explain_end(curves: Spectrum) -> None:
-    """Say on standard error why the curves of a spectrum end where they do."""
+def explain_end(spectra: Mapping[str, Spectrum]) -> None:
+    """Say on standard error why the curves of spectra end where they do."""
+    curves = min(spectra.values(), key=lambda one: one.complete_ev)
     if curves.energies_ev[-1] <= curves.complete_ev:
         return
-    if curves.has_complete_part:
+    if len(spectra) > 1:
+        terminal.note(
+            "curves end a width below the highest energy up to which the states of the molecule "
+            "were computed"
+        )
+    elif curves.has_complete_part:
         terminal.note(
             f"the curve ends at {curves.complete_ev:.2f} eV, a width below the highest energy "
             "asked for: states above were not computed"
@@ -304,10 +258,29 @@ def explain_end(curves: Spectrum) -> None:
         )
 
 
-def write_csv(curves: Spectrum, path: Path, cd: bool) -> None:
-    """Write the curves of a spectrum, one row per energy, as far as they are complete."""
-    header, rows = curves.complete_part().table(cd)
+def write_csv(curves: Mapping[str, Spectrum], path: Path, cd: bool) -> None:
+    """Write the curves of spectra, one row per energy, as far as they are complete.
+
+    Parameters
+    ----------
+    curves : mapping of str to Spectrum
+        On one grid; several have a column each, named after them.
+    path : Path
+    cd : bool
+        With circular dichroism.
+    """
+    if len(curves) == 1:
+        header, rows = next(iter(curves.values())).complete_part().table(cd)
+    else:
+        grid = next(iter(curves.values())).energies_ev
+        header, columns = ["energy_ev", "wavelength_nm"], [grid, EV_NM / grid]
+        for name, one in curves.items():
+            values = one.delta_extinction if cd else one.extinction
+            known = (grid <= one.complete_ev) | (not one.has_complete_part)
+            header.append(name)
+            columns.append(np.where(known, values, np.nan))
+        rows = np.stack(columns, axis=1).tolist()
     with complete_or_absent(path) as temporary, open(temporary, "w", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(header)
-        writer.writerows([f"{value:.6g}" for value in row] for row in rows)
+        writer.writerows(["" if np.isnan(v) else f"{v:.6g}" for v in row] for row in rows)

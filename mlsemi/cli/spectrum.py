@@ -13,14 +13,20 @@ from mlsemi.cli.options import (
     DEFAULT_PARAMETERS,
     Charge,
     Epsilon,
+    Files,
     Fragment,
     FullResponse,
     JsonOutput,
     Multiplicity,
+    NameField,
+    Opt,
     ParameterSet,
+    Processes,
     Quiet,
+    Scheduler,
     SelectEv,
     SkipErrors,
+    Smiles,
     SolventName,
     Threads,
     Triplets,
@@ -45,7 +51,9 @@ class Axis(str, Enum):
 
 
 def spectrum(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="Structures; - is xyz on stdin.")],
+    files: Files = None,
+    smiles: Smiles = None,
+    opt: Opt = False,
     charge: Charge = None,
     multiplicity: Multiplicity = None,
     solvent: SolventName = None,
@@ -88,11 +96,21 @@ def spectrum(
         Path | None, typer.Option(metavar="PATH", help="Broadened spectrum as a table.")
     ] = None,
     json_output: JsonOutput = None,
+    stack: Annotated[
+        bool, typer.Option("--stack", help="Spectra of several molecules one above another.")
+    ] = False,
+    experiment: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.csv", help="Measured (nm or eV, absorption), drawn too."),
+    ] = None,
     cd: Annotated[
         bool, typer.Option("--cd", help="Plot and tabulate circular dichroism instead.")
     ] = False,
     parameters: ParameterSet = DEFAULT_PARAMETERS,
     threads: Threads = 1,
+    name_field: NameField = None,
+    processes: Processes = 1,
+    scheduler: Scheduler = None,
     skip_errors: SkipErrors = False,
     quiet: Quiet = False,
 ) -> None:
@@ -104,9 +122,13 @@ def spectrum(
     mlsemi spectrum helicene.xyz --cd --plot cd.pdf --axis ev
     mlsemi spectrum snapshots.xyz --plot ensemble.png
     mlsemi spectrum p-nitroaniline.xyz --solvent water --range 250-500 --plot water.png
+    mlsemi spectrum dyes.sdf --range 300-700 --stack --plot dyes.pdf
+    mlsemi spectrum indigo.xyz --range 300-750 --experiment measured.csv --plot indigo.png
 
-    Several frames (snapshots of a molecular dynamics run) give one table each and the average
-    of their spectra in the plot and the CSV file. Both end a width below the highest energy to
+    Several molecules are drawn together, or with --stack one above another. Several frames of one
+    (snapshots of a molecular dynamics run) give one table each and the average of their spectra in
+    the plot and the CSV file; records of an SDF or a list of SMILES are never averaged. Plots and
+    CSV end a width below the highest energy to
     which states were computed (--max-ev, or the last of --singlets): above, some are missing.
     The table leaves out rotatory strengths that are noise; --cd shows them all.
     """  # noqa: D301 (click reads the backspace: do not rewrap)
@@ -120,16 +142,20 @@ def spectrum(
         raise typer.BadParameter("--lorentz-ev belongs to --shape voigt")
     from mlsemi.cli import jobs
     from mlsemi.cli.batches import Batch, Job
-    from mlsemi.draw.ensemble import average_spectrum
+    from mlsemi.cli.curves import Curves
+    from mlsemi.draw.measured import Measured
     from mlsemi.draw.plots import check_format
     from mlsemi.draw.spectrum import grid_between
-    from mlsemi.molecule.formats import located
     from mlsemi.outputs import check_distinct
     from mlsemi.units import HARTREE_EV
 
     if plot is not None:
         check_format(plot)
-    check_distinct([file], (json_output, plot, csv))
+    sources = jobs.sources_from(files, smiles)
+    check_distinct(sources, (json_output, plot, csv))
+    if plot is None and (stack or experiment is not None):
+        raise typer.BadParameter("--stack and --experiment belong to --plot")
+    measured = None if experiment is None else Measured.read(experiment)
     grid = None
     if window is not None:
         low, high = jobs.range_from(window, axis.value)
@@ -149,36 +175,32 @@ def spectrum(
             **jobs.surroundings_from(solvent, epsilon),
         },
         jobs.fragments_from(fragment),
+        relax=opt,
         json=json_output is not None,
         lines=drawn,
         tables=None if quiet or json_output == "-" else "states",
         width=terminal.width(),
         rotatory=cd,
     )
-    batch = Batch([file], charge, parameters, multiplicity, skip_errors, states=True)
-    place = batch.frames[0].file
-    if drawn:
-        jobs.check_same_molecule(batch.frames)
-    lines = []
+    batch = Batch(sources, charge, parameters, multiplicity, skip_errors, name_field, states=True)
+    curves = Curves(width_ev, shape.value, lorentz_ev, max_ev, grid)
     jobs.reserve(plot, csv)
     with terminal.lines_sink(json_output, quiet) as emit:
-        for outcome in batch.outcomes(job, quiet=quiet):
+        for outcome in batch.outcomes(job, processes, scheduler, quiet):
             if outcome.line is not None:
                 emit(outcome.line)
             if outcome.text:
                 terminal.print_tables(outcome.text)
-            if outcome.lines is not None:
-                lines.append(outcome.lines)
+            if outcome.lines is not None and outcome.structure is not None:
+                curves.add(outcome.file, outcome.name, outcome.structure, outcome.lines)
         if drawn:
-            with located(place):
-                curves = average_spectrum(lines, width_ev, shape.value, lorentz_ev, max_ev, grid)
+            found = curves.spectra()
             if plot is not None:
-                title, whole = Path(place).stem, grid is not None
-                jobs.plot_spectrum(curves, plot, axis.value, cd, title, whole)
+                curves.plot(found, plot, axis.value, cd, stack, measured)
             if csv is not None:
-                jobs.write_csv(curves, csv, cd)
+                jobs.write_csv(found, csv, cd)
     if drawn and not quiet:
-        jobs.explain_end(curves)
+        jobs.explain_end(found)
     terminal.say_written(quiet, plot)
     terminal.say_written(quiet, csv)
     batch.finish()

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from matplotlib.figure import Figure
 
-from mlsemi.draw.plots import levels_figure, spectrum_figure, svg
+from mlsemi.draw.absorption import spectrum_figure
+from mlsemi.draw.colour import solution_colour
+from mlsemi.draw.measured import Measured
+from mlsemi.draw.plots import levels_figure, svg
 from mlsemi.draw.spectrum import Spectrum, spectrum
 from mlsemi.units import AU_DEBYE, HARTREE_EV
 
@@ -27,6 +30,8 @@ def spectrum_picture(
     cd: bool = False,
     title: str = "",
     whole: bool = False,
+    measured: Measured | None = None,
+    named: bool = True,
 ) -> Figure:
     """Figure of a spectrum.
 
@@ -40,6 +45,10 @@ def spectrum_picture(
     title : str
     whole : bool
         Show all of the curve, even where nothing is.
+    measured : Measured, optional
+        Drawn too.
+    named : bool
+        Write the names of the strongest states; they are those of one geometry.
     """
     values = curves.delta_extinction if cd else curves.extinction
     large = np.abs(values) > FAINT * np.abs(values).max()
@@ -57,6 +66,9 @@ def spectrum_picture(
         cd=cd,
         title=title,
         complete_ev=curves.complete_ev,
+        labels=[f"S{k}" for k in range(1, len(curves.stick_energies_ev) + 1)] if named else (),
+        measured=measured,
+        colour=None if cd else solution_colour(curves),
     )
 
 

@@ -1,4 +1,4 @@
-"""Figures: spectrum, learning curve, parity, distributions.
+"""Figures: style and files; levels, learning curve, parity, distributions.
 
 Figures are built with the object interface of matplotlib and saved by file extension, so no
 display is needed and no global state is touched. Data enters in the units on the axes.
@@ -12,18 +12,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib import ticker
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike
 
 from mlsemi.errors import InputError
 from mlsemi.outputs import complete_or_absent
-from mlsemi.units import EV_NM
 
 FORMATS = ("png", "svg", "pdf")
 INK, CURVE, STICKS = "#222222", "#0072B2", "#D55E00"
@@ -32,8 +30,6 @@ CYCLE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 LEVELS_BELOW, LEVELS_ABOVE = 12, 6
 """Orbitals of a level diagram on either side of the gap."""
 LONGEST_TITLE = 60
-NOISE, NOISE_CD = 1e-6, 1e-2
-"""Largest strength or absorption, and their circular differences, that are drawn as zero."""
 STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.spines.right": False,
@@ -100,71 +96,6 @@ def svg(figure: Figure) -> str:
         figure.savefig(stream, format="svg", metadata={"Date": None})
         text = stream.getvalue()
     return text[text.index("<svg") :]
-
-
-def spectrum_figure(
-    grid_ev: np.ndarray,
-    curve: np.ndarray,
-    stick_energies_ev: np.ndarray,
-    stick_strengths: np.ndarray,
-    *,
-    axis: Literal["ev", "nm"] = "nm",
-    cd: bool = False,
-    title: str = "",
-    complete_ev: float | None = None,
-) -> Figure:
-    """Broadened spectrum over its sticks.
-
-    Parameters
-    ----------
-    grid_ev : (n_point,) array
-        Photon energies of the curve, eV, ascending and positive.
-    curve : (n_point,) array
-        Molar extinction epsilon, or with ``cd`` its circular difference, L/(mol cm).
-    stick_energies_ev : (n_state,) array
-        Excitation energies, eV.
-    stick_strengths : (n_state,) array
-        Oscillator strengths, or with ``cd`` rotatory strengths, 1e-40 cgs.
-    axis : "ev" or "nm"
-        Unit of the lower axis; the upper axis shows the other one.
-    cd : bool
-        Circular dichroism instead of absorption.
-    title : str
-        Text above the figure.
-    complete_ev : float, optional
-        Above, the curve lacks states that were not computed: the figure says so, and the curve
-        ends there, or is dashed if no state lies below.
-    """
-    to_axis = np.array if axis == "ev" else _reciprocal
-    unit, other = ("eV", "nm") if axis == "ev" else ("nm", "eV")
-    with mpl.rc_context(STYLE):
-        figure, axes = figure_of(5.0, 3.2)
-        known = grid_ev.size
-        end = float(grid_ev[-1])
-        if complete_ev is not None and complete_ev < end:
-            known = int(np.searchsorted(grid_ev, complete_ev, side="right"))
-            if (stick_energies_ev > complete_ev).all():
-                axes.plot(to_axis(grid_ev), curve, color=CURVE, lw=1.4, ls="--", zorder=3)
-            else:
-                end = max(complete_ev, float(np.max(stick_energies_ev)) + 0.01 * end)
-                grid_ev, curve = grid_ev[:known], curve[:known]
-            beyond = to_axis([float(grid_ev[max(0, known - 1)]), end])
-            axes.axvspan(*beyond, color="0.93", lw=0, label="higher states not computed")
-            axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), fontsize=7)
-        axes.plot(to_axis(grid_ev[:known]), curve[:known], color=CURVE, lw=1.4, zorder=3)
-        axes.fill_between(to_axis(grid_ev), 0.0, curve, color=CURVE, alpha=0.12, lw=0)
-        x = to_axis([float(grid_ev[0]), end])
-        axes.set_xlim(float(x.min()), float(x.max()))
-        axes.set_xlabel(f"{_quantity(unit)} / {unit}")
-        delta = r"\Delta" if cd else ""
-        axes.set_ylabel(rf"${delta}\varepsilon$ / (L mol$^{{-1}}$ cm$^{{-1}}$)", color=CURVE)
-        upper = axes.secondary_xaxis("top", functions=(_reciprocal, _reciprocal))
-        upper.set_xlabel(f"{_quantity(other)} / {other}")
-        ticks = _round_ticks(x)
-        upper.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-        _sticks(axes, to_axis(stick_energies_ev), stick_strengths, cd)
-        figure.suptitle(title_of(title), fontsize=9, parse_math=False)
-    return figure
 
 
 def levels_figure(energies_ev: np.ndarray, n_occupied: int, title: str = "") -> Figure:
@@ -276,56 +207,6 @@ def figure_of(width: float, height: float, n_column: int = 1) -> tuple[Figure, A
 
 def _colors(count: int) -> list[str]:
     return [CYCLE[index % len(CYCLE)] for index in range(count)]
-
-
-def _quantity(unit: str) -> str:
-    return "photon energy" if unit == "eV" else "wavelength"
-
-
-def _reciprocal(value: ArrayLike) -> np.ndarray:
-    """EV <-> nm; zero, which matplotlib probes at the edge of an axis, goes to infinity."""
-    with np.errstate(divide="ignore"):
-        return EV_NM / np.asarray(value, dtype=np.float64)
-
-
-def _round_ticks(x: np.ndarray) -> list[float]:
-    """Round values of the reciprocal of an axis over ``x``: the coarsest step with four ticks."""
-    ticks: list[float] = []
-    for step in (100.0, 50.0, 20.0, 10.0, 5.0, 2.0, 1.0, 0.5, 0.2, 0.1):
-        ticks = _spread_ticks(x, step)
-        if len(ticks) >= 4:
-            break
-    return ticks
-
-
-def _spread_ticks(x: np.ndarray, step: float) -> list[float]:
-    """Multiples of ``step`` of the reciprocal of an axis over ``x``, none crowding the last."""
-    low, high = float(np.min(x)), float(np.max(x))
-    ticks: list[float] = []
-    last = np.inf
-    for tick in step * np.arange(np.ceil(EV_NM / high / step), EV_NM / low / step + 1e-9):
-        place = EV_NM / tick
-        if last - place >= 0.08 * (high - low):
-            ticks.append(float(tick))
-            last = place
-    return ticks
-
-
-def _sticks(axes: Axes, x: np.ndarray, strengths: np.ndarray, cd: bool) -> None:
-    """Strengths on a right-hand axis whose zero lies at the zero of the curve."""
-    right = axes.twinx()
-    right.vlines(x, 0.0, strengths, color=STICKS, lw=1.0)
-    right.spines["right"].set_visible(True)
-    label = r"rotatory strength / 10$^{-40}$ cgs" if cd else "oscillator strength"
-    right.set_ylabel(label, color=STICKS)
-    lower = -1.08 if cd else 0.0
-    curves = np.concatenate([np.asarray(line.get_ydata()) for line in axes.lines])
-    for one, values in ((axes, curves), (right, strengths)):
-        top = float(np.max(np.abs(np.asarray(values, dtype=np.float64)), initial=0.0))
-        top = top if top > (NOISE_CD if cd else NOISE) else 1.0
-        one.set_ylim(lower * top, 1.08 * top)
-    if cd:
-        axes.axhline(0.0, color=INK, lw=0.6)
 
 
 def training_figure(history: Sequence[Mapping[str, float]]) -> Figure:

@@ -224,3 +224,17 @@ def test_memory_does_not_grow_with_the_number(tmp_path, tiny):  # noqa: F811
         peaks.append(int(done.stdout.split()[-1]) / 1024)
         assert len(rows(tmp_path / "t.csv")) == number
     assert peaks[1] - peaks[0] < 6.0
+
+
+def test_spectra_of_several_molecules(cli):  # noqa: F811
+    Path("a.sdf").write_text(sdf("one", "two", "two"))
+    Path("m.csv").write_text("nm,A\n80,1\n120,3\n300,2\n")
+    options = ("--singlets", 1, "-q", "--csv", "t.csv", "--plot", "t.svg")
+    for more in ((), ("--stack",), ("--experiment", "m.csv")):
+        assert cli("spectrum", "a.sdf", FORMALDEHYDE, SNAPSHOTS, *options, *more).exit_code == 0
+    header = Path("t.csv").read_text().splitlines()[0].split(",")
+    assert header[2:] == ["one", "two", "two (2)", "formaldehyde", "formaldehyde-300K"]
+    assert "one" in Path("t.svg").read_text()
+    assert cli("spectrum", FORMALDEHYDE, "--stack").exit_code == 2
+    lost = cli("spectrum", FORMALDEHYDE, "--experiment", "no.csv", "--plot", "a.png")
+    assert_one_line_error(lost, "no.csv: cannot be read")
