@@ -29,12 +29,13 @@ from mlsemi.excited.states import ExcitedStates, Multiplicity
 from mlsemi.ground.adjoint import Cotangent, reverse
 from mlsemi.ground.state import NOTHING, GroundState, ground_state, response_of
 from mlsemi.model.domain import check_closed, check_energy, has_energy, molecules
-from mlsemi.model.model import Model, ModelRecord, Prediction
-from mlsemi.model.pairs import PairList
+from mlsemi.model.model import Model, ModelRecord
+from mlsemi.model.terms.prediction import Prediction
 from mlsemi.molecule.dispersion import NO_DISPERSION, dispersion_of
 from mlsemi.molecule.electrons import settle
 from mlsemi.molecule.formats import iter_frames, structure_of
 from mlsemi.molecule.integrals import angular_integrals, dipole_integrals, velocity_integrals
+from mlsemi.molecule.pairs import PairList
 from mlsemi.molecule.structure import Structure, whole
 from mlsemi.parameters import DEFAULT, Parameters
 from mlsemi.response.solvated_excitations import SolvatedExcitations
@@ -190,21 +191,21 @@ def singlepoint(
                 response = response_of(model, prediction, 0, kt, around, chosen.response)
             alpha = response.polarizability if polarizability and response else None
         with clock.step("forces"):
-            gradient = _gradient(model, pairs, prediction, record, ground) if forces else None
+            gradient = _gradient(model, prediction, record, ground) if forces else None
         with clock.step("dispersion"):
             functional = chosen.functional if dispersion and known else None
             d4 = dispersion_of(structure, functional, forces)
         frame = AtomicOrbitals(structure)
         with clock.step("excitations"):
             states = _excited(frame, ground, chosen.excitation, asked, max_energy, method)
-        shifts = chosen.atom_shifts(pairs, record.features)
+        shifts = chosen.atom_shifts(prediction)
         notes += structure.unit_doubts() + around.doubts()
         if 0.0 < kt < ground.state.kt:
             kelvin = ground.state.kt / BOLTZMANN
             notes += (f"the electrons of ions and open shells have {kelvin:.0f} K at least",)
         if alpha is not None and (structure.charge or structure.multiplicity > 1):
             notes += (OF_NEUTRAL,)
-        notes += chosen.warnings(structure, pairs, record.features, shifts)
+        notes += chosen.warnings(structure, prediction, shifts)
         notes += _no_gap(ground) + (chosen.excitation_warnings if states else ())
         notes += _doubts(asked, states)
     if dispersion and not chosen.functional:
@@ -316,14 +317,12 @@ def _doubts(asked: Mapping[Multiplicity, int], found: dict[str, ExcitedStates]) 
 
 def _gradient(
     model: Model,
-    pairs: PairList,
     prediction: Prediction,
     record: ModelRecord,
     ground: GroundState,
 ) -> np.ndarray:
     _, positions_bar = reverse(
         model,
-        pairs,
         prediction,
         record,
         [ground],

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 
 from mlsemi.errors import ParameterError
-from mlsemi.model.forms import ModelForm
+from mlsemi.model.terms.architecture import ModelForm
 from mlsemi.molecule.elements import number_of
 
 FORMAT = "mlsemi-parameters-1"
@@ -20,6 +20,9 @@ FACTS = ("format", "name", "elements", "form", "checksum")
 PROVENANCE = ("reference", "units", "licence", "training", "errors", "start")
 MORE = (*PROVENANCE, "excitation", "excitation_fit", "committee")
 """What a header may say."""
+
+LATER = ("extra",)
+"""Entries of a form that sets of earlier versions lack: they were made with the default."""
 
 HINTS = {"seal": ": a set of an earlier version? train it again"}
 
@@ -49,8 +52,8 @@ def checked_header(header: object) -> ModelForm:
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise ParameterError(f"header is not of format {FORMAT}")
     check_keys(header, (*FACTS, "seal"), MORE, "header")
-    names = [f.name for f in fields(ModelForm) if f.name != "elements"]
-    check_keys(header["form"], names, (), "form")
+    names = [f.name for f in fields(ModelForm) if f.name not in ("elements", *LATER)]
+    check_keys(header["form"], names, LATER, "form")
     if header["seal"] != sealed(header)["seal"]:
         raise ParameterError("header does not match its seal: it was changed or is corrupted")
     if not isinstance(header["name"], str) or not header["name"]:
@@ -61,6 +64,12 @@ def checked_header(header: object) -> ModelForm:
         raise ParameterError(f"elements = {header['elements']!r}, need a list of symbols")
     elements = tuple(number_of(str(text)) for text in header["elements"])
     return ModelForm(elements, **header["form"])
+
+
+def form_entries(form: ModelForm) -> dict[str, object]:
+    """What a header says of a form; defaults that came later are left out, as they always were."""
+    entries = {key: value for key, value in asdict(form).items() if key != "elements"}
+    return {key: value for key, value in entries.items() if value or key not in LATER}
 
 
 def check_keys(

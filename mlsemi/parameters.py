@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -21,12 +21,14 @@ import numpy as np
 from mlsemi.archives import read_arrays
 from mlsemi.errors import ElementError, InputError, MlsemiError, ParameterError
 from mlsemi.excited.constants import ExcitationParameters
-from mlsemi.header import FORMAT, check_keys, checked_header, sealed
+from mlsemi.header import FORMAT, check_keys, checked_header, form_entries, sealed
 from mlsemi.model.committee import QUANTITIES, Calibration, Committee
-from mlsemi.model.domain import doubts, outside
-from mlsemi.model.forms import ModelForm
-from mlsemi.model.model import AnyFeatures, Model
-from mlsemi.model.pairs import PairList
+from mlsemi.model.domain import doubts
+from mlsemi.model.model import Model
+from mlsemi.model.terms.architecture import ModelForm
+from mlsemi.model.terms.catalogue import shapes_of, weights_of
+from mlsemi.model.terms.domain import outside
+from mlsemi.model.terms.prediction import Prediction
 from mlsemi.molecule.elements import symbol
 from mlsemi.molecule.structure import Structure
 from mlsemi.outputs import complete_or_absent
@@ -214,21 +216,29 @@ class Parameters:
         entry = {"calibration": plain, **facts, **provenance}
         return replace(self, header=self.header | {"committee": entry}, committee=committee)
 
-    def atom_shifts(self, pairs: PairList, features: AnyFeatures) -> np.ndarray | None:
+    def atom_shifts(self, prediction: Prediction) -> np.ndarray | None:
         """Shifts of every member of the committee (:class:`Committee`), None without one."""
         if self.committee is None:
             return None
-        return self.committee.atom_shifts(pairs, features.invariants, self.model.weights)
+        return self.committee.atom_shifts(
+            prediction.pairs, prediction.invariants, self.model.weights
+        )
 
     def warnings(
-        self,
-        structure: Structure,
-        pairs: PairList,
-        features: AnyFeatures,
-        atom_shifts: np.ndarray | None,
+        self, structure: Structure, prediction: Prediction, atom_shifts: np.ndarray | None
     ) -> tuple[str, ...]:
-        """What a user should know about a result outside the training domain."""
-        strange = outside(pairs, features.invariants, self.model.weights)
+        """What a user should know about a result outside the training domain.
+
+        Parameters
+        ----------
+        structure : Structure
+        prediction : Prediction
+            Of a pair list of this structure alone.
+        atom_shifts : (n_atom, 3, n_member) array or None
+            Of :meth:`atom_shifts`.
+        """
+        pairs = prediction.pairs
+        strange = outside(pairs, prediction.invariants, self.model.weights)
         if self.committee is not None and atom_shifts is not None:
             strange = np.union1d(strange, self.committee.outside(pairs, atom_shifts))
         return tuple(doubts(structure, strange).values())
@@ -261,7 +271,7 @@ class Parameters:
             "format": FORMAT,
             "name": self.name,
             "elements": list(self.elements),
-            "form": {k: v for k, v in asdict(self.model.form).items() if k != "elements"},
+            "form": form_entries(self.model.form),
             "checksum": self.checksum,
         }
         header = sealed(self.header | facts)
@@ -303,12 +313,11 @@ def _read(path: Path) -> Parameters:
     header = json.loads((path / "header.json").read_text(encoding="utf-8"))
     form = checked_header(header)
     with _naming("weights.npz do not fit the form in the header"):
-        weights = read_arrays(path / "weights.npz", form.shapes())
+        weights = read_arrays(path / "weights.npz", shapes_of(form))
     if checksum_of(weights, header.get("excitation")) != header["checksum"]:
         raise ParameterError("checksum does not match, weights.npz is corrupted")
     for name, value in weights.items():
-        # of an element without training atoms the spread is infinite
-        unknown = np.isposinf(value) if name == "domain.spread" else False
+        unknown = False if weights_of(form)[name].finite else np.isposinf(value)
         if not (np.isfinite(value) | unknown).all():
             raise ParameterError(f"weights {name} are not finite")
     committee = _read_committee(path, header.get("committee"), form)

@@ -1,7 +1,7 @@
 """The ground-state energy surface alone: what molecular dynamics asks for, step after step.
 
-A total energy that is read off the features (:mod:`mlsemi.model.energy`) needs no orbitals, so
-neither the Hamiltonian nor its eigenvectors are computed; energy and forces are those of
+A total energy that is read off the features (:mod:`mlsemi.model.terms.energy`) needs no orbitals,
+so neither the Hamiltonian nor its eigenvectors are computed; energy and forces are those of
 ``singlepoint``.
 """
 
@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from mlsemi.errors import InputError
-from mlsemi.model.pairs import PairList
 from mlsemi.molecule.dispersion import dispersion_of
+from mlsemi.molecule.pairs import PairList
 from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters
 from mlsemi.threads import limited
@@ -63,9 +63,9 @@ def potential_energy(
     model = parameters.model
     with limited(threads):
         pairs = PairList.of([structure], model.form.elements, model.form.cutoff)
-        energies, record = model.predict_energies(pairs)
+        prediction, record = model.predict(pairs, ("atom_energies",))
         d4 = dispersion_of(structure, parameters.functional if dispersion else None, forces)
-        energy = float(energies[pairs.atoms_of(0)].sum()) + d4.energy
+        energy = float(prediction.atom_energies[pairs.atoms_of(0)].sum()) + d4.energy
         if not forces:
             return PotentialEnergy(energy, None)
-        return PotentialEnergy(energy, -(model.energy_slope(pairs, record) + d4.gradient))
+        return PotentialEnergy(energy, -(model.energy_slope(prediction, record) + d4.gradient))

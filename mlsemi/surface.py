@@ -23,9 +23,9 @@ from mlsemi.excited.excitations import (
 from mlsemi.excited.states import ExcitedStates
 from mlsemi.ground.adjoint import Cotangent, reverse
 from mlsemi.ground.state import GroundState, ground_state
-from mlsemi.model.pairs import PairList
 from mlsemi.molecule.basis import Basis
 from mlsemi.molecule.dispersion import dispersion_of
+from mlsemi.molecule.pairs import PairList
 from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters
 from mlsemi.threads import limited
@@ -274,7 +274,6 @@ def excited_surface(
             cotangent = Cotangent(hamiltonian=bar.hamiltonian, energy=1.0)
             _, walked = reverse(
                 model,
-                pairs,
                 prediction,
                 record,
                 [ground],

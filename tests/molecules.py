@@ -8,8 +8,10 @@ from ase.build import molecule
 from scipy.spatial.distance import cdist
 
 from mlsemi.ground.state import ground_state
-from mlsemi.model.model import Model, ModelForm
-from mlsemi.model.pairs import PairList
+from mlsemi.model.model import Model
+from mlsemi.model.terms.architecture import ModelForm
+from mlsemi.model.terms.catalogue import shapes_of, weights_of
+from mlsemi.molecule.pairs import PairList
 from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters, checksum_of
 
@@ -51,12 +53,19 @@ def random_model(form=SMALL, seed=0):
     Every array has a stream of its own: a new weight leaves the others as they were.
     """
     weights = {}
-    for name, shape in form.shapes().items():
+    for name, shape in shapes_of(form).items():
         rng = np.random.default_rng([seed, *name.encode()])
         size = rng.uniform(0.3, 1.2, shape) / np.sqrt(shape[-2] if len(shape) > 1 else 1.0)
         weights[name] = size * rng.choice([-1.0, 1.0], shape)
     weights["level"] = weights["level"] * 0.05 + np.array([LEVELS[z] for z in form.elements])
     return Model(form, weights)
+
+
+def baseline_only(model):
+    """The same model with every learned correction switched off: levels and two-center part."""
+    corrections = ("onsite", "charge", "bond.out")
+    off = {n: np.zeros_like(model.weights[n]) for n in corrections if n in model.weights}
+    return Model(model.form, dict(model.weights) | off)
 
 
 def gapped_model(structures, gap=0.1):
@@ -73,7 +82,7 @@ def gapped_model(structures, gap=0.1):
 
 def learned(model):
     """Names of the weights that a loss can move."""
-    return [name for name in model.weights if model.form.trained(name)]
+    return [name for name in model.weights if weights_of(model.form)[name].trained]
 
 
 B3LYP = {"reference": {"level": {"method": "b3lyp", "basis": "def2-tzvp"}}}

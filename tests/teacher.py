@@ -5,14 +5,14 @@ from itertools import count as count_up
 from itertools import islice
 
 import numpy as np
-from molecules import distorted, random_model
+from molecules import baseline_only, distorted, random_model
 
 from mlsemi.evaluate import singlepoint
 from mlsemi.excited.excitations import excite_with
 from mlsemi.excited.intensities import with_strengths
 from mlsemi.ground.state import ground_state
 from mlsemi.model.model import Model
-from mlsemi.model.pairs import PairList
+from mlsemi.molecule.pairs import PairList
 from mlsemi.training.data.dataset import Reference, ReferenceDataset, split_of
 from mlsemi.training.data.surfaces import Surface
 from mlsemi.training.objective.excitation_cases import case_of
@@ -40,7 +40,7 @@ def lesson(model, structure, molecule, label="lesson"):
         quadrupole=np.zeros((3, 3)),
         dipole_matrix=np.zeros((3, n, n)),
         charges_lowdin=ground.charges,
-        forces=forces_of(model, pairs, prediction, record, [ground], [0])[0],
+        forces=forces_of(model, prediction, record, [ground], [0])[0],
     )
 
 
@@ -98,6 +98,6 @@ def lessons(model, n_train=12, n_validation=4):
 
 def two_center_teacher(seed=0):
     """Levels and two-center functions only; energies are sums over atoms."""
-    model = random_model(seed=seed).baseline_only()
+    model = baseline_only(random_model(seed=seed))
     silent = {name: np.zeros_like(model.weights[name]) for name in ("energy.out", "dipole.atom")}
     return Model(model.form, dict(model.weights) | silent)

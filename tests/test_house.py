@@ -19,7 +19,7 @@ MODULES = {
 
 FLOORS = """
     units errors brief archives outputs memory threads workers
-    kernels molecule symmetry model orbitals excited uncertainty response ground
+    kernels molecule symmetry model.terms model orbitals excited uncertainty response ground
     draw formats spectrum ensemble plots
     header parameters excited_record result evaluate batch calculator_settings potential surface
     calculator nuclei representations.kernels representations representations.learning training.data

@@ -17,6 +17,7 @@ from mlsemi.evaluate import singlepoint
 from mlsemi.header import FORMAT, sealed
 from mlsemi.model.committee import Calibration, Committee
 from mlsemi.model.model import Model
+from mlsemi.model.terms.catalogue import shapes_of
 from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import DEFAULT, Parameters, available, checksum_of
 
@@ -49,7 +50,7 @@ def test_round_trip(original, saved):
     assert loaded.checksum == original.checksum == checksum_of(loaded.model.weights)
     assert loaded.elements == ("H", "C", "N", "O")
     assert loaded.header["reference"] == original.header["reference"]
-    assert set(loaded.model.weights) == set(SMALL.shapes())
+    assert set(loaded.model.weights) == set(shapes_of(SMALL))
     for name, value in loaded.model.weights.items():
         np.testing.assert_array_equal(value, original.model.weights[name])
         assert not value.flags.writeable

@@ -16,20 +16,23 @@ import argparse
 import json
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from unittest.mock import patch
 
 import report
 
+from mlsemi.model.terms.architecture import ModelForm
+from mlsemi.model.terms.catalogue import weights_of
+from mlsemi.model.terms.term import Weight
 from mlsemi.training.calibration.validate import errors_of, select
 from mlsemi.training.data.dataset import ReferenceDataset
 from mlsemi.training.fit.recipe import Recipe
 from mlsemi.training.fit.run import fit
-from mlsemi.training.fit.trainer import STEPS
 from mlsemi.training.objective import loss as loss_terms
 from mlsemi.training.objective.evaluation import summarise
+from mlsemi.training.objective.heads import facts_of
 
 CONFIG = report.HERE.parent / "parameters" / "organic-1.toml"
 BASELINE = ("level", "two_center", "dipole.sp", "energy.atom")
@@ -97,7 +100,7 @@ def variants(base: Recipe) -> dict[str, Recipe]:
         "half the channels": replace(base, model={"n_channel": 16, "n_node": 6, "n_hidden": 24}),
         "wider perceptrons": replace(base, model={**base.model, "n_hidden": 128}),
         "no long-range potential": replace(
-            base, only=tuple(name for name in base.form().shapes() if name != "charge")
+            base, only=tuple(name for name in weights_of(base.form()) if name != "charge")
         ),
         "no message passing": replace(base, model={**base.model, "message_passing": False}),
         "energy of bands and pairs": replace(base, model={**base.model, "energy": "band"}),
@@ -122,6 +125,17 @@ def hard_squares(hard: bool) -> Iterator[None]:
         vars(loss_terms).update(dict.fromkeys(widths, 1e6))
     yield
     vars(loss_terms).update(widths)
+
+
+@contextmanager
+def even_steps() -> Iterator[None]:
+    """Let the optimizer move last maps in steps as long as those of the features."""
+
+    def even(form: ModelForm) -> dict[str, Weight]:
+        return {name: fact._replace(step=1.0) for name, fact in facts_of(form).items()}
+
+    with patch("mlsemi.training.fit.trainer.facts_of", even):
+        yield
 
 
 def finished(name: str, settings: dict[str, object]) -> dict[str, dict[str, float]]:
@@ -169,7 +183,7 @@ def main() -> None:
             continue
         with (
             hard_squares(name == HARD),
-            patch.dict(STEPS, clear=name == LONG),
+            even_steps() if name == LONG else nullcontext(),
             tempfile.TemporaryDirectory() as folder,
         ):
             parameters = fit(

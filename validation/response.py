@@ -21,7 +21,8 @@ import report
 from scipy.optimize import minimize
 
 from mlsemi.ground.state import GroundState, ground_state
-from mlsemi.model.pairs import PairList
+from mlsemi.model.terms.prediction import Prediction
+from mlsemi.molecule.pairs import PairList
 from mlsemi.molecule.structure import Structure, lowest_multiplicity
 from mlsemi.parameters import DEFAULT, Parameters
 from mlsemi.response.constants import ResponseConstants
@@ -36,7 +37,7 @@ UNBOUND = 0.0
 
 
 @cache
-def predicted(chosen: Parameters, numbers: bytes, positions: bytes) -> tuple[PairList, object]:
+def predicted(chosen: Parameters, numbers: bytes, positions: bytes) -> tuple[PairList, Prediction]:
     """Hamiltonian of a geometry; it knows nothing of charge and spin."""
     atoms, x = np.frombuffer(numbers, dtype=np.int64), np.frombuffer(positions).reshape(-1, 3)
     structure = Structure(atoms, x, 0, lowest_multiplicity(atoms, 0))
@@ -53,8 +54,8 @@ def ground_of(
         chosen, structure.numbers.tobytes(), structure.positions.tobytes()
     )
     changed = replace(pairs, structures=(structure,))
-    operator = replace(prediction.hamiltonian, pairs=changed)  # type: ignore[attr-defined]
-    new = prediction._replace(hamiltonian=operator)  # type: ignore[attr-defined]
+    operator = replace(prediction.hamiltonian, pairs=changed)
+    new = replace(prediction, pairs=changed, hamiltonian=operator)
     return ground_state(chosen.model, new, 0, constants=constants)
 
 

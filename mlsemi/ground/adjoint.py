@@ -15,12 +15,12 @@ import numpy as np
 
 from mlsemi.errors import InputError
 from mlsemi.ground.state import GroundState
-from mlsemi.model.blocks import matrices_adjoint
-from mlsemi.model.model import Model, ModelRecord, Prediction
-from mlsemi.model.pairs import PairList
+from mlsemi.model.model import Model, ModelRecord
+from mlsemi.model.terms.prediction import Prediction, PredictionBar
 from mlsemi.molecule.structure import Structure
 from mlsemi.orbitals import eigen, observables
 from mlsemi.orbitals.observables import XYZ
+from mlsemi.symmetry.blocks import matrices_adjoint
 
 
 class Cotangent(NamedTuple):
@@ -56,7 +56,6 @@ class Cotangent(NamedTuple):
 
 def reverse(
     model: Model,
-    pairs: PairList,
     prediction: Prediction,
     record: ModelRecord,
     grounds: Sequence[GroundState],
@@ -69,7 +68,6 @@ def reverse(
     Parameters
     ----------
     model : Model
-    pairs : PairList
     prediction, record
         Results of ``model.predict(pairs)``.
     grounds : sequence of GroundState
@@ -86,20 +84,15 @@ def reverse(
     Gradients of all weights (an empty mapping without ``with_weights``), and dL/d positions
     (n_atom, 3) in the order of the concatenated structures, or None.
     """
-    matrices_bar = []
-    atom_energies_bar = np.zeros(pairs.n_atom)
+    pairs, matrices_bar, direct = prediction.pairs, [], []
+    atom_energies_bar, sp_lengths_bar = np.zeros(pairs.n_atom), np.zeros(pairs.n_atom)
     atom_dipoles_bar = np.zeros((pairs.n_atom, 3))
-    sp_bar = np.zeros_like(model.weights["dipole.sp"])
-    direct = []
     for index, (ground, bar) in enumerate(zip(grounds, cotangents, strict=True)):
         rows = pairs.atoms_of(index)
-        species = pairs.species[rows]
-        sp_length = model.weights["dipole.sp"][species]
         if bar.is_electronic(ground):
-            matrix_bar, sp_length_bar, positions_bar = _observables_adjoint(
-                pairs.structures[index], sp_length, ground, bar
+            matrix_bar, sp_lengths_bar[rows], positions_bar = _observables_adjoint(
+                pairs.structures[index], prediction.sp_lengths[rows], ground, bar
             )
-            np.add.at(sp_bar, species, sp_length_bar)
         else:
             matrix_bar = np.zeros_like(ground.density)
             positions_bar = np.zeros((rows.size, 3))
@@ -115,17 +108,13 @@ def reverse(
     electronic = any(
         bar.is_electronic(ground) for bar, ground in zip(cotangents, grounds, strict=True)
     )
-    gradients, walked = model.adjoint(
-        pairs,
-        record,
-        matrices_adjoint(pairs, matrices_bar) if electronic else None,
-        atom_energies_bar,
-        atom_dipoles_bar,
-        with_positions,
-        with_weights,
+    given = PredictionBar(
+        hamiltonian=matrices_adjoint(pairs, matrices_bar) if electronic else None,
+        atom_energies=atom_energies_bar,
+        atom_dipoles=atom_dipoles_bar,
+        sp_lengths=sp_lengths_bar,
     )
-    if with_weights:
-        gradients["dipole.sp"] += sp_bar
+    gradients, walked = model.adjoint(prediction, record, given, with_positions, with_weights)
     return gradients, None if walked is None else walked + np.concatenate(direct)
 
 

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mlsemi.brief import one_line
-from mlsemi.model.model import Model, Prediction
+from mlsemi.model.model import Model
+from mlsemi.model.terms.prediction import Prediction
 from mlsemi.orbitals import eigen, observables
 from mlsemi.orbitals.eigen import ElectronicState
 from mlsemi.orbitals.observables import XYZ
@@ -117,7 +118,7 @@ def _neutral(model: Model, prediction: Prediction, index: int, kt: float) -> Gro
         structure,
         charges,
         density,
-        model.weights["dipole.sp"][pairs.species[rows]],
+        prediction.sp_lengths[rows],
         prediction.atom_dipoles[rows][:, XYZ],
     )
     energy = float(prediction.atom_energies[rows].sum()) + state.smearing_energy
@@ -150,13 +151,12 @@ def response_of(
     pairs = prediction.hamiltonian.pairs
     structure, rows = pairs.structures[index], pairs.atoms_of(index)
     hamiltonian = prediction.hamiltonian.matrix(index)
-    lengths = model.weights["dipole.sp"][pairs.species[rows]]
     neutral = Neutral(
         structure,
         hamiltonian,
         eigen.solve(hamiltonian, int(structure.core_charges.sum())),
         prediction.atom_dipoles[rows][:, XYZ],
-        AtomicMoments.of_structure(structure, lengths),
+        AtomicMoments.of_structure(structure, prediction.sp_lengths[rows]),
     )
     return respond(
         neutral,

@@ -18,9 +18,9 @@ from typing import NamedTuple
 import numpy as np
 
 from mlsemi.brief import Brief
-from mlsemi.model.domain import standardised
-from mlsemi.model.layers import Weights
-from mlsemi.model.pairs import PairList
+from mlsemi.model.terms.domain import standardised
+from mlsemi.molecule.pairs import PairList
+from mlsemi.symmetry.layers import Weights
 
 S_LEVEL, P_LEVEL, ENERGY = range(3)
 """What a member shifts."""

@@ -7,7 +7,7 @@ from molecules import distorted
 
 from mlsemi.kernels import blocks, coupling, density, geometry
 from mlsemi.model import messages
-from mlsemi.model.blocks import N_ATOM_IRREP
+from mlsemi.symmetry.blocks import N_ATOM_IRREP
 from mlsemi.symmetry.so3 import N_HARMONIC, CouplingTable, clebsch_gordan
 
 CUTOFF = 5.0

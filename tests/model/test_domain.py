@@ -17,16 +17,15 @@ from mlsemi.model.domain import (
     MOST_TOUCHING,
     check_energy,
     doubts,
-    feature_distance,
-    fit_domain,
     has_energy,
     molecules,
-    outside,
     outside_text,
     without_usual_bond,
 )
-from mlsemi.model.pairs import PairList
+from mlsemi.model.terms.catalogue import shapes_of
+from mlsemi.model.terms.domain import feature_distance, fit_domain, outside
 from mlsemi.molecule.elements import covalent_radius, van_der_waals_radius
+from mlsemi.molecule.pairs import PairList
 from mlsemi.molecule.structure import Structure
 from mlsemi.units import BOHR_ANGSTROM
 
@@ -37,7 +36,7 @@ EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 
 def seen(structures):
     pairs = PairList.of(structures, SMALL.elements, SMALL.cutoff)
-    return pairs, MODEL.predict(pairs)[1].features.invariants
+    return pairs, MODEL.invariants(pairs)
 
 
 @pytest.fixture(scope="module")
@@ -98,9 +97,9 @@ def test_species_without_data_have_no_distance(fitted):
     alone = fit_domain(pairs.species, invariants, len(SMALL.elements))
     nitrogen = SMALL.elements.index(7)
     assert np.isinf(alone["domain.spread"][nitrogen]).all()
-    assert set(fitted) == set(alone) <= set(SMALL.shapes())
+    assert set(fitted) == set(alone) <= set(shapes_of(SMALL))
     for name, value in alone.items():
-        assert value.shape == SMALL.shapes()[name]
+        assert value.shape == shapes_of(SMALL)[name]
 
 
 @pytest.mark.parametrize(

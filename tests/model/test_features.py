@@ -9,11 +9,12 @@ from harness import assert_adjoint, assert_equivariant
 from molecules import SMALL, distorted, random_model
 from scipy.spatial.distance import cdist
 
-from mlsemi.model.bonds import IRREPS, N_IRREP, bond_irreps, bond_irreps_adjoint
-from mlsemi.model.density import atom_features, atom_features_adjoint
-from mlsemi.model.long_range import SOFTENING, potential, potential_adjoint
-from mlsemi.model.messages import message_features, message_features_adjoint
-from mlsemi.model.pairs import PairList
+from mlsemi.model.terms.bonds import IRREPS, N_IRREP, bond_irreps, bond_irreps_adjoint
+from mlsemi.model.terms.density import atom_features, atom_features_adjoint
+from mlsemi.model.terms.electrostatics import SOFTENING, Charges, Potential
+from mlsemi.model.terms.messages import message_features, message_features_adjoint
+from mlsemi.model.terms.prediction import GeometryBar, Prediction, PredictionBar
+from mlsemi.molecule.pairs import PairList
 from mlsemi.molecule.structure import Structure
 
 MODEL = random_model(SMALL, seed=5)
@@ -31,6 +32,16 @@ def pairs():
 @pytest.fixture(scope="module")
 def weights():
     return MODEL.weights
+
+
+def field_of(pairs, scalars, weights):
+    """Potential of the charges, a prediction that holds them, and what its adjoint needs."""
+    out = Prediction.blank(pairs, *SMALL.radial(pairs.distance))
+    out.nodes = np.zeros((pairs.n_atom, 9, scalars.shape[1]))
+    out.nodes[:, 0] = scalars
+    Charges(SMALL).forward(weights, out)
+    record = Potential(SMALL).forward(weights, out)
+    return -out.hamiltonian.atoms[:, 0], out, record
 
 
 def used_by(function, pairs, basis, *rest):
@@ -53,10 +64,10 @@ def test_features_are_equivariant():
     def observe(structure):
         pairs = listed(structure)
         rows = pairs.atoms_of(0)
-        basis, _ = MODEL.radial(pairs.distance)
+        basis, _ = MODEL.form.radial(pairs.distance)
         atoms, _ = atom_features(pairs, basis, MODEL.weights)
         nodes, record = message_features(pairs, basis, atoms, MODEL.weights)
-        field, _ = potential(pairs, nodes[:, 0], MODEL.weights)
+        field, *_ = field_of(pairs, nodes[:, 0], MODEL.weights)
         return {
             "atoms": ("atom_sphere", atoms[rows]),
             "nodes": ("atom_sphere", nodes[rows]),
@@ -73,7 +84,7 @@ def test_bond_irreps_of_a_moved_molecule():
 
     def observe(structure):
         pairs = listed(structure)
-        basis, envelope = MODEL.radial(pairs.distance)
+        basis, envelope = MODEL.form.radial(pairs.distance)
         atoms, _ = atom_features(pairs, basis, MODEL.weights)
         nodes, _ = message_features(pairs, basis, atoms, MODEL.weights)
         irreps, _ = bond_irreps(pairs, basis, envelope, nodes, MODEL.weights)
@@ -92,7 +103,7 @@ def test_bond_irreps_of_a_moved_molecule():
 
 
 def test_atom_features_adjoint(pairs, weights):
-    basis, _ = MODEL.radial(pairs.distance)
+    basis, _ = MODEL.form.radial(pairs.distance)
     names = used_by(atom_features, pairs, basis)
     assert any(name.startswith("density") for name in names)
 
@@ -103,19 +114,19 @@ def test_atom_features_adjoint(pairs, weights):
     def adjoint(features_bar):
         _, record = atom_features(pairs, basis, weights)
         gradients = {name: np.zeros_like(weights[name]) for name in names}
-        geometry = np.zeros_like(basis), np.zeros_like(pairs.sphere)
+        geometry = GeometryBar.zero(pairs, basis)
         atom_features_adjoint(pairs, basis, weights, record, features_bar, gradients, geometry)
         without = {name: np.zeros_like(weights[name]) for name in names}
         atom_features_adjoint(pairs, basis, weights, record, features_bar, without, None)
         for name in names:
             np.testing.assert_array_equal(without[name], gradients[name])
-        return *geometry, *gradients.values()
+        return geometry.basis, geometry.sphere, *gradients.values()
 
     assert_adjoint(forward, adjoint, [basis, pairs.sphere, *(weights[name] for name in names)])
 
 
 def test_message_features_adjoint(pairs, weights):
-    basis, _ = MODEL.radial(pairs.distance)
+    basis, _ = MODEL.form.radial(pairs.distance)
     atoms, _ = atom_features(pairs, basis, weights)
     names = used_by(message_features, pairs, basis, atoms)
 
@@ -127,18 +138,18 @@ def test_message_features_adjoint(pairs, weights):
     def adjoint(nodes_bar, invariants_bar):
         _, record = message_features(pairs, basis, atoms, weights)
         gradients = {name: np.zeros_like(weights[name]) for name in names}
-        geometry = np.zeros_like(basis), np.zeros_like(pairs.sphere)
+        geometry = GeometryBar.zero(pairs, basis)
         atoms_bar = message_features_adjoint(
             pairs, basis, weights, record, nodes_bar, invariants_bar, gradients, geometry
         )
-        return *geometry, atoms_bar, *gradients.values()
+        return geometry.basis, geometry.sphere, atoms_bar, *gradients.values()
 
     arrays = [basis, pairs.sphere, atoms, *(weights[name] for name in names)]
     assert_adjoint(forward, adjoint, arrays)
 
 
 def test_bond_irreps_adjoint(pairs, weights):
-    basis, envelope = MODEL.radial(pairs.distance)
+    basis, envelope = MODEL.form.radial(pairs.distance)
     atoms, _ = atom_features(pairs, basis, weights)
     nodes, _ = message_features(pairs, basis, atoms, weights)
     names = used_by(bond_irreps, pairs, basis, envelope, nodes)
@@ -150,11 +161,12 @@ def test_bond_irreps_adjoint(pairs, weights):
     def adjoint(irreps_bar):
         _, record = bond_irreps(pairs, basis, envelope, nodes, weights)
         gradients = {name: np.zeros_like(weights[name]) for name in names}
-        geometry = np.zeros_like(basis), np.zeros_like(pairs.sphere), np.zeros_like(envelope)
+        geometry = GeometryBar.zero(pairs, basis)
         nodes_bar = bond_irreps_adjoint(
             pairs, envelope, nodes, weights, record, irreps_bar, gradients, geometry
         )
-        return *geometry, nodes_bar, *gradients.values()
+        bars = geometry.basis, geometry.sphere, geometry.envelope, nodes_bar
+        return *bars, *gradients.values()
 
     arrays = [basis, pairs.sphere, envelope, nodes, *(weights[name] for name in names)]
     assert_adjoint(forward, adjoint, arrays)
@@ -171,16 +183,17 @@ def test_potential_adjoint(pairs, weights):
         )
 
     def forward(x, scalars, charge):
-        return potential(placed(x), scalars, dict(weights) | {"charge": charge})[0]
+        return field_of(placed(x), scalars, dict(weights) | {"charge": charge})[0]
 
     def adjoint(out_bar):
-        _, record = potential(pairs, scalars, weights)
+        _, out, record = field_of(pairs, scalars, weights)
         gradients = {"charge": np.zeros_like(weights["charge"])}
-        positions_bar = np.zeros((pairs.n_atom, 3))
-        scalars_bar = potential_adjoint(
-            pairs, scalars, weights, record, out_bar, gradients, positions_bar
-        )
-        return positions_bar, scalars_bar, gradients["charge"]
+        given = Prediction.blank(pairs, out.basis, out.envelope).hamiltonian
+        given.atoms[:, 0] = -out_bar
+        bar = PredictionBar(hamiltonian=given).opened(out, with_positions=True)
+        Potential(SMALL).adjoint(weights, out, record, bar, gradients)
+        Charges(SMALL).adjoint(weights, out, None, bar, gradients)
+        return bar.geometry.positions, bar.nodes[:, 0], gradients["charge"]
 
     x = np.concatenate([s.positions for s in pairs.structures])
     assert_adjoint(forward, adjoint, [x, scalars, weights["charge"]])
@@ -193,25 +206,23 @@ def test_potential_of_conserved_charges(weights, charge):
     structure = Structure(plain.numbers, plain.positions, charge)
     pairs = listed(structure)
     scalars = np.random.default_rng(1).normal(size=(pairs.n_atom, SMALL.n_node))
-    field, record = potential(pairs, scalars, weights)
+    field, out, _ = field_of(pairs, scalars, weights)
     rows = pairs.atoms_of(0)
-    assert record.charges.sum() == pytest.approx(0.0, abs=1e-12)
+    assert out.charges.sum() == pytest.approx(0.0, abs=1e-12)
     distance = cdist(structure.positions, structure.positions)
     for a in range(structure.n_atom):
         others = [b for b in range(structure.n_atom) if b != a]
-        expected = sum(
-            record.charges[rows[b]] / np.hypot(distance[a, b], SOFTENING) for b in others
-        )
+        expected = sum(out.charges[rows[b]] / np.hypot(distance[a, b], SOFTENING) for b in others)
         assert field[rows[a]] == pytest.approx(expected, abs=1e-12)
 
 
 def test_lone_atom_sees_nothing(weights):
     """Without neighbours only scalars remain, and those do not know the position."""
     pairs = listed(Structure([8], np.zeros((1, 3))))
-    basis, envelope = MODEL.radial(pairs.distance)
+    basis, envelope = MODEL.form.radial(pairs.distance)
     atoms, _ = atom_features(pairs, basis, weights)
     nodes, _ = message_features(pairs, basis, atoms, weights)
-    field, _ = potential(pairs, nodes[:, 0], weights)
+    field, *_ = field_of(pairs, nodes[:, 0], weights)
     irreps, _ = bond_irreps(pairs, basis, envelope, nodes, weights)
     assert not atoms[:, 1:].any()
     assert not nodes[:, 1:].any()
@@ -228,7 +239,7 @@ def test_messages_carry_what_densities_do_not_see(weights):
     atoms, nodes = [], []
     for positions in (near, far):
         pairs = listed(Structure([8, 8, 8, 8], positions))
-        basis, _ = MODEL.radial(pairs.distance)
+        basis, _ = MODEL.form.radial(pairs.distance)
         a, _ = atom_features(pairs, basis, weights)
         n, _ = message_features(pairs, basis, a, weights)
         atoms.append(a[0])
@@ -239,7 +250,7 @@ def test_messages_carry_what_densities_do_not_see(weights):
 
 
 def test_density_is_the_sum_over_neighbours(pairs, weights):
-    basis, _ = MODEL.radial(pairs.distance)
+    basis, _ = MODEL.form.radial(pairs.distance)
     _, record = atom_features(pairs, basis, weights)
     expected = naive.density(
         pairs.first,

@@ -3,15 +3,27 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from harness import assert_adjoint, assert_equivariant
-from molecules import FORMS, LOW_SYMMETRY, SMALL, distorted, learned, moved, random_model
+from molecules import (
+    FORMS,
+    LOW_SYMMETRY,
+    SMALL,
+    baseline_only,
+    distorted,
+    learned,
+    moved,
+    random_model,
+)
 from scipy.linalg import block_diag
 
 from mlsemi.errors import InputError
-from mlsemi.model.blocks import P_LEVEL
-from mlsemi.model.model import Model, ModelForm
-from mlsemi.model.pairs import PairList
+from mlsemi.model.model import Model
+from mlsemi.model.terms.architecture import ModelForm
+from mlsemi.model.terms.catalogue import shapes_of
+from mlsemi.model.terms.prediction import PredictionBar
+from mlsemi.molecule.pairs import PairList
 from mlsemi.molecule.structure import Structure
 from mlsemi.orbitals.observables import XYZ, orbital_atom
+from mlsemi.symmetry.blocks import P_LEVEL, BlockedOperator
 
 STRUCTURES = tuple(distorted(name) for name in LOW_SYMMETRY)
 
@@ -27,22 +39,17 @@ def test_every_weight_is_read(form):
     model = random_model(form)
     before = outputs(model, STRUCTURES)
     for name in model.weights:
-        if name.startswith("domain.") or name == "dipole.sp":
+        if name.startswith("domain."):
             continue
         changed = Model(form, dict(model.weights) | {name: 1.1 * model.weights[name]})
         after = outputs(changed, STRUCTURES)
         assert max(np.abs(a - b).max() for a, b in zip(before, after, strict=True)) > 1e-6, name
 
 
-def predicting(model):
-    """Weights that ``predict`` reads; ``dipole.sp`` is read by the dipole of the ground state."""
-    return [name for name in learned(model) if name != "dipole.sp"]
-
-
 def outputs(model, structures):
     _, prediction, _ = predict(model, *structures)
     matrices = [prediction.hamiltonian.matrix(n) for n in range(len(structures))]
-    return *matrices, prediction.atom_energies, prediction.atom_dipoles
+    return *matrices, prediction.atom_energies, prediction.atom_dipoles, prediction.sp_lengths
 
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
@@ -55,8 +62,10 @@ def test_batch_equals_one_by_one(form):
         np.testing.assert_allclose(
             together.hamiltonian.matrix(index), alone.hamiltonian.matrix(), atol=1e-13
         )
-        for a, b in zip(together[1:], alone[1:], strict=True):
-            np.testing.assert_allclose(a[rows], b[single_rows], atol=1e-13)
+        for name in ("atom_energies", "atom_dipoles", "sp_lengths", "charges", "invariants"):
+            a, b = getattr(together, name), getattr(alone, name)
+            if a.size:
+                np.testing.assert_allclose(a[rows], b[single_rows], atol=1e-13)
 
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
@@ -79,23 +88,25 @@ def test_equivariant(form, seed):
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 def test_adjoint_to_every_weight_and_to_positions(form):
     model = random_model(form, seed=4)
-    pairs, _, record = predict(model, *STRUCTURES[:2])
-    names = predicting(model)
+    pairs, prediction, record = predict(model, *STRUCTURES[:2])
+    names = learned(model)
     split = STRUCTURES[0].n_atom
 
     def forward(x, *values):
         weights = dict(model.weights) | dict(zip(names, values, strict=True))
         parts = zip(STRUCTURES[:2], (x[:split], x[split:]), strict=True)
         _, p, _ = predict(Model(form, weights), *(moved(s, part) for s, part in parts))
-        return p.hamiltonian.atoms, p.hamiltonian.bonds, p.atom_energies, p.atom_dipoles
+        rest = p.atom_energies, p.atom_dipoles, p.sp_lengths
+        return p.hamiltonian.atoms, p.hamiltonian.bonds, *rest
 
     def adjoint(atoms_bar, bonds_bar, *bars):
-        given = (pairs, record, (atoms_bar, bonds_bar), *bars)
+        operator_bar = BlockedOperator(pairs, atoms_bar, bonds_bar)
+        given = (prediction, record, PredictionBar(operator_bar, *bars))
         gradients, positions_bar = model.adjoint(*given, with_positions=True)
         only_weights, nothing = model.adjoint(*given)
         assert nothing is None
-        assert set(gradients) == set(form.shapes())
-        assert not any(gradients[name].any() for name in gradients if not form.trained(name))
+        assert set(gradients) == set(shapes_of(form))
+        assert not any(gradients[name].any() for name in gradients if name not in names)
         for name in names:
             np.testing.assert_array_equal(only_weights[name], gradients[name])
         return positions_bar, *(gradients[name] for name in names)
@@ -106,14 +117,14 @@ def test_adjoint_to_every_weight_and_to_positions(form):
 
 
 def test_baseline_is_levels_and_two_center_functions():
-    model = random_model(seed=1).baseline_only()
+    model = baseline_only(random_model(seed=1))
     structure = STRUCTURES[0]
-    pairs, prediction, record = predict(model, structure)
+    pairs, prediction, _ = predict(model, structure)
     atoms, w = prediction.hamiltonian.atoms, model.weights
     np.testing.assert_allclose(atoms[:, 0], w["level"][pairs.species, 0])
     np.testing.assert_allclose(atoms[:, 4], P_LEVEL * w["level"][pairs.species, 1])
     assert not np.delete(atoms, [0, 4], axis=1).any()
-    values = np.einsum("pn,pnc->pc", record.features.basis, w["two_center"][pairs.pair_species])
+    values = np.einsum("pn,pnc->pc", prediction.basis, w["two_center"][pairs.pair_species])
     bonds = prediction.hamiltonian.bonds
     np.testing.assert_allclose(bonds[:, 0], values[:, 0] * pairs.sphere[:, 0], atol=1e-14)
     np.testing.assert_allclose(bonds[:, 1:4], values[:, 1:2] * pairs.sphere[:, 1:4], atol=1e-14)
@@ -123,7 +134,7 @@ def test_baseline_is_levels_and_two_center_functions():
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 def test_corrections_change_the_baseline(form):
     model = random_model(form, seed=1)
-    one, two = (predict(m, STRUCTURES[0])[1] for m in (model, model.baseline_only()))
+    one, two = (predict(m, STRUCTURES[0])[1] for m in (model, baseline_only(model)))
     assert np.abs(one.hamiltonian.matrix() - two.hamiltonian.matrix()).max() > 1e-2
 
 
@@ -166,17 +177,16 @@ def test_other_forms():
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 def test_adjoint_without_the_hamiltonian(form):
-    """None stands for zero cotangents of the irreps."""
+    """None stands for zero cotangents of the irreps, which need not be predicted either."""
     model = random_model(form, seed=4)
     pairs, prediction, record = predict(model, *STRUCTURES)
     rng = np.random.default_rng(0)
     bars = rng.normal(size=pairs.n_atom), rng.normal(size=(pairs.n_atom, 3))
     operator = prediction.hamiltonian
-    zeros = np.zeros_like(operator.atoms), np.zeros_like(operator.bonds)
-    one, two = (
-        model.adjoint(pairs, record, irreps_bar, *bars, with_positions=True)
-        for irreps_bar in (None, zeros)
-    )
+    zeros = BlockedOperator(pairs, np.zeros_like(operator.atoms), np.zeros_like(operator.bonds))
+    wanted = ("atom_energies", "atom_dipoles")
+    one = model.adjoint(*model.predict(pairs, wanted), PredictionBar(None, *bars), True)
+    two = model.adjoint(prediction, record, PredictionBar(zeros, *bars), True)
     np.testing.assert_allclose(one[1], two[1], atol=1e-13)
     for name, value in one[0].items():
         np.testing.assert_allclose(value, two[0][name], atol=1e-13)

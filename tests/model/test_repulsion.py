@@ -5,9 +5,9 @@ import pytest
 from harness import assert_adjoint
 from molecules import distorted, moved, random_model
 
-from mlsemi.model.pairs import PairList
-from mlsemi.model.repulsion import SHARE, repulsion, repulsion_adjoint
+from mlsemi.model.terms.repulsion import SHARE, repulsion, repulsion_adjoint
 from mlsemi.molecule.elements import covalent_radius
+from mlsemi.molecule.pairs import PairList
 from mlsemi.molecule.structure import Structure
 from mlsemi.units import BOHR_ANGSTROM, HARTREE_EV
 
@@ -79,4 +79,6 @@ def test_it_is_part_of_the_energy():
         model.form, {name: np.zeros_like(value) for name, value in model.weights.items()}
     )
     np.testing.assert_allclose(silent.predict(pairs)[0].atom_energies, wall, atol=1e-14)
-    np.testing.assert_allclose(silent.predict_energies(pairs)[0], wall, atol=1e-14)
+    np.testing.assert_allclose(
+        silent.predict(pairs, ("atom_energies",))[0].atom_energies, wall, atol=1e-14
+    )

@@ -4,7 +4,7 @@ from harness import assert_adjoint, assert_equivariant
 from molecules import distorted, moved, random_model
 
 from mlsemi.ground.state import ground_state
-from mlsemi.model.pairs import PairList
+from mlsemi.molecule.pairs import PairList
 from mlsemi.molecule.structure import Structure
 from mlsemi.orbitals.eigen import inverse_root, solve
 from mlsemi.orbitals.observables import (

@@ -10,7 +10,8 @@ from molecules import SMALL, distorted, gapped_model, moved, parameters_of, symm
 from mlsemi.errors import InputError
 from mlsemi.evaluate import singlepoint
 from mlsemi.ground.state import ground_state
-from mlsemi.model.pairs import PairList
+from mlsemi.model.terms.catalogue import shapes_of
+from mlsemi.molecule.pairs import PairList
 from mlsemi.molecule.structure import Structure
 from mlsemi.orbitals import eigen
 from mlsemi.parameters import Parameters
@@ -223,7 +224,7 @@ def test_forces_of_every_form(forms):
     structure = replace(distorted("HCOOH", seed=3), charge=1, multiplicity=2)
     model = gapped_model([replace(structure, charge=0, multiplicity=1)])
     other = replace(SMALL, **forms)
-    names = other.shapes()
+    names = shapes_of(other)
     weights = {n: w for n, w in model.weights.items() if n in names}
     if set(weights) != set(names):
         pytest.skip("the form has weights of its own")

@@ -15,9 +15,9 @@ import numpy as np
 from scipy.optimize import minimize
 from sklearn.utils.validation import check_is_fitted
 
-from mlsemi.model.layers import perceptron, perceptron_adjoint
 from mlsemi.representations.learning.ridge import GramPath, SymmetryRegressor
 from mlsemi.representations.learning.samples import block_of, invariants_of
+from mlsemi.symmetry.layers import perceptron, perceptron_adjoint
 from mlsemi.symmetry.selection import covariance, principal_maps
 
 NOISE = 1e-6

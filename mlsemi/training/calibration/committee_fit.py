@@ -32,9 +32,9 @@ from mlsemi.model.committee import (
     distances,
     shifts_of,
 )
-from mlsemi.model.domain import INSIDE
 from mlsemi.model.model import Model
-from mlsemi.model.pairs import PairList
+from mlsemi.model.terms.domain import INSIDE
+from mlsemi.molecule.pairs import PairList
 from mlsemi.molecule.structure import Structure
 from mlsemi.orbitals.eigen import ElectronicState
 from mlsemi.parameters import Parameters
@@ -96,8 +96,8 @@ def points_of(model: Model, records: Sequence[Reference]) -> Iterator[Point]:
         targets = [Target(record) for record in records[start : start + BATCH]]
         structures = [target.record.structure for target in targets]
         pairs = PairList.of(structures, model.form.elements, model.form.cutoff)
-        prediction, record = model.predict(pairs)
-        inputs = committee_inputs(pairs, record.features.invariants, model.weights)
+        prediction, _ = model.predict(pairs)
+        inputs = committee_inputs(pairs, prediction.invariants, model.weights)
         for index, target in enumerate(targets):
             ground = ground_state(model, prediction, index)
             _, errors, _ = structure_loss(target, ground, LossWeights())

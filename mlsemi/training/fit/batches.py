@@ -22,9 +22,9 @@ from typing import NamedTuple
 import numpy as np
 
 from mlsemi.errors import MlsemiError
-from mlsemi.model.forms import ModelForm
-from mlsemi.model.layers import Weights
 from mlsemi.model.model import Model
+from mlsemi.model.terms.architecture import ModelForm
+from mlsemi.symmetry.layers import Weights
 from mlsemi.training.objective.evaluation import batch_loss
 from mlsemi.training.objective.loss import GROUND_STATE, Errors, LossWeights, Target
 from mlsemi.training.objective.source import Source

@@ -7,17 +7,17 @@ from collections.abc import Iterator
 import numpy as np
 
 from mlsemi.kernels.coupling import bond_invariants
-from mlsemi.model.fixed import (
-    FixedFeatures,
+from mlsemi.model.terms.architecture import ModelForm
+from mlsemi.model.terms.catalogue import weights_of
+from mlsemi.model.terms.fixed import (
+    FeatureRecord,
     expansion_of,
     features_of,
     first_order,
     second_order,
 )
-from mlsemi.model.forms import ModelForm
-from mlsemi.model.pairs import PairList
-from mlsemi.model.sparse import gaussian
-from mlsemi.symmetry.radial import RadialBasis
+from mlsemi.model.terms.sparse import gaussian
+from mlsemi.molecule.pairs import PairList
 from mlsemi.symmetry.selection import farthest_points
 from mlsemi.symmetry.so3 import L_MAX, components
 
@@ -41,12 +41,11 @@ def fixed_representation(form: ModelForm, pairs: PairList) -> dict[str, np.ndarr
         Some hundred training structures.
     """
     weights = {
-        name: np.zeros(shape)
-        for name, shape in form.shapes().items()
+        name: np.zeros(fact.shape)
+        for name, fact in weights_of(form).items()
         if name.startswith(("density.", "node.", "sparse."))
     }
-    radial = RadialBasis(form.n_radial, form.cutoff)
-    basis, _ = radial(pairs.distance)
+    basis, _ = form.radial(pairs.distance)
     expansion = expansion_of(pairs, basis)
     for l in range(L_MAX + 1):
         for species, rows in pairs.groups:
@@ -62,8 +61,8 @@ def fixed_representation(form: ModelForm, pairs: PairList) -> dict[str, np.ndarr
             if l == 0:
                 weights["node.bias"][species] = -mean @ matrix
     if form.kind == "kernel":
-        features = features_of(pairs, radial, weights)
-        for name, x, label in _environments(pairs, features, form.n_channel):
+        features = features_of(pairs, basis, weights)
+        for name, x, label in _environments(pairs, basis, features, form.n_channel):
             _place_points(weights, name, x, label)
     return weights
 
@@ -87,13 +86,13 @@ def principal_components(x: np.ndarray, n_keep: int) -> np.ndarray:
 
 
 def _environments(
-    pairs: PairList, features: FixedFeatures, n_channel: int
+    pairs: PairList, basis: np.ndarray, features: FeatureRecord, n_channel: int
 ) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """Invariants that the kernels compare, and their labels: of atoms, then of pairs."""
     yield "atom", features.invariants, pairs.species
     rho1 = np.ascontiguousarray(features.plain[:, :, :n_channel])
     projections = bond_invariants(pairs.first, pairs.second, pairs.sphere, rho1)
-    yield "bond", np.concatenate([projections, features.basis], axis=1), pairs.pair_species
+    yield "bond", np.concatenate([projections, basis], axis=1), pairs.pair_species
 
 
 def _place_points(

@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from mlsemi.errors import InputError
-from mlsemi.model.forms import ModelForm
+from mlsemi.model.terms.architecture import ModelForm
 from mlsemi.molecule.elements import number_of
 from mlsemi.training.objective.heads import Kind
 from mlsemi.training.objective.loss import GROUND_STATE, NUMBER, LossWeights

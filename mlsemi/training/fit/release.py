@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import tomli_w
 
-from mlsemi.model.domain import fit_domain
 from mlsemi.model.model import Model
-from mlsemi.model.pairs import PairList
+from mlsemi.model.terms.domain import fit_domain
+from mlsemi.molecule.pairs import PairList
 from mlsemi.outputs import complete_or_absent
 from mlsemi.parameters import Parameters, checksum_of
 from mlsemi.training.calibration.committee_fit import with_fitted_committee
@@ -166,8 +166,7 @@ def training_domain(model: Model, records: Sequence[Reference]) -> dict[str, np.
     for start in range(0, len(records), BATCH):
         some = [r.structure for r in records[start : start + BATCH]]
         pairs = PairList.of(some, form.elements, form.cutoff)
-        features = model.representation.features(pairs, model.radial, model.weights)
-        invariants.append(features.invariants)
+        invariants.append(model.invariants(pairs))
         species.append(pairs.species)
     return fit_domain(np.concatenate(species), np.concatenate(invariants), len(form.elements))
 

@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from mlsemi.model.blocks import matrices_adjoint
 from mlsemi.model.model import Model
-from mlsemi.model.pairs import PairList
+from mlsemi.model.terms.catalogue import weights_of
+from mlsemi.model.terms.prediction import PredictionBar
+from mlsemi.molecule.pairs import PairList
+from mlsemi.symmetry.blocks import matrices_adjoint
 from mlsemi.training.objective.loss import LossWeights, Target
-
-LINEAR = ("level", "two_center", "onsite", "charge", "bond.out")
-"""Weights in which H_o is linear, all of them together, in every kind of model."""
 
 BATCH = 8
 
@@ -50,7 +49,7 @@ def ridge(
     mapper : callable
         ``map``, or that of a pool of threads.
     """
-    names = [name for name in LINEAR if name in model.weights]
+    names = [name for name, fact in weights_of(model.form).items() if fact.linear]
     chunks = [targets[i : i + BATCH] for i in range(0, len(targets), BATCH)]
 
     def descent(w: np.ndarray) -> np.ndarray:
@@ -99,6 +98,5 @@ def residual_gradient(
         residual = prediction.hamiltonian.matrix(index) @ orbitals - orbitals * levels
         bar = (2.0 * share * residual) @ orbitals.T
         bars.append(0.5 * (bar + bar.T))
-    nothing = np.zeros(pairs.n_atom), np.zeros((pairs.n_atom, 3))
-    gradients, _ = model.adjoint(pairs, record, matrices_adjoint(pairs, bars), *nothing)
-    return gradients
+    bar = PredictionBar(hamiltonian=matrices_adjoint(pairs, bars))
+    return model.adjoint(prediction, record, bar)[0]

@@ -14,7 +14,7 @@ from mlsemi.training.fit.checkpoint import TrainState
 from mlsemi.training.fit.optimizer import direction
 from mlsemi.training.fit.recipe import Stage
 from mlsemi.training.objective.evaluation import summarise
-from mlsemi.training.objective.heads import base_name
+from mlsemi.training.objective.heads import base_name, facts_of
 from mlsemi.training.objective.source import Ramp
 
 LEAST_TRAINED = 0.5
@@ -22,17 +22,6 @@ LEAST_TRAINED = 0.5
 
 CHUNKS = 2
 """A batch is always cut into this many parts, so that results do not depend on threads."""
-
-STEPS = {
-    "energy.atom": 0.03,
-    "energy.out": 0.1,
-    "onsite": 0.1,
-    "bond.out": 0.1,
-    "charge": 0.1,
-    "dipole.atom": 0.1,
-}
-"""Steps of the last maps relative to those of the features. What they make is small in atomic
-units: with steps as long as the others' they would be noise until the rate has decayed."""
 
 
 class Trainer:
@@ -55,6 +44,7 @@ class Trainer:
         only: tuple[str, ...] = (),
     ) -> None:
         self.schedule, self.state, self.examples, self.only = schedule, state, examples, only
+        self.facts = facts_of(examples.form)
         self.n_batch = -(-len(examples.targets) // schedule.batch)
 
     def epoch(self, losses_of: Losses, pool: ThreadPoolExecutor) -> dict[str, float]:
@@ -163,8 +153,9 @@ class Trainer:
 
         def move(name: str) -> None:
             step = direction(s.moments, name, shrink * gradient[name], s.step, *betas)
-            step *= STEPS.get(base_name(name), 1.0)
-            decay = 1.0 - rate * schedule.weight_decay * _decays(name)
+            fact = self.facts[base_name(name)]
+            step *= fact.step
+            decay = 1.0 - rate * schedule.weight_decay * fact.decays
             s.weights[name] = decay * s.weights[name] - rate * step
             s.averaged[name] = average * s.averaged[name] + (1 - average) * s.weights[name]
 
@@ -173,13 +164,7 @@ class Trainer:
     def _moves(self, name: str) -> bool:
         """Whether a weight is trained in this run."""
         chosen = not self.only or base_name(name).startswith(self.only)
-        return chosen and self.examples.form.trained(name)
-
-
-def _decays(name: str) -> bool:
-    name = base_name(name)
-    baseline = ("level", "two_center", "energy.atom", "bond.scale", "dipole.sp")
-    return name not in baseline and not name.endswith("bias")
+        return chosen and self.facts[base_name(name)].trained
 
 
 def is_finished(history: Sequence[dict[str, float]], schedule: Stage) -> bool:

@@ -17,8 +17,8 @@ from ase.optimize import BFGS
 
 from mlsemi.calculator import MLSemi
 from mlsemi.errors import DomainWarning, MlsemiError, ParameterError
-from mlsemi.model.domain import relative_distance
-from mlsemi.model.pairs import PairList
+from mlsemi.model.terms.domain import relative_distance
+from mlsemi.molecule.pairs import PairList
 from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters
 from mlsemi.training.data.geometries import bonds_of, embed, has_reacted, heated, seed_of
@@ -81,9 +81,9 @@ def strangeness(structure: Structure, parameters: Parameters) -> float:
     """
     model = parameters.model
     pairs = PairList.of([structure], model.form.elements, model.form.cutoff)
-    features = model.predict_energies(pairs)[1].features
-    distance = relative_distance(pairs, features.invariants, model.weights)
-    shifts = parameters.atom_shifts(pairs, features)
+    prediction, _ = model.predict(pairs, ())
+    distance = relative_distance(pairs, prediction.invariants, model.weights)
+    shifts = parameters.atom_shifts(prediction)
     if parameters.committee is not None and shifts is not None:
         distance = np.maximum(distance, parameters.committee.relative_distance(pairs, shifts))
     return float(distance.max())

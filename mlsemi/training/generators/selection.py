@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.progress import track
 
 from mlsemi.errors import InputError
-from mlsemi.model.domain import standardised
 from mlsemi.model.model import Model
-from mlsemi.model.pairs import PairList
+from mlsemi.model.terms.domain import standardised
+from mlsemi.molecule.pairs import PairList
 from mlsemi.molecule.structure import Structure
 from mlsemi.outputs import complete_or_absent
 from mlsemi.parameters import Parameters
@@ -40,8 +40,7 @@ def molecule_features(structures: Sequence[Structure], model: Model) -> np.ndarr
     rows = []
     for structure in structures:
         pairs = PairList.of([structure], form.elements, form.cutoff)
-        features = model.representation.features(pairs, model.radial, w)
-        scaled = standardised(pairs.species, features.invariants, w)
+        scaled = standardised(pairs.species, model.invariants(pairs), w)
         row = np.zeros((len(form.elements), scaled.shape[1]))
         np.add.at(row, pairs.species, scaled / structure.n_atom)
         rows.append(row.ravel())

@@ -9,7 +9,7 @@ import numpy as np
 from mlsemi.ground.adjoint import reverse
 from mlsemi.ground.state import ground_state
 from mlsemi.model.model import Model
-from mlsemi.model.pairs import PairList
+from mlsemi.molecule.pairs import PairList
 from mlsemi.training.objective.force_matching import displaced, energy_gradient, forces_of
 from mlsemi.training.objective.loss import Errors, LossWeights, Target, force_loss, structure_loss
 from mlsemi.units import AU_DEBYE, FORCE_EV_ANGSTROM, HARTREE_EV
@@ -49,7 +49,7 @@ def batch_loss(
     known = [k for k, t in enumerate(targets) if t.record.forces is not None and k not in silent]
     forces_bar = {}
     if weights.forces and known:
-        found = forces_of(model, pairs, prediction, record, grounds, known)
+        found = forces_of(model, prediction, record, grounds, known)
         for k, forces in zip(known, found, strict=True):
             loss, error, bar = force_loss(targets[k], forces, weights)
             losses[k] += loss * HARTREE_EV**2
@@ -63,7 +63,7 @@ def batch_loss(
             moved.append(beside[0])
             slopes.append(beside[1])
             bars[k] = bars[k]._replace(energy=bars[k].energy - beside[1])
-    gradients, _ = reverse(model, pairs, prediction, record, grounds, bars)
+    gradients, _ = reverse(model, prediction, record, grounds, bars)
     if moved:
         for name, value in energy_gradient(model, moved, slopes).items():
             gradients[name] += value

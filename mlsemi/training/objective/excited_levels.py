@@ -21,7 +21,7 @@ from mlsemi.excited.tamm_dancoff import DEGENERATE as SAME_LEVEL
 from mlsemi.ground.adjoint import Cotangent, reverse
 from mlsemi.ground.state import ground_state
 from mlsemi.model.model import Model
-from mlsemi.model.pairs import PairList
+from mlsemi.molecule.pairs import PairList
 from mlsemi.orbitals.eigen import ElectronicState
 from mlsemi.training.data.dataset import Reference
 from mlsemi.training.objective.excitation_cases import (
@@ -79,7 +79,7 @@ def excited_loss(
     if not with_gradient:
         return loss, {}
     bars = [Cotangent(hamiltonian=bar) for _, bar in found]
-    return loss, reverse(model, pairs, prediction, record, grounds, bars)[0]
+    return loss, reverse(model, prediction, record, grounds, bars)[0]
 
 
 def states_loss(

@@ -17,8 +17,9 @@ import numpy as np
 
 from mlsemi.ground.adjoint import Cotangent, reverse
 from mlsemi.ground.state import GroundState, ground_state
-from mlsemi.model.model import Model, ModelRecord, Prediction
-from mlsemi.model.pairs import PairList
+from mlsemi.model.model import Model, ModelRecord
+from mlsemi.model.terms.prediction import Prediction, PredictionBar
+from mlsemi.molecule.pairs import PairList
 from mlsemi.molecule.structure import Structure
 
 STEP = 1e-7
@@ -28,10 +29,12 @@ Random directions of three molecules in organic-1 differ from the derivative by 
 bohr, 2e-6 at 1e-7 and, by rounding, 6e-7 at 1e-8.
 """
 
+READ = ("atom_energies", "atom_dipoles", "charges")
+"""What can be read without orbitals."""
+
 
 def forces_of(
     model: Model,
-    pairs: PairList,
     prediction: Prediction,
     record: ModelRecord,
     grounds: Sequence[GroundState],
@@ -42,7 +45,6 @@ def forces_of(
     Parameters
     ----------
     model : Model
-    pairs : PairList
     prediction, record
         Results of ``model.predict(pairs)``.
     grounds : sequence of GroundState
@@ -53,7 +55,6 @@ def forces_of(
     bars = [Cotangent(energy=float(index in chosen)) for index in range(len(grounds))]
     _, gradient = reverse(
         model,
-        pairs,
         prediction,
         record,
         grounds,
@@ -62,7 +63,7 @@ def forces_of(
         with_weights=False,
     )
     assert gradient is not None
-    parts = pairs.by_structure(-gradient)
+    parts = prediction.pairs.by_structure(-gradient)
     return [parts[index] for index in chosen]
 
 
@@ -111,21 +112,23 @@ class EnergyWalk:
         self.model = model
         self.pairs = PairList.of(structures, model.form.elements, model.form.cutoff)
         self.rows = [self.pairs.atoms_of(index) for index in range(len(structures))]
-        self.prediction: Prediction | None = None
+        self.grounds: list[GroundState] = []
         if model.form.band or any(map(has_response, structures)):
             self.prediction, self.record = model.predict(self.pairs)
             self.grounds = [ground_state(model, self.prediction, k) for k in range(len(structures))]
             self.energies = np.array([ground.energy for ground in self.grounds])
         else:
-            atom_energies, self.record = model.predict_energies(self.pairs)
-            self.energies = np.array([atom_energies[mine].sum() for mine in self.rows])
+            self.prediction, self.record = model.predict(self.pairs, READ)
+            energies = self.prediction.atom_energies
+            self.energies = np.array([energies[mine].sum() for mine in self.rows])
 
     def forces(self) -> list[np.ndarray]:
         """Forces (n_atom, 3) on the atoms of every structure."""
-        if self.prediction is None:
-            return self.pairs.by_structure(-self.model.energy_slope(self.pairs, self.record))
+        if not self.grounds:
+            slope = self.model.energy_slope(self.prediction, self.record)
+            return self.pairs.by_structure(-slope)
         every = range(len(self.rows))
-        return forces_of(self.model, self.pairs, self.prediction, self.record, self.grounds, every)
+        return forces_of(self.model, self.prediction, self.record, self.grounds, every)
 
     def gradient(
         self,
@@ -142,18 +145,17 @@ class EnergyWalk:
         dipoles_bar, charges_bar : (n_atom, 3) and (n_atom,) arrays, optional
             Of the readouts of atomic dipoles and charges, where no orbitals are asked for.
         """
-        if self.prediction is not None:
+        if self.grounds:
             cotangents = [Cotangent(energy=bar) for bar in energies_bar]
-            given = self.model, self.pairs, self.prediction, self.record, self.grounds
-            return reverse(*given, cotangents)[0]
+            grounds = self.grounds
+            return reverse(self.model, self.prediction, self.record, grounds, cotangents)[0]
         atoms_bar = np.empty(self.pairs.n_atom)
         for mine, bar in zip(self.rows, energies_bar, strict=True):
             atoms_bar[mine] = bar
-        if dipoles_bar is None:
-            dipoles_bar = np.zeros((self.pairs.n_atom, 3))
-        return self.model.adjoint(
-            self.pairs, self.record, None, atoms_bar, dipoles_bar, charges_bar=charges_bar
-        )[0]
+        given = PredictionBar(
+            atom_energies=atoms_bar, atom_dipoles=dipoles_bar, charges=charges_bar
+        )
+        return self.model.adjoint(self.prediction, self.record, given)[0]
 
 
 def has_response(structure: Structure) -> bool:

@@ -16,7 +16,8 @@ neighbours do to an atom.
 
 Weights of heads are named after those of the model, behind a prefix: ``own.0.charge`` is the charge
 of the first readout, ``shifted.1.onsite`` what the second close level adds to the on-site map. The
-parameter set that is released contains none of them.
+parameter set that is released contains none of them. Which maps differ, and which a readout has of
+its own, the terms say (:class:`~mlsemi.model.terms.term.Weight`).
 """
 
 from __future__ import annotations
@@ -29,32 +30,16 @@ import numpy as np
 
 from mlsemi.ground.state import ground_state
 from mlsemi.model.model import Model
-from mlsemi.model.pairs import PairList
+from mlsemi.model.terms.architecture import ModelForm
+from mlsemi.model.terms.catalogue import weights_of
+from mlsemi.model.terms.energy import atomic_energies, new_hidden_units
+from mlsemi.model.terms.term import Weight
+from mlsemi.molecule.pairs import PairList
 from mlsemi.molecule.structure import Structure
-from mlsemi.training.objective.atomic_parts import atomic_parts
 from mlsemi.training.objective.loss import LossWeights
 
 Kind = Literal["model", "shifted", "own"]
 PREFIXES = ("shifted.", "own.")
-
-SHIFTED = (
-    "level",
-    "two_center",
-    "onsite",
-    "bond.out",
-    "charge",
-    "dipole.atom",
-    "dipole.sp",
-    "energy.atom",
-    "energy.pair",
-)
-"""Maps that a difference is added to, where the form has them."""
-
-HIDDEN_AXIS = {"energy.in": 1, "energy.bias": 1, "energy.out": 0}
-"""Where the hidden units of the energy's perceptron are counted."""
-
-READOUT = ("energy.atom", "energy.in", "energy.bias", "energy.out", "charge", "dipole.atom")
-"""What a readout has of its own (a linear energy has no ``energy.in`` and no bias)."""
 
 FIRST_SEED = {"own": 1, "shifted": 101}
 """Of the hidden units, plus the number of the head."""
@@ -95,16 +80,16 @@ class Head(NamedTuple):
         -------
         mapping of prefixed names to weights
         """
-        own = model.weights
+        facts, own = facts_of(model.form), model.weights
         if self.kind == "model":
             return {}
         if self.kind == "shifted":
-            out = {name: np.zeros_like(own[name]) for name in SHIFTED if name in own}
+            out = {n: np.zeros(f.shape) for n, f in facts.items() if f.shifted and n in own}
             energies = [e - _energy(model, s) for e, s in zip(energies, structures, strict=True)]
         else:
-            own = {"charge": np.zeros_like(own["dipole.atom"])} | dict(own)
-            out = {name: np.array(own[name]) for name in READOUT if name in own}
-        out["energy.atom"], _ = atomic_parts(structures, energies, model.form.elements)
+            kept = {name: fact.shape for name, fact in facts.items() if fact.own}
+            out = {name: np.array(own.get(name, np.zeros(shape))) for name, shape in kept.items()}
+        out |= atomic_energies(structures, energies, model.form.elements)[0]
         out |= new_hidden_units(model.weights, FIRST_SEED[self.kind] + self.number)
         return {self.prefix + name: value for name, value in out.items()}
 
@@ -114,9 +99,11 @@ class Head(NamedTuple):
             return model
         weights, own = released(model.weights), self._own(model.weights)
         if self.kind == "own":
-            return Model(replace(model.form, energy="readout"), weights | own)
+            form = replace(model.form, energy="readout", long_range=True)
+            return Model(form, weights | own)
+        facts = weights_of(model.form)
         for name, value in own.items():
-            axis, both = _hidden_axis(weights, name), (weights[name], value)
+            axis, both = facts[name].units, (weights[name], value)
             weights[name] = both[0] + both[1] if axis is None else np.concatenate(both, axis)
         return Model(model.form, weights)
 
@@ -133,9 +120,9 @@ class Head(NamedTuple):
         if self.kind == "model":
             return dict(gradients)
         out = {name: np.zeros_like(value) for name, value in model.weights.items()}
-        own = self._own(model.weights)
+        own, facts = self._own(model.weights), facts_of(model.form)
         for name, gradient in gradients.items():
-            axis = _hidden_axis(gradients, name)
+            axis = facts[name].units
             if name not in own:
                 out[name] = gradient
             elif self.kind == "own":
@@ -165,6 +152,11 @@ class Head(NamedTuple):
         }
 
 
+def facts_of(form: ModelForm) -> dict[str, Weight]:
+    """Facts of all weights that a model or one of its heads may have: each head has charges."""
+    return weights_of(replace(form, long_range=True))
+
+
 def base_name(name: str) -> str:
     """Name of a weight without the prefix of a head."""
     return name.split(".", 2)[2] if name.startswith(PREFIXES) else name
@@ -175,30 +167,8 @@ def released(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name: value for name, value in weights.items() if not name.startswith(PREFIXES)}
 
 
-def new_hidden_units(weights: Mapping[str, np.ndarray], seed: int) -> dict[str, np.ndarray]:
-    """Other hidden units of the energy's perceptron than the model's, which add nothing yet.
-
-    Parameters
-    ----------
-    weights : mapping
-        Of the model; a linear energy has no units, and a form without readout nothing at all.
-    seed : int
-    """
-    rng = np.random.default_rng(seed)
-    hidden = ("energy.in", "energy.bias")
-    out = {name: rng.permuted(weights[name]) for name in hidden if name in weights}
-    if "energy.out" in weights:
-        out["energy.out"] = np.zeros_like(weights["energy.out"])
-    return out
-
-
 def _energy(model: Model, structure: Structure) -> float:
     """Total energy, hartree."""
     pairs = PairList.of([structure], model.form.elements, model.form.cutoff)
     prediction, _ = model.predict(pairs)
     return ground_state(model, prediction, 0).energy
-
-
-def _hidden_axis(weights: Mapping[str, np.ndarray], name: str) -> int | None:
-    """Axis of the hidden units; None where weights add up (a linear energy has no units)."""
-    return HIDDEN_AXIS.get(name) if "energy.in" in weights else None

@@ -10,8 +10,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mlsemi.model.heads import atom_dipoles
-from mlsemi.model.long_range import conserved_charges
 from mlsemi.model.model import Model
 from mlsemi.orbitals.observables import XYZ
 from mlsemi.training.data.dataset import Reference
@@ -76,8 +74,8 @@ def _moments_loss(
     walk: EnergyWalk, surfaces: Sequence[Surface | Reference], weights: LossWeights
 ) -> tuple[float, np.ndarray, np.ndarray]:
     """Loss of charges and of dipoles made of them, and the cotangents of both readouts."""
-    pairs, nodes, read = walk.pairs, walk.record.features.nodes, walk.model.weights
-    charges, dipoles = conserved_charges(pairs, nodes[:, 0], read), atom_dipoles(pairs, nodes, read)
+    pairs = walk.pairs
+    charges, dipoles = walk.prediction.charges, walk.prediction.atom_dipoles
     charges_bar, dipoles_bar = np.empty(pairs.n_atom), np.empty((pairs.n_atom, 3))
     loss = 0.0
     for index, surface in enumerate(surfaces):

@@ -7,10 +7,10 @@ from teacher import lesson, lessons
 
 from mlsemi.ground.state import ground_state
 from mlsemi.model.committee import Calibration
-from mlsemi.model.domain import fit_domain
 from mlsemi.model.model import Model
-from mlsemi.model.pairs import PairList
+from mlsemi.model.terms.domain import fit_domain
 from mlsemi.molecule.elements import n_orbital_of
+from mlsemi.molecule.pairs import PairList
 from mlsemi.orbitals import eigen
 from mlsemi.orbitals.observables import lowdin_charges
 from mlsemi.training.calibration.committee_fit import (
@@ -42,7 +42,7 @@ def student():
     """Closed-form start values with the training domain of the lessons."""
     model = initial_model(SMALL, TRAIN, seed=3)
     pairs = listed([r.structure for r in TRAIN])
-    invariants = model.predict(pairs)[1].features.invariants
+    invariants = model.invariants(pairs)
     return Model(SMALL, dict(model.weights) | fit_domain(pairs.species, invariants, 4))
 
 
@@ -150,7 +150,7 @@ def test_domain_holds_the_training_atoms_and_not_strange_ones():
 
     def outside(structure):
         pairs = listed([structure])
-        invariants = MODEL.predict(pairs)[1].features.invariants
+        invariants = MODEL.invariants(pairs)
         return committee.outside(pairs, committee.atom_shifts(pairs, invariants, MODEL.weights))
 
     n_atom = sum(r.structure.n_atom for r in TRAIN)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mlsemi.errors import ConvergenceError, MlsemiError
-from mlsemi.model.forms import ModelForm
+from mlsemi.model.terms.architecture import ModelForm
 from mlsemi.training.fit.batches import Examples, Part, side_by_side
 from mlsemi.training.objective.loss import LossWeights
 

@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 from molecules import FORMS, SMALL, distorted
 
-from mlsemi.model.fixed import features_of
-from mlsemi.model.pairs import PairList
-from mlsemi.model.sparse import gaussian, kernel_factors
-from mlsemi.symmetry.radial import RadialBasis
+from mlsemi.model.terms.catalogue import weights_of
+from mlsemi.model.terms.fixed import features_of
+from mlsemi.model.terms.sparse import gaussian, kernel_factors
+from mlsemi.molecule.pairs import PairList
 from mlsemi.symmetry.so3 import components
 from mlsemi.training.fit.contraction import fixed_representation, principal_components
 
 NAMES = ("CH3CONH2", "HCOOH", "CH3NO2", "H2CO", "HCN", "CH3OH")
 STRUCTURES = [distorted(name, seed) for seed in range(3) for name in NAMES]
 PAIRS = PairList.of(STRUCTURES, SMALL.elements, SMALL.cutoff)
-RADIAL = RadialBasis(SMALL.n_radial, SMALL.cutoff)
+BASIS, _ = SMALL.radial(PAIRS.distance)
 
 
 @pytest.fixture(scope="module", params=["linear", "kernel"])
@@ -25,17 +25,17 @@ def fixed(request):
 
 def test_every_fixed_weight_is_set(fixed):
     form, weights = fixed
-    shapes = form.shapes()
-    expected = {n for n in shapes if not form.trained(n) and not n.startswith("domain.")}
+    facts = weights_of(form)
+    expected = {n for n in facts if not facts[n].trained and not n.startswith("domain.")}
     assert set(weights) == expected
     for name, value in weights.items():
-        assert value.shape == shapes[name]
+        assert value.shape == facts[name].shape
         assert value.any(), name
 
 
 def test_components_have_unit_mean_square_and_no_correlation(fixed):
     form, weights = fixed
-    plain = features_of(PAIRS, RADIAL, weights).plain
+    plain = features_of(PAIRS, BASIS, weights).plain
     k = form.n_channel
     for _, rows in PAIRS.groups:
         for l in range(3):

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from molecules import FORMS, SMALL, distorted, random_model
+from molecules import FORMS, SMALL, baseline_only, distorted, random_model
 from teacher import lesson, lessons, two_center_teacher
 
 from mlsemi.ground.state import ground_state
 from mlsemi.model.model import Model
-from mlsemi.model.pairs import PairList
+from mlsemi.model.terms.catalogue import shapes_of
+from mlsemi.molecule.pairs import PairList
 from mlsemi.training.fit.regression import initial_model
 
 TEACHER = two_center_teacher()
@@ -39,8 +40,8 @@ def test_two_center_functions_are_recovered(records, student):
 
 
 def test_two_center_functions_of_distance(records, student):
-    pairs, _, record = predict(TEACHER, records)
-    basis = record.features.basis
+    pairs, prediction, _ = predict(TEACHER, records)
+    basis = prediction.basis
     label, swapped = (
         pairs.pair_species,
         pairs.species[pairs.second] * 4 + pairs.species[pairs.first],
@@ -73,7 +74,7 @@ def test_levels_and_atomic_energies_are_recovered(records, student):
 
 def test_corrections_start_at_zero(records, student):
     _, full, _ = predict(student, records)
-    _, baseline, _ = predict(student.baseline_only(), records)
+    _, baseline, _ = predict(baseline_only(student), records)
     np.testing.assert_array_equal(full.hamiltonian.bonds, baseline.hamiltonian.bonds)
     np.testing.assert_array_equal(full.hamiltonian.atoms, baseline.hamiltonian.atoms)
     assert not full.atom_dipoles.any()
@@ -83,17 +84,17 @@ def test_features_have_unit_size(records, student):
     """Inputs of perceptrons are of order one, whatever the seed."""
     for seed in (0, 1):
         model = student if seed == 0 else initial_model(SMALL, records, seed)
-        features = predict(model, records)[2].features
+        features = predict(model, records)[1]
         for value in (features.nodes, features.invariants @ model.weights["node.gate.in"]):
             assert 0.1 < np.sqrt(np.mean(value**2)) < 10.0
 
 
 def test_seed_decides_everything(records, student):
     again, other = (initial_model(SMALL, records, seed) for seed in (0, 1))
-    assert set(again.weights) == set(SMALL.shapes())
+    assert set(again.weights) == set(shapes_of(SMALL))
     for name, value in again.weights.items():
         np.testing.assert_array_equal(value, student.weights[name])
-        assert value.shape == SMALL.shapes()[name]
+        assert value.shape == shapes_of(SMALL)[name]
     assert np.abs(other.weights["density.0"] - student.weights["density.0"]).max() > 1e-3
 
 

@@ -6,9 +6,10 @@ from harness import derivative
 from molecules import FORMS, random_model
 from teacher import lesson, lessons
 
-from mlsemi.model.pairs import PairList
+from mlsemi.model.terms.catalogue import weights_of
+from mlsemi.molecule.pairs import PairList
 from mlsemi.training.fit.regression import initial_model
-from mlsemi.training.fit.ridge import LINEAR, residual_gradient, ridge, with_weights
+from mlsemi.training.fit.ridge import residual_gradient, ridge, with_weights
 from mlsemi.training.objective.loss import LossWeights, Target
 
 LOSS = LossWeights(residual_virtual=1.0)
@@ -29,7 +30,7 @@ def squares(model, targets):
 
 
 def flat(model):
-    names = [name for name in LINEAR if name in model.weights]
+    names = [name for name, fact in weights_of(model.form).items() if fact.linear]
     return names, np.concatenate([model.weights[name].ravel() for name in names])
 
 

@@ -9,6 +9,7 @@ from molecules import SMALL, distorted, moved, random_model
 from teacher import lesson, lessons
 
 from mlsemi.errors import ConvergenceError, ParameterError
+from mlsemi.model.terms.catalogue import weights_of
 from mlsemi.parameters import Parameters
 from mlsemi.training.data.dataset import ReferenceDataset
 from mlsemi.training.fit import batches
@@ -281,7 +282,7 @@ def test_every_kind_of_model_is_trained(kind, tmp_path, dataset, monkeypatch):
     for name, value in start.weights.items():
         if not name.startswith("domain."):
             moved = bool(np.abs(fitted.model.weights[name] - value).max() > 0.0)
-            assert moved == form.trained(name), name
+            assert moved == weights_of(form)[name].trained, name
     targets = [Target(r) for r in records]
     losses = [evaluate_model(m, targets, LossWeights())["loss"] for m in (start, fitted.model)]
     assert losses[1] < losses[0]

@@ -9,7 +9,7 @@ from teacher import lesson
 from tiny import write_tiny_parameters
 
 from mlsemi.errors import InputError
-from mlsemi.model.pairs import PairList
+from mlsemi.molecule.pairs import PairList
 from mlsemi.symmetry.selection import farthest_points
 from mlsemi.training.data.dataset import ReferenceDataset
 
@@ -28,7 +28,7 @@ def test_known_rows_are_there_already():
 def model():
     model = random_model()
     pairs = PairList.of([distorted("CH3NO2")], model.form.elements, model.form.cutoff)
-    shape = model.representation.features(pairs, model.radial, model.weights).invariants.shape
+    shape = model.invariants(pairs).shape
     n = len(model.form.elements)
     weights = {
         "domain.center": np.full((n, shape[1]), 0.1),

@@ -11,7 +11,7 @@ from teacher import lessons, named_in, random_surfaces
 from mlsemi.errors import InputError, ParameterError
 from mlsemi.ground.state import ground_state
 from mlsemi.model.model import Model
-from mlsemi.model.pairs import PairList
+from mlsemi.molecule.pairs import PairList
 from mlsemi.orbitals.observables import XYZ
 from mlsemi.training.data.dataset import ReferenceDataset
 from mlsemi.training.data.surfaces import save_surfaces
@@ -19,13 +19,14 @@ from mlsemi.training.fit.recipe import Recipe
 from mlsemi.training.fit.run import fit
 from mlsemi.training.fit.sources import load_sources
 from mlsemi.training.objective.evaluation import batch_loss, evaluate_model
-from mlsemi.training.objective.heads import READOUT, Head, base_name, released
+from mlsemi.training.objective.heads import Head, base_name, facts_of, released
 from mlsemi.training.objective.loss import GROUND_STATE, LossWeights, Target
 from mlsemi.training.objective.source import Source
 
 WEIGHTS = LossWeights()
 RECORDS = list(lessons(random_model(seed=3), n_train=2, n_validation=0))
 MODEL = random_model(seed=7)
+READOUT = [name for name, fact in facts_of(MODEL.form).items() if fact.own]
 
 
 def source(kind, entries, targets=GROUND_STATE):
@@ -129,8 +130,8 @@ def test_a_perfect_readout_has_no_loss():
     for surface in surfaces():
         pairs = PairList.of([surface.structure], model.form.elements, model.form.cutoff)
         prediction, record = model.predict(pairs)
-        forces = pairs.by_structure(-model.energy_slope(pairs, record))[0]
-        charges = record.potential.charges[pairs.atoms_of(0)]
+        forces = pairs.by_structure(-model.energy_slope(prediction, record))[0]
+        charges = prediction.charges[pairs.atoms_of(0)]
         dipole = charges @ surface.structure.positions + prediction.atom_dipoles.sum(axis=0)[XYZ]
         energy = float(prediction.atom_energies.sum())
         exact.append(surface._replace(energy=energy, forces=forces, charges=charges, dipole=dipole))
@@ -156,7 +157,7 @@ def test_lean_records_teach_the_same(tmp_path):
 def recipe_of(*tables, **entries):
     """A recipe with a small model; the first table is the reference."""
     sizes = {"n_channel": MODEL.form.n_channel, "n_hidden": MODEL.form.n_hidden}
-    stage = [{"epochs": 2, **entries.pop("stage", {})}]
+    stage = [{"epochs": 4, **entries.pop("stage", {})}]
     known = {"name": "student", "committee": 0, "elements": ["H", "C", "N", "O"], "model": sizes}
     return Recipe.of_mapping({**known, "source": list(tables), "stage": stage, **entries})
 

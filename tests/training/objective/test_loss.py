@@ -11,7 +11,7 @@ from teacher import lesson
 from mlsemi.ground.adjoint import Cotangent
 from mlsemi.ground.state import ground_state
 from mlsemi.model.model import Model
-from mlsemi.model.pairs import PairList
+from mlsemi.molecule.pairs import PairList
 from mlsemi.orbitals.eigen import ElectronicState
 from mlsemi.training.objective.evaluation import batch_loss
 from mlsemi.training.objective.force_matching import STEP, displaced, energy_gradient, forces_of
@@ -41,7 +41,7 @@ def forces_of_model(model, structures):
     prediction, record = model.predict(pairs)
     every = range(len(structures))
     grounds = [ground_state(model, prediction, k) for k in every]
-    return forces_of(model, pairs, prediction, record, grounds, every)
+    return forces_of(model, prediction, record, grounds, every)
 
 
 def test_projection_of_a_teacher_is_its_hamiltonian():

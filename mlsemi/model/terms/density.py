@@ -9,9 +9,19 @@ import numpy as np
 
 from mlsemi.kernels.coupling import couple, couple_adjoint
 from mlsemi.kernels.density import density, density_adjoint
-from mlsemi.model.gates import gated, gated_adjoint, mixed, mixed_adjoint
-from mlsemi.model.layers import Gradients, Weights, perceptron, perceptron_adjoint
-from mlsemi.model.pairs import PairList
+from mlsemi.model.terms.prediction import GeometryBar, Prediction, PredictionBar
+from mlsemi.model.terms.term import Known, Term, Weight, drawn, faint
+from mlsemi.molecule.pairs import PairList
+from mlsemi.symmetry.gates import gated, gated_adjoint, mixed, mixed_adjoint
+from mlsemi.symmetry.layers import (
+    Gradients,
+    Weights,
+    linear_by_species,
+    perceptron,
+    perceptron_adjoint,
+    root_mean_square,
+    unit_scaled,
+)
 from mlsemi.symmetry.so3 import L_MAX, NATURAL_PATHS, CouplingTable, components
 
 NU2_PATHS = ((0, 0, 0), (1, 1, 0), (2, 2, 0), (0, 1, 1), (1, 2, 1), (0, 2, 2), (1, 1, 2), (2, 2, 2))
@@ -124,11 +134,11 @@ def atom_features_adjoint(
     record: AtomRecord,
     features_bar: np.ndarray,
     gradients: Gradients,
-    geometry: tuple[np.ndarray, np.ndarray] | None,
+    geometry: GeometryBar | None,
 ) -> None:
     """Adjoint of :func:`atom_features`.
 
-    Adds to ``gradients`` and, when ``geometry`` = (basis_bar, sphere_bar) is given, to those.
+    Adds to ``gradients`` and, when given, to ``geometry``.
     """
     linear_bar, gate_bar = gated_adjoint(record.linear, record.scale, features_bar)
     linear_bar[:, 0] += perceptron_adjoint(
@@ -152,7 +162,64 @@ def atom_features_adjoint(
             basis,
             pairs.sphere,
             expansion_bar,
-            *geometry,
+            geometry.basis,
+            geometry.sphere,
+        )
+
+
+class Density(Term):
+    """rho_i^1 to rho_i^nu of every atom, mixed and gated: :func:`atom_features`."""
+
+    def weights(self) -> dict[str, Weight]:
+        """``density.l``, ``atom.l``, ``atom.bias``, ``atom.gate.*``; ``triple.l`` if nu = 3."""
+        form = self.form
+        s, k, hidden = len(form.elements), form.n_channel, form.n_hidden
+        out = {"atom.bias": Weight((s, k), drawn, decays=False)}
+        for l in range(L_MAX + 1):
+            out[f"density.{l}"] = Weight((s * form.n_radial, k), drawn)
+            out[f"atom.{l}"] = Weight((s, n_stacked(l, form.nu) * k, k), drawn)
+            if form.nu == 3:
+                out[f"triple.{l}"] = Weight((s, n_stacked(l, 2) * k, k), drawn)
+        return out | {
+            "atom.gate.in": Weight((k, hidden), drawn),
+            "atom.gate.bias": Weight((s, hidden), faint, decays=False),
+            "atom.gate.out": Weight((hidden, 3 * k), faint),
+        }
+
+    def fit(self, weights: dict[str, np.ndarray], known: Known, sample: Prediction) -> None:
+        """Densities, products and inputs of the gate of unit variance."""
+        pairs, basis = sample.pairs, sample.basis
+        _, record = atom_features(pairs, basis, weights)
+        for l in range(L_MAX + 1):
+            weights[f"density.{l}"] /= root_mean_square(record.rho1[:, components(l)])
+        if self.form.nu == 3:
+            _, record = atom_features(pairs, basis, weights)
+            assert record.inner is not None
+            for l in range(L_MAX + 1):
+                weights[f"triple.{l}"] /= root_mean_square(record.inner[:, components(l)])
+        _, record = atom_features(pairs, basis, weights)
+        for l, stacked in enumerate(record.stacked):
+            mixture = linear_by_species(stacked, weights[f"atom.{l}"], pairs.groups)
+            weights[f"atom.{l}"] /= root_mean_square(mixture)
+        _, record = atom_features(pairs, basis, weights)
+        weights["atom.gate.in"] = unit_scaled(record.linear[:, 0], weights["atom.gate.in"])
+
+    def forward(self, weights: Weights, out: Prediction) -> AtomRecord:
+        """Features of the atoms before their messages."""
+        out.density, record = atom_features(out.pairs, out.basis, weights)
+        return record
+
+    def adjoint(
+        self,
+        weights: Weights,
+        out: Prediction,
+        record: AtomRecord,
+        bar: PredictionBar,
+        gradients: Gradients,
+    ) -> None:
+        """To the weights and the geometry."""
+        atom_features_adjoint(
+            out.pairs, out.basis, weights, record, bar.density, gradients, bar.geometry
         )
 
 

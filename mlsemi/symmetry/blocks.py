@@ -9,8 +9,8 @@ import numpy as np
 
 from mlsemi.brief import Brief
 from mlsemi.kernels.blocks import add_atoms, add_atoms_adjoint, add_pairs, add_pairs_adjoint
-from mlsemi.model.pairs import PairList
 from mlsemi.molecule.elements import n_orbital_of
+from mlsemi.molecule.pairs import PairList
 from mlsemi.symmetry.so3 import clebsch_gordan
 
 N_ATOM_IRREP = 10
@@ -65,10 +65,8 @@ class BlockedOperator(Brief):
         return half + half.T
 
 
-def matrices_adjoint(
-    pairs: PairList, matrices_bar: list[np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Adjoint of :meth:`BlockedOperator.matrix` for all structures: (atoms_bar, bonds_bar)."""
+def matrices_adjoint(pairs: PairList, matrices_bar: list[np.ndarray]) -> BlockedOperator:
+    """Adjoint of :meth:`BlockedOperator.matrix` for all structures: cotangents of the irreps."""
     atoms_bar = np.empty((pairs.n_atom, N_ATOM_IRREP))
     bonds_bar = np.empty((pairs.first.size, N_PAIR_IRREP))
     has_p = _has_p(pairs)
@@ -89,7 +87,7 @@ def matrices_adjoint(
             _T2,
             bonds_bar[rows],
         )
-    return atoms_bar, bonds_bar
+    return BlockedOperator(pairs, atoms_bar, bonds_bar)
 
 
 def irreps_of(pairs: PairList, matrices: list[np.ndarray]) -> BlockedOperator:
@@ -97,11 +95,11 @@ def irreps_of(pairs: PairList, matrices: list[np.ndarray]) -> BlockedOperator:
 
     Elements between atoms further apart than the cutoff are left out.
     """
-    atoms, bonds = matrices_adjoint(pairs, [0.5 * matrix for matrix in matrices])
-    for irreps in (atoms, bonds):
+    out = matrices_adjoint(pairs, [0.5 * matrix for matrix in matrices])
+    for irreps in (out.atoms, out.bonds):
         irreps[:, 0] *= 2.0
         irreps[:, 4:] *= 2.0
-    return BlockedOperator(pairs, atoms, bonds)
+    return out
 
 
 def _has_p(pairs: PairList) -> np.ndarray:

@@ -1,24 +1,17 @@
-"""The form of a model: its kind, its sizes and switches, and so the shape of every weight."""
+"""The form of a model: its kind, its sizes and switches, and so which terms it has."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 from math import inf
 
 from mlsemi.errors import InputError
-from mlsemi.model.bonds import PATHS as BOND_PATHS
-from mlsemi.model.density import n_stacked
-from mlsemi.model.fixed import BOND_INPUTS, n_product
-from mlsemi.model.heads import TWO_CENTER
-from mlsemi.model.messages import PATHS as MESSAGE_PATHS
-from mlsemi.model.messages import n_invariant as n_learned_invariant
 from mlsemi.molecule.elements import valence
-from mlsemi.symmetry.so3 import L_MAX
+from mlsemi.symmetry.radial import RadialBasis
 
 KINDS = ("nonlinear", "linear", "kernel")
 ENERGIES = ("readout", "band", "band+readout")
-
-Shapes = dict[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -53,7 +46,9 @@ class ModelForm:
         Sparse points per species and per species pair (kernel only).
     energy : str
         What the total energy is made of: a readout of the features, the band energy tr(P H) with
-        functions of each pair, or band energy and readout (:mod:`mlsemi.model.energy`).
+        functions of each pair, or band energy and readout (:mod:`mlsemi.model.terms.energy`).
+    extra : tuple of str
+        Files of :mod:`mlsemi.model.terms` whose terms this form has beside the usual ones.
 
     Raises
     ------
@@ -74,6 +69,7 @@ class ModelForm:
     long_range: bool = True
     n_sparse: int = 8
     energy: str = "readout"
+    extra: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for entry in fields(self):
@@ -94,6 +90,15 @@ class ModelForm:
             raise InputError(f"nu = {self.nu!r}, need 2 or 3")
         if self.energy not in ENERGIES:
             raise InputError(f"energy = {self.energy!r}, need one of {', '.join(ENERGIES)}")
+        if isinstance(self.extra, list):  # as files have it
+            object.__setattr__(self, "extra", tuple(self.extra))
+        if not isinstance(self.extra, tuple) or len(set(self.extra)) < len(self.extra):
+            raise InputError(f"extra = {self.extra!r}, need names of terms, each once")
+
+    @cached_property
+    def radial(self) -> RadialBasis:
+        """Radial functions of every pair."""
+        return RadialBasis(self.n_radial, self.cutoff)
 
     @property
     def learned(self) -> bool:
@@ -124,80 +129,5 @@ class ModelForm:
     def n_invariant(self) -> int:
         """Invariants of each atom, which the energy and the training domain read."""
         if self.learned:
-            return n_learned_invariant(self.n_channel, self.message_passing)
+            return self.n_channel * (8 if self.message_passing else 3)
         return self.n_channel + self.n_node
-
-    def shapes(self) -> Shapes:
-        """Name and shape of every weight array."""
-        s, n = len(self.elements), self.n_on_site
-        shapes: Shapes = {
-            "level": (s, 2),
-            "two_center": (s * s, self.n_radial, len(TWO_CENTER)),
-            "onsite": (s, n, 4),
-            "energy.atom": (s,),
-            "dipole.atom": (s, n),
-            "dipole.sp": (s,),
-            "domain.center": (s, self.n_invariant),
-            "domain.spread": (s, self.n_invariant),
-            "domain.limit": (s,),
-        }
-        if self.long_range:
-            shapes["charge"] = (s, n)
-        if not self.readout:
-            shapes["energy.pair"] = (s * s, self.n_radial)
-        return shapes | (self._learned_shapes() if self.learned else self._fixed_shapes())
-
-    def trained(self, name: str) -> bool:
-        """Whether training moves a weight; the others are set once, from the training data."""
-        if name.startswith("domain."):
-            return False
-        return self.learned or not name.startswith(("density.", "node.", "sparse."))
-
-    def _learned_shapes(self) -> Shapes:
-        s, r, k, n = len(self.elements), self.n_radial, self.n_channel, self.n_node
-        shapes: Shapes = {
-            "atom.bias": (s, k),
-            "node.bias": (s, n),
-            "bond.scale": (s * s, len(BOND_PATHS) * 2 * n),
-        }
-        if self.message_passing:
-            shapes["message.radial"] = (r, len(MESSAGE_PATHS) * k)
-        for l in range(L_MAX + 1):
-            shapes[f"density.{l}"] = (s * r, k)
-            shapes[f"atom.{l}"] = (s, n_stacked(l, self.nu) * k, k)
-            shapes[f"node.{l}"] = (s, 2 * k if self.message_passing else k, n)
-            if self.nu == 3:
-                shapes[f"triple.{l}"] = (s, n_stacked(l, 2) * k, k)
-        for name, size_in, labels, size_out in (
-            ("atom.gate", k, s, 3 * k),
-            ("node.gate", self.n_invariant, s, 3 * n),
-            ("energy", self.n_invariant, s, 1),
-            ("bond", 6 * n + r, s * s, len(BOND_PATHS) * 2 * n),
-        ):
-            if name == "energy" and not self.readout:
-                continue
-            shapes[f"{name}.in"] = (size_in, self.n_hidden)
-            shapes[f"{name}.bias"] = (labels, self.n_hidden)
-            shapes[f"{name}.out"] = (self.n_hidden, size_out)
-        return shapes
-
-    def _fixed_shapes(self) -> Shapes:
-        s, r, k, n = len(self.elements), self.n_radial, self.n_channel, self.n_node
-        shapes: Shapes = {
-            "node.bias": (s, n),
-            "bond.out": (s * s, self.n_factor * r, len(BOND_PATHS) * 2 * k),
-        }
-        if self.readout:
-            shapes["energy.out"] = (s, self.n_invariant)
-        for l in range(L_MAX + 1):
-            shapes[f"density.{l}"] = (s, s * r, k)
-            shapes[f"node.{l}"] = (s, n_product(l, k), n)
-        if self.kind == "kernel":
-            for name, labels, size in (
-                ("atom", s, self.n_invariant),
-                ("bond", s * s, BOND_INPUTS * k + r),
-            ):
-                shapes[f"sparse.{name}.metric"] = (labels, size)
-                shapes[f"sparse.{name}.points"] = (labels, self.n_sparse, size)
-                shapes[f"sparse.{name}.root"] = (labels, self.n_sparse, self.n_sparse)
-        return shapes

@@ -4,7 +4,7 @@ from harness import assert_adjoint
 from molecules import distorted, moved
 from scipy.spatial.distance import cdist
 
-from mlsemi.model.pairs import PairList
+from mlsemi.molecule.pairs import PairList
 from mlsemi.molecule.structure import Structure
 
 ELEMENTS = (8, 1, 7, 6)

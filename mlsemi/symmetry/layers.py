@@ -51,6 +51,22 @@ def linear_by_species_adjoint(
     return x_bar
 
 
+def unit_scaled(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Weights W for which x W has a mean square of one.
+
+    Parameters
+    ----------
+    x : (..., n_in) array
+    weights : (n_in, n_out) array
+    """
+    return weights / root_mean_square(x @ weights)
+
+
+def root_mean_square(x: np.ndarray) -> float:
+    """Of all elements."""
+    return float(np.sqrt(np.mean(x * x)))
+
+
 def silu(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Sigmoid linear unit x / (1 + exp(-x)) and its derivative."""
     sigmoid = expit(x)

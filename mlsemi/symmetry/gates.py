@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from mlsemi.model.layers import Gradients, Weights, linear_by_species, linear_by_species_adjoint
-from mlsemi.model.pairs import PairList
+from mlsemi.molecule.pairs import PairList
+from mlsemi.symmetry.layers import Gradients, Weights, linear_by_species, linear_by_species_adjoint
 from mlsemi.symmetry.so3 import L_MAX, components
 
 

@@ -3,7 +3,7 @@
 The representation of the linear models of Nigam, Willatt, Ceriotti, J. Chem. Phys. 156, 014115
 (2022) and Cignoni et al., ACS Cent. Sci. 10, 637 (2024): fixed radial functions, principal
 components per species and degree, products of all pairs of channels (theory eqs 2 to 4). With
-sparse kernels (:mod:`mlsemi.model.sparse`) the coefficients depend on the environment.
+sparse kernels (:mod:`mlsemi.model.terms.sparse`) the coefficients depend on the environment.
 """
 
 from __future__ import annotations
@@ -20,13 +20,19 @@ from mlsemi.kernels.coupling import (
     bond_tensors_adjoint,
 )
 from mlsemi.kernels.density import density, density_adjoint
-from mlsemi.model.bonds import N_IRREP, NODE_DEGREE, TABLE, by_path
-from mlsemi.model.gates import mixed
-from mlsemi.model.layers import Gradients, Groups, Weights, linear_by_species
-from mlsemi.model.pairs import PairList
-from mlsemi.model.sparse import SparseRecord, kernel_factors, kernel_factors_adjoint
+from mlsemi.model.terms.bonds import N_IRREP, NODE_DEGREE, PATHS, TABLE, by_path
+from mlsemi.model.terms.prediction import GeometryBar, Prediction, PredictionBar
+from mlsemi.model.terms.sparse import (
+    SparseRecord,
+    kernel_factors,
+    kernel_factors_adjoint,
+    kernel_weights,
+)
+from mlsemi.model.terms.term import Term, Weight
+from mlsemi.molecule.pairs import PairList
+from mlsemi.symmetry.gates import mixed
+from mlsemi.symmetry.layers import Gradients, Groups, Weights, linear_by_species
 from mlsemi.symmetry.products import Product
-from mlsemi.symmetry.radial import RadialBasis
 from mlsemi.symmetry.so3 import L_MAX, components
 from mlsemi.symmetry.tensors import Irrep
 
@@ -48,15 +54,11 @@ def n_product(l: int, n_channel: int) -> int:
     return sum(term.first.size for term in terms if term.out.l == l)
 
 
-class FixedFeatures(NamedTuple):
+class FeatureRecord(NamedTuple):
     """Fixed features of the atoms in a pair list (rows sorted by species).
 
     Attributes
     ----------
-    basis : (n_pair, n_radial) array
-        Radial functions of every pair.
-    envelope : (n_pair,) array
-        Cutoff function of every pair.
     nodes : (n_atom, 9, (n_channel + n_component) * n_factor) array
         Components of rho^1, then of rho^2, each times every factor of the kernel.
     invariants : (n_atom, n_channel + n_component) array
@@ -69,8 +71,6 @@ class FixedFeatures(NamedTuple):
     sparse : SparseRecord or None
     """
 
-    basis: np.ndarray
-    envelope: np.ndarray
     nodes: np.ndarray
     invariants: np.ndarray
     plain: np.ndarray
@@ -115,36 +115,34 @@ def _second_order_adjoint(rho1: np.ndarray, stacked_bar: list[np.ndarray]) -> np
     return np.concatenate([one[irrep] + two[irrep] for irrep in tensors], axis=1)
 
 
-def features_of(pairs: PairList, radial: RadialBasis, weights: Weights) -> FixedFeatures:
-    """Fixed features; ``density``, ``node`` and ``sparse.atom`` are set from the training data."""
-    basis, envelope = radial(pairs.distance)
+def features_of(pairs: PairList, basis: np.ndarray, weights: Weights) -> FeatureRecord:
+    """Fixed features; ``density``, ``node`` and ``sparse.atom`` are set from the training data.
+
+    Parameters
+    ----------
+    pairs : PairList
+    basis : (n_pair, n_radial) array
+    weights : mapping
+    """
     rho1 = first_order(pairs, expansion_of(pairs, basis), weights)
     stacked = second_order(rho1)
     plain = np.concatenate([rho1, mixed(pairs, stacked, weights, "node")], axis=2)
     invariants = plain[:, 0]
     factors, sparse = kernel_factors(invariants, pairs.species, weights, "atom")
     nodes = (plain[..., None] * factors[:, None, None]).reshape(*plain.shape[:2], -1)
-    return FixedFeatures(
-        basis, envelope, nodes, invariants, plain, stacked, factors, sparse
-    )  # fmt: skip
+    return FeatureRecord(nodes, invariants, plain, stacked, factors, sparse)
 
 
 def features_adjoint(
     pairs: PairList,
-    features: FixedFeatures,
+    basis: np.ndarray,
+    features: FeatureRecord,
     weights: Weights,
     nodes_bar: np.ndarray,
     invariants_bar: np.ndarray,
-    gradients: Gradients,
-    geometry: tuple[np.ndarray, np.ndarray] | None,
+    geometry: GeometryBar,
 ) -> None:
-    """Adjoint of :func:`features_of`; adds to ``geometry`` = (basis_bar, sphere_bar).
-
-    Nothing in the features is trained: ``gradients`` stay as they are, and without ``geometry``
-    there is nothing to do.
-    """
-    if geometry is None:
-        return
+    """Adjoint of :func:`features_of`; adds to ``geometry``. Nothing in the features is trained."""
     product_bar = nodes_bar.reshape(*features.plain.shape, -1)
     plain_bar = np.einsum("imcq,iq->imc", product_bar, features.factors)
     plain_bar[:, 0] += invariants_bar
@@ -161,10 +159,11 @@ def features_adjoint(
     density_adjoint(
         pairs.first,
         pairs.species[pairs.second],
-        features.basis,
+        basis,
         pairs.sphere,
         expansion_bar,
-        *geometry,
+        geometry.basis,
+        geometry.sphere,
     )
 
 
@@ -189,7 +188,7 @@ class FixedBondRecord(NamedTuple):
 
 
 def bond_irreps(
-    pairs: PairList, basis: np.ndarray, envelope: np.ndarray, nodes: np.ndarray, weights: Weights
+    pairs: PairList, basis: np.ndarray, nodes: np.ndarray, weights: Weights
 ) -> tuple[np.ndarray, FixedBondRecord]:
     """Irreps F_ij^(lambda mu) of every directed pair block, linear in rho_ij^1 (theory eq 4).
 
@@ -201,8 +200,6 @@ def bond_irreps(
     ----------
     pairs : PairList
     basis : (n_pair, n_radial) array
-    envelope : (n_pair,) array
-        Not used.
     nodes : (n_atom, 9, n_node) array
         Of :func:`features_of`; the components of rho^1 are read.
     weights : mapping
@@ -249,17 +246,16 @@ def _first_order_part(nodes: np.ndarray, weights: Weights) -> slice:
 
 def bond_irreps_adjoint(
     pairs: PairList,
-    envelope: np.ndarray,
     nodes: np.ndarray,
     weights: Weights,
     record: FixedBondRecord,
     irreps_bar: np.ndarray,
     gradients: Gradients,
-    geometry: tuple[np.ndarray, np.ndarray, np.ndarray] | None,
+    geometry: GeometryBar | None,
 ) -> np.ndarray:
     """Adjoint of :func:`bond_irreps`: nodes_bar.
 
-    Adds to ``gradients`` and, when given, to ``geometry`` = (basis_bar, sphere_bar, envelope_bar).
+    Adds to ``gradients`` and, when given, to ``geometry``.
     """
     label, basis = pairs.pair_species, record.basis
     raw = by_path(record.raw)
@@ -288,13 +284,13 @@ def bond_irreps_adjoint(
     nodes_bar = np.zeros_like(nodes)
     if geometry is not None:
         products_bar = inputs_bar.reshape(label.size, -1, basis.shape[1])
-        geometry[0][:] += np.einsum("pfn,pf->pn", products_bar, record.factors)
+        geometry.basis[:] += np.einsum("pfn,pf->pn", products_bar, record.factors)
         if record.sparse is not None:
             factors_bar = np.einsum("pfn,pn->pf", products_bar, basis)
             _bond_kernel_adjoint(
-                pairs, weights, record, factors_bar, rho1_bar, sphere_bar, geometry[0]
+                pairs, weights, record, factors_bar, rho1_bar, sphere_bar, geometry.basis
             )
-        geometry[1][:] += sphere_bar
+        geometry.sphere[:] += sphere_bar
     nodes_bar[:, :, _first_order_part(nodes, weights)] = rho1_bar
     return nodes_bar
 
@@ -324,3 +320,81 @@ def _bond_kernel_adjoint(
         sphere_bar,
         rho1_bar,
     )
+
+
+class FixedFeatures(Term):
+    """rho_i^1 and rho_i^2 that are not learned: :func:`features_of`."""
+
+    def weights(self) -> dict[str, Weight]:
+        """``density.l``, ``node.l``, ``node.bias``, ``sparse.atom.*``: set once."""
+        form = self.form
+        s, k, n = len(form.elements), form.n_channel, form.n_node
+        out = {"node.bias": Weight((s, n), trained=False)}
+        for l in range(L_MAX + 1):
+            out[f"density.{l}"] = Weight((s, s * form.n_radial, k), trained=False)
+            out[f"node.{l}"] = Weight((s, n_product(l, k), n), trained=False)
+        if form.kind == "kernel":
+            out |= kernel_weights("atom", s, form.n_sparse, form.n_invariant)
+        return out
+
+    def forward(self, weights: Weights, out: Prediction) -> FeatureRecord:
+        """Nodes and invariants."""
+        record = features_of(out.pairs, out.basis, weights)
+        out.nodes, out.invariants = record.nodes, record.invariants
+        return record
+
+    def adjoint(
+        self,
+        weights: Weights,
+        out: Prediction,
+        record: FeatureRecord,
+        bar: PredictionBar,
+        gradients: Gradients,
+    ) -> None:
+        """To the geometry."""
+        if bar.geometry is not None:
+            features_adjoint(
+                out.pairs, out.basis, record, weights, bar.nodes, bar.invariants, bar.geometry
+            )
+
+
+class FixedBonds(Term):
+    """Environment of the bond, linear in rho_ij^1: :func:`bond_irreps`."""
+
+    serves = frozenset({"hamiltonian"})
+
+    def weights(self) -> dict[str, Weight]:
+        """``bond.out``; ``sparse.bond.*``, set once."""
+        form = self.form
+        labels, k, r = len(form.elements) ** 2, form.n_channel, form.n_radial
+        shape = (labels, form.n_factor * r, len(PATHS) * 2 * k)
+        out = {"bond.out": Weight(shape, step=0.1, linear=True, shifted=True)}
+        if form.kind == "kernel":
+            out |= kernel_weights("bond", labels, form.n_sparse, BOND_INPUTS * k + r)
+        return out
+
+    def forward(self, weights: Weights, out: Prediction) -> FixedBondRecord:
+        """Onto the irreps of the pairs."""
+        irreps, record = bond_irreps(out.pairs, out.basis, out.nodes, weights)
+        out.hamiltonian.bonds[:] += irreps
+        return record
+
+    def adjoint(
+        self,
+        weights: Weights,
+        out: Prediction,
+        record: FixedBondRecord,
+        bar: PredictionBar,
+        gradients: Gradients,
+    ) -> None:
+        """To the nodes, the coefficients and the geometry."""
+        assert bar.hamiltonian is not None
+        bar.nodes += bond_irreps_adjoint(
+            out.pairs,
+            out.nodes,
+            weights,
+            record,
+            bar.hamiltonian.bonds,
+            gradients,
+            bar.geometry,
+        )

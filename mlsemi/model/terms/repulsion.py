@@ -15,8 +15,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mlsemi.model.pairs import PairList
+from mlsemi.model.terms.prediction import Prediction, PredictionBar
+from mlsemi.model.terms.term import Term
 from mlsemi.molecule.elements import covalent_radius
+from mlsemi.molecule.pairs import PairList
+from mlsemi.symmetry.layers import Gradients, Weights
 
 SHARE = 0.8
 """Range over the sum of the covalent radii: 0.86 angstrom for C-H, 1.22 for C-C."""
@@ -79,3 +82,27 @@ def _screened(
     steepness = -168.0 * x**5 * (1.0 - x) ** 2 / reach
     value = bare * screening * envelope
     return value, bare * (envelope * (slope - screening / r) + screening * steepness)
+
+
+class Repulsion(Term):
+    """Half of the wall to all others on every atom; it has no weights."""
+
+    serves = frozenset({"atom_energies"})
+
+    def forward(self, weights: Weights, out: Prediction) -> RepulsionRecord:
+        """Onto the energies."""
+        energies, record = repulsion(out.pairs, self.form.elements)
+        out.atom_energies += energies
+        return record
+
+    def adjoint(
+        self,
+        weights: Weights,
+        out: Prediction,
+        record: RepulsionRecord,
+        bar: PredictionBar,
+        gradients: Gradients,
+    ) -> None:
+        """To the distances."""
+        if bar.geometry is not None and bar.atom_energies is not None:
+            repulsion_adjoint(out.pairs, record, bar.atom_energies, bar.geometry.distance)

@@ -9,9 +9,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mlsemi.kernels.messages import Entry, message_kernels
-from mlsemi.model.gates import gated, gated_adjoint, mixed, mixed_adjoint
-from mlsemi.model.layers import Gradients, Weights, perceptron, perceptron_adjoint
-from mlsemi.model.pairs import PairList
+from mlsemi.model.terms.prediction import GeometryBar, Prediction, PredictionBar
+from mlsemi.model.terms.term import Known, Term, Weight, drawn, faint
+from mlsemi.molecule.pairs import PairList
+from mlsemi.symmetry.gates import gated, gated_adjoint, mixed, mixed_adjoint
+from mlsemi.symmetry.layers import (
+    Gradients,
+    Weights,
+    perceptron,
+    perceptron_adjoint,
+    root_mean_square,
+    unit_scaled,
+)
 from mlsemi.symmetry.so3 import L_MAX, NATURAL_PATHS, CouplingTable, components
 
 PATHS = NATURAL_PATHS
@@ -42,11 +51,6 @@ class MessageRecord(NamedTuple):
     linear: np.ndarray
     gate: tuple[np.ndarray, np.ndarray]
     scale: np.ndarray
-
-
-def n_invariant(n_channel: int, message_passing: bool) -> int:
-    """Invariants of each atom, with or without those of its message."""
-    return n_channel * (8 if message_passing else 3)
 
 
 def _by_degree(features: np.ndarray) -> list[np.ndarray]:
@@ -135,7 +139,7 @@ def message_features_adjoint(
     nodes_bar: np.ndarray,
     invariants_bar: np.ndarray,
     gradients: Gradients,
-    geometry: tuple[np.ndarray, np.ndarray] | None,
+    geometry: GeometryBar | None,
 ) -> np.ndarray:
     """Adjoint of :func:`message_features`: atoms_bar; adds to ``gradients`` and ``geometry``.
 
@@ -166,6 +170,63 @@ def message_features_adjoint(
     if gradients is not None:
         gradients["message.radial"] += basis[half].T @ radial_bar
     if geometry is not None:
-        geometry[0][half] += radial_bar @ weights["message.radial"].T
-        geometry[1][half] += sphere_bar
+        geometry.basis[half] += radial_bar @ weights["message.radial"].T
+        geometry.sphere[half] += sphere_bar
     return atoms_bar.reshape(-1, both_bar.shape[1], n_channel) + both_bar[:, :, :n_channel]
+
+
+class Messages(Term):
+    """Node features that have seen the neighbours, and their invariants: :func:`message_features`.
+
+    Without message passing only the map of the atom's own features is left.
+    """
+
+    def weights(self) -> dict[str, Weight]:
+        """``node.l``, ``node.bias``, ``node.gate.*``; ``message.radial`` with message passing."""
+        form = self.form
+        s, k, n, hidden = len(form.elements), form.n_channel, form.n_node, form.n_hidden
+        out = {"node.bias": Weight((s, n), drawn, decays=False)}
+        if form.message_passing:
+            out["message.radial"] = Weight((form.n_radial, len(PATHS) * k), drawn)
+        for l in range(L_MAX + 1):
+            out[f"node.{l}"] = Weight((s, 2 * k if form.message_passing else k, n), drawn)
+        return out | {
+            "node.gate.in": Weight((form.n_invariant, hidden), drawn),
+            "node.gate.bias": Weight((s, hidden), faint, decays=False),
+            "node.gate.out": Weight((hidden, 3 * n), faint),
+        }
+
+    def fit(self, weights: dict[str, np.ndarray], known: Known, sample: Prediction) -> None:
+        """Messages and inputs of the gate of unit variance."""
+        if self.form.message_passing:
+            _, record = message_features(sample.pairs, sample.basis, sample.density, weights)
+            message = record.both[:, :, self.form.n_channel :]
+            weights["message.radial"] /= root_mean_square(message)
+        _, record = message_features(sample.pairs, sample.basis, sample.density, weights)
+        weights["node.gate.in"] = unit_scaled(record.invariants, weights["node.gate.in"])
+
+    def forward(self, weights: Weights, out: Prediction) -> MessageRecord:
+        """Nodes and invariants."""
+        out.nodes, record = message_features(out.pairs, out.basis, out.density, weights)
+        out.invariants = record.invariants
+        return record
+
+    def adjoint(
+        self,
+        weights: Weights,
+        out: Prediction,
+        record: MessageRecord,
+        bar: PredictionBar,
+        gradients: Gradients,
+    ) -> None:
+        """To the features before, the weights and the geometry."""
+        bar.density += message_features_adjoint(
+            out.pairs,
+            out.basis,
+            weights,
+            record,
+            bar.nodes,
+            bar.invariants,
+            gradients,
+            bar.geometry,
+        )

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from harness import assert_adjoint, derivative
 
-from mlsemi.model.layers import (
+from mlsemi.symmetry.layers import (
     linear_by_species,
     linear_by_species_adjoint,
     perceptron,

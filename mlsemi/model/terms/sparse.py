@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mlsemi.model.layers import Weights
+from mlsemi.model.terms.term import Weight
+from mlsemi.symmetry.layers import Weights
 
 
 class SparseRecord(NamedTuple):
@@ -14,6 +15,24 @@ class SparseRecord(NamedTuple):
 
     scaled: np.ndarray
     kernel: np.ndarray
+
+
+def kernel_weights(name: str, n_label: int, n_sparse: int, size: int) -> dict[str, Weight]:
+    """Weights of the kernel ``name``, set once: see :func:`kernel_factors`.
+
+    Parameters
+    ----------
+    name : str
+        ``atom`` or ``bond``.
+    n_label, n_sparse, size : int
+        Labels, points of each, invariants.
+    """
+    shapes = {
+        "metric": (n_label, size),
+        "points": (n_label, n_sparse, size),
+        "root": (n_label, n_sparse, n_sparse),
+    }
+    return {f"sparse.{name}.{key}": Weight(shape, trained=False) for key, shape in shapes.items()}
 
 
 def kernel_factors(

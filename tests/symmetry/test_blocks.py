@@ -3,7 +3,10 @@ import pytest
 from harness import assert_adjoint, assert_equivariant
 from molecules import SMALL, distorted, random_model
 
-from mlsemi.model.blocks import (
+from mlsemi.molecule.pairs import PairList
+from mlsemi.molecule.structure import Structure
+from mlsemi.orbitals.observables import orbital_atom
+from mlsemi.symmetry.blocks import (
     N_ATOM_IRREP,
     N_PAIR_IRREP,
     P_LEVEL,
@@ -11,9 +14,6 @@ from mlsemi.model.blocks import (
     irreps_of,
     matrices_adjoint,
 )
-from mlsemi.model.pairs import PairList
-from mlsemi.molecule.structure import Structure
-from mlsemi.orbitals.observables import orbital_atom
 
 STRUCTURES = (distorted("CH3CONH2"), distorted("HCOOH", seed=2))
 
@@ -107,7 +107,8 @@ def test_matrices_adjoint(rng):
     bonds_read[~with_p[pairs.first], 4:] = False
 
     def adjoint(*matrices_bar):
-        atoms_bar, bonds_bar = matrices_adjoint(pairs, list(matrices_bar))
+        bar = matrices_adjoint(pairs, list(matrices_bar))
+        atoms_bar, bonds_bar = bar.atoms, bar.bonds
         assert not atoms_bar[~atoms_read].any()
         assert not bonds_bar[~bonds_read].any()
         return atoms_bar, bonds_bar

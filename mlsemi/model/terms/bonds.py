@@ -12,8 +12,16 @@ from mlsemi.kernels.coupling import (
     bond_tensors,
     bond_tensors_adjoint,
 )
-from mlsemi.model.layers import Gradients, Weights, perceptron, perceptron_adjoint
-from mlsemi.model.pairs import PairList
+from mlsemi.model.terms.prediction import GeometryBar, Prediction, PredictionBar
+from mlsemi.model.terms.term import Known, Term, Weight, drawn, faint, one, zero
+from mlsemi.molecule.pairs import PairList
+from mlsemi.symmetry.layers import (
+    Gradients,
+    Weights,
+    perceptron,
+    perceptron_adjoint,
+    unit_scaled,
+)
 from mlsemi.symmetry.so3 import CouplingTable
 
 IRREPS = {"ss": (0, slice(0, 1)), "sp": (1, slice(1, 4)), "pp0": (0, slice(4, 5)),
@@ -99,11 +107,11 @@ def bond_irreps_adjoint(
     record: BondRecord,
     irreps_bar: np.ndarray,
     gradients: Gradients,
-    geometry: tuple[np.ndarray, np.ndarray, np.ndarray] | None,
+    geometry: GeometryBar | None,
 ) -> np.ndarray:
     """Adjoint of :func:`bond_irreps`: nodes_bar.
 
-    Adds to ``gradients`` and, when given, to ``geometry`` = (basis_bar, sphere_bar, envelope_bar).
+    Adds to ``gradients`` and, when given, to ``geometry``.
     """
     label = pairs.pair_species
     sphere_bar, raw_bar, scale_bar, nodes_bar = bond_tensors_adjoint(
@@ -141,7 +149,57 @@ def bond_irreps_adjoint(
         nodes_bar,
     )
     if geometry is not None:
-        geometry[0][:] += invariants_bar[:, n_projection:]
-        geometry[1][:] += sphere_bar
-        geometry[2][:] += np.einsum("pc,pc->p", irreps_bar, record.bare)
+        geometry.basis[:] += invariants_bar[:, n_projection:]
+        geometry.sphere[:] += sphere_bar
+        geometry.envelope[:] += np.einsum("pc,pc->p", irreps_bar, record.bare)
     return nodes_bar
+
+
+class Bonds(Term):
+    """Environment of the bond, on top of the two-center functions: :func:`bond_irreps`."""
+
+    serves = frozenset({"hamiltonian"})
+
+    def weights(self) -> dict[str, Weight]:
+        """``bond.in``, ``bond.bias``, ``bond.out`` of the perceptron, ``bond.scale``."""
+        form = self.form
+        labels, hidden = len(form.elements) ** 2, form.n_hidden
+        size_in, size_out = 6 * form.n_node + form.n_radial, len(PATHS) * 2 * form.n_node
+        return {
+            "bond.scale": Weight((labels, size_out), one, decays=False),
+            "bond.in": Weight((size_in, hidden), drawn),
+            "bond.bias": Weight((labels, hidden), faint, decays=False),
+            "bond.out": Weight((hidden, size_out), zero, step=0.1, linear=True, shifted=True),
+        }
+
+    def fit(self, weights: dict[str, np.ndarray], known: Known, sample: Prediction) -> None:
+        """Inputs of the perceptron of unit variance."""
+        _, record = bond_irreps(sample.pairs, sample.basis, sample.envelope, sample.nodes, weights)
+        weights["bond.in"] = unit_scaled(record.invariants, weights["bond.in"])
+
+    def forward(self, weights: Weights, out: Prediction) -> BondRecord:
+        """Onto the irreps of the pairs."""
+        irreps, record = bond_irreps(out.pairs, out.basis, out.envelope, out.nodes, weights)
+        out.hamiltonian.bonds[:] += irreps
+        return record
+
+    def adjoint(
+        self,
+        weights: Weights,
+        out: Prediction,
+        record: BondRecord,
+        bar: PredictionBar,
+        gradients: Gradients,
+    ) -> None:
+        """To the nodes, the weights and the geometry."""
+        assert bar.hamiltonian is not None
+        bar.nodes += bond_irreps_adjoint(
+            out.pairs,
+            out.envelope,
+            out.nodes,
+            weights,
+            record,
+            bar.hamiltonian.bonds,
+            gradients,
+            bar.geometry,
+        )

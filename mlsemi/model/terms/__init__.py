@@ -1,0 +1,1 @@
+"""Everything that is learned: one file for each term."""
