@@ -108,7 +108,7 @@ class Curves:
             One above another.
         measured : Measured or None
         """
-        from mlsemi.draw.absorption import comparison_figure
+        from mlsemi.draw.comparison import comparison_figure
         from mlsemi.draw.pictures import spectrum_picture
         from mlsemi.draw.plots import save
 

@@ -88,16 +88,16 @@ class Measured(Brief):
             If they share none.
         """
         low, high = (max(grid_ev[0], self.energies_ev[0]), min(grid_ev[-1], self.energies_ev[-1]))
-        mine = (self.energies_ev >= low) & (self.energies_ev <= high)
-        theirs = (grid_ev >= low) & (grid_ev <= high)
-        if not mine.any() or not theirs.any():
+        shared = (grid_ev >= low) & (grid_ev <= high)
+        if not shared.any():
             raise InputError(
                 f"the measured spectrum ({self.energies_ev[0]:.2f} to "
                 f"{self.energies_ev[-1]:.2f} eV) and the computed one ({grid_ev[0]:.2f} to "
                 f"{grid_ev[-1]:.2f} eV) share no range"
             )
-        largest = float(np.abs(self.values[mine]).max())
-        scale = float(np.abs(curve[theirs]).max()) / largest if largest else 1.0
+        mine = np.interp(grid_ev[shared], self.energies_ev, self.values)
+        largest = float(np.abs(mine).max())
+        scale = float(np.abs(curve[shared]).max()) / largest if largest else 1.0
         return np.asarray(scale * self.values)
 
 
