@@ -21,6 +21,7 @@ from mlsemi.representations.learning.conventions import check_order
 from mlsemi.representations.learning.invariant_products import InvariantProducts
 from mlsemi.representations.learning.operators import BlockKey, OperatorLayout
 from mlsemi.representations.learning.ridge import SymmetryRidgeCV
+from mlsemi.representations.learning.samples import records
 from mlsemi.symmetry.tensors import SCALAR
 
 
@@ -33,9 +34,12 @@ class OperatorRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     layout : OperatorLayout
     estimator : estimator of one irrep, optional
         Copied for each key with its ``l`` and ``sigma``; blocks of one atom get a constant where
-        they are scalars. Ridge regression with a cross-validated alpha per target by default.
+        they are scalars. Ridge regression with a cross-validated alpha per target by default;
+        kernels (``alpha=None`` for a cross-validated one) and the neural readout read the
+        invariants of the same atom or pair as well.
     products : InvariantProducts, optional
-        Copied for each key; multiplies its features by its invariants before the regression.
+        Copied for each key; multiplies its features by its invariants before the regression (for
+        estimators that do not read invariants themselves).
     """
 
     layout: OperatorLayout
@@ -113,9 +117,12 @@ class OperatorRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     def _features(self, molecules: Sequence[MoleculeBlocks], key: BlockKey) -> np.ndarray:
         """What the estimator of a key sees."""
-        if self.products is None:
-            return _stacked(molecules, key)
-        return self.products_[key].transform(_with_invariants(molecules, key))
+        if self.products is not None:
+            return self.products_[key].transform(_with_invariants(molecules, key))
+        if getattr(self.estimator, "reads_invariants", False):
+            features, invariants = _with_invariants(molecules, key)
+            return records({key.irrep: features}, invariants)
+        return _stacked(molecules, key)
 
     def score(
         self,

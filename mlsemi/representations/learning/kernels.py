@@ -18,11 +18,19 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from mlsemi.errors import InputError
-from mlsemi.representations.learning.ridge import GramPath, SymmetryRegressor, SymmetryRidge
+from mlsemi.representations.learning.ridge import (
+    ALPHAS,
+    GramPath,
+    SymmetryRegressor,
+    SymmetryRidge,
+    SymmetryRidgeCV,
+    dual_errors,
+)
 from mlsemi.representations.learning.samples import block_of, invariants_of
 from mlsemi.symmetry.selection import cur_columns, farthest_points
 from mlsemi.symmetry.tensors import Irrep
 
+N_FOLD = 5
 NEGLIGIBLE = 1e-13
 """Eigenvalues of the kernel of the points below this fraction of the largest are noise."""
 
@@ -72,17 +80,18 @@ class EquivariantKernelRidge(SymmetryRegressor):
     ----------
     l, sigma : int
         Symmetry of the target.
-    alpha : float
-        Regularisation.
+    alpha : float or None
+        Regularisation; None chooses it by cross-validation, for each target on its own.
     zeta : int
         Exponent of the scalar kernel.
     intercept : bool
         Add a constant; true scalars only.
     """
 
+    reads_invariants = True
     l: int = 0
     sigma: int = 1
-    alpha: float = 1e-8
+    alpha: float | None = 1e-8
     zeta: int = 2
     intercept: bool = False
 
@@ -91,8 +100,13 @@ class EquivariantKernelRidge(SymmetryRegressor):
         targets = self._targets(y)
         self.environments_ = environments(X, self.irrep)
         kernel = equivariant_kernel(self.environments_, self.environments_, self.zeta)
-        flat = targets.reshape(-1, targets.shape[2])
-        self.dual_coef_ = GramPath.of(kernel, flat, kernel.shape[0]).solve(self.alpha)
+        flat, n = targets.reshape(-1, targets.shape[2]), kernel.shape[0]
+        if self.alpha is None:
+            errors = dual_errors(kernel, targets, n, ALPHAS, N_FOLD)
+            self.alpha_: float | np.ndarray = np.asarray(ALPHAS)[errors.argmin(axis=0)]
+        else:
+            self.alpha_ = self.alpha
+        self.dual_coef_ = GramPath.of(kernel, flat, n).solve(self.alpha_)
         return self
 
     def predict(self, X: np.ndarray) -> np.ndarray:
@@ -174,8 +188,8 @@ class SparseKernelRidge(SymmetryRegressor):
     ----------
     l, sigma : int
         Symmetry of the target.
-    alpha : float
-        Regularisation.
+    alpha : float or None
+        Regularisation; None chooses it by cross-validation, for each target on its own.
     zeta : int
         Exponent of the scalar kernel.
     n_point : int
@@ -186,9 +200,10 @@ class SparseKernelRidge(SymmetryRegressor):
         Add a constant; true scalars only.
     """
 
+    reads_invariants = True
     l: int = 0
     sigma: int = 1
-    alpha: float = 1e-8
+    alpha: float | None = 1e-8
     zeta: int = 2
     n_point: int = 100
     selection: str = "fps"
@@ -199,7 +214,11 @@ class SparseKernelRidge(SymmetryRegressor):
         self.features_ = KernelFeatures(
             self.l, self.sigma, self.zeta, self.n_point, self.selection
         ).fit(X)
-        self.ridge_ = SymmetryRidge(self.l, self.sigma, self.alpha, self.intercept)
+        self.ridge_ = (
+            SymmetryRidgeCV(self.l, self.sigma, intercept=self.intercept)
+            if self.alpha is None
+            else SymmetryRidge(self.l, self.sigma, self.alpha, self.intercept)
+        )
         self.ridge_.fit(self.features_.transform(X), y)
         return self
 

@@ -99,6 +99,7 @@ class NeuralReadout(SymmetryRegressor):
         Add a constant; true scalars only.
     """
 
+    reads_invariants = True
     l: int = 0
     sigma: int = 1
     alpha: float = 1e-8

@@ -7,8 +7,9 @@ Sollich, De Vita, Phys. Rev. B 95, 214302 (2017); Nigam, Willatt, Ceriotti, J. C
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import scipy.linalg
@@ -63,6 +64,8 @@ class SymmetryRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     l: int
     sigma: int
     intercept: bool
+    reads_invariants: ClassVar[bool] = False
+    """Whether records need invariants beside the features of the target's symmetry."""
 
     def _targets(self, y: np.ndarray) -> np.ndarray:
         """Centred targets (n_sample, 2l+1, n_target); remembers the constant and the shape."""
@@ -184,25 +187,46 @@ class SymmetryRidgeCV(LinearRegressor):
 
     def _errors(self, rows: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Held-out squared error (n_alpha, n_target)."""
-        m = rows.shape[1]
         x, flat = self._centred(rows), y.reshape(-1, y.shape[2])
-        dual = x.shape[0] < x.shape[1]
-        gram = x @ x.T if dual else x.T @ x
-        right = flat if dual else x.T @ flat
+        if x.shape[0] < x.shape[1]:
+            return dual_errors(x @ x.T, y, x.shape[1], self.alphas, self.n_fold)
+        gram, right = x.T @ x, x.T @ flat
         out = np.zeros((len(self.alphas), flat.shape[1]))
-        for held in np.array_split(np.arange(rows.shape[0]), min(self.n_fold, rows.shape[0])):
-            test = (m * held[:, None] + np.arange(m)).ravel()
+        for test in folds(len(y), y.shape[1], self.n_fold):
             xt, yt = x[test], flat[test]
-            if dual:
-                keep = np.setdiff1d(np.arange(x.shape[0]), test)
-                path = GramPath.of(gram[np.ix_(keep, keep)], right[keep], x.shape[1])
-                across = gram[np.ix_(test, keep)]
-            else:
-                path = GramPath.of(gram - xt.T @ xt, right - xt.T @ yt, x.shape[1])
-                across = xt
-            for row, alpha in enumerate(self.alphas):
-                out[row] += np.sum((yt - across @ path.solve(alpha)) ** 2, axis=0)
+            path = GramPath.of(gram - xt.T @ xt, right - xt.T @ yt, x.shape[1])
+            out += [np.sum((yt - xt @ path.solve(alpha)) ** 2, axis=0) for alpha in self.alphas]
         return out
+
+
+def folds(n_sample: int, m: int, n_fold: int) -> Iterator[np.ndarray]:
+    """Rows that are held out together: contiguous runs of samples with all components."""
+    for held in np.array_split(np.arange(n_sample), min(n_fold, n_sample)):
+        yield (m * held[:, None] + np.arange(m)).ravel()
+
+
+def dual_errors(
+    kernel: np.ndarray, y: np.ndarray, n_feature: int, alphas: Sequence[float], n_fold: int
+) -> np.ndarray:
+    """Held-out squared error of kernel regression (n_alpha, n_target).
+
+    Parameters
+    ----------
+    kernel : (n_sample (2l+1), n_sample (2l+1)) array
+    y : (n_sample, 2l+1, n_target) array
+    n_feature : int
+        What alpha counts in: the trace of the kernel over this number.
+    alphas : sequence of float
+    n_fold : int
+    """
+    flat = y.reshape(-1, y.shape[2])
+    out = np.zeros((len(alphas), flat.shape[1]))
+    for test in folds(len(y), y.shape[1], n_fold):
+        keep = np.setdiff1d(np.arange(len(flat)), test)
+        path = GramPath.of(kernel[np.ix_(keep, keep)], flat[keep], n_feature)
+        across = kernel[np.ix_(test, keep)]
+        out += [np.sum((flat[test] - across @ path.solve(a)) ** 2, axis=0) for a in alphas]
+    return out
 
 
 @dataclass(eq=False, repr=False)

@@ -15,29 +15,37 @@ import numpy as np
 from mlsemi.errors import InputError
 from mlsemi.symmetry.tensors import SCALAR, Irrep, Tensors
 
+INVARIANTS = "invariants"
+"""Field of invariants that are not the features of the samples themselves."""
+
 
 def label(irrep: Irrep) -> str:
     """Field name of an irrep: its degree and the sign of sigma."""
     return f"{irrep.l}{'+' if irrep.sigma > 0 else '-'}"
 
 
-def records(tensors: Tensors) -> np.ndarray:
+def records(tensors: Tensors, invariants: np.ndarray | None = None) -> np.ndarray:
     """Record array of features that belong to the same samples.
 
     Parameters
     ----------
     tensors : mapping of Irrep to (n_sample, 2l+1, n_feature) array
         Or with an axis of atoms: (n_sample, n_atom, 2l+1, n_feature).
+    invariants : (n_sample, 1, n_feature) array, optional
+        What nonlinear estimators read, if it is not the features of ``0+``.
 
     Returns
     -------
     (n_sample,) record array.
     """
-    (n_sample,) = {value.shape[0] for value in tensors.values()}
-    fields = [(label(irrep), np.float64, value.shape[1:]) for irrep, value in tensors.items()]
+    named = {label(irrep): value for irrep, value in tensors.items()}
+    if invariants is not None:
+        named[INVARIANTS] = invariants
+    (n_sample,) = {value.shape[0] for value in named.values()}
+    fields = [(name, np.float64, value.shape[1:]) for name, value in named.items()]
     out = np.empty(n_sample, dtype=fields)
-    for irrep, value in tensors.items():
-        out[label(irrep)] = value
+    for name, value in named.items():
+        out[name] = value
     return out
 
 
@@ -112,7 +120,9 @@ def block_of(x: np.ndarray, irrep: Irrep) -> np.ndarray:
 
 
 def invariants_of(x: np.ndarray) -> np.ndarray:
-    """(n_sample, n_atom, n_feature) invariant features, those of symmetry ``0+``."""
+    """(n_sample, n_atom, n_feature) invariants: the field of that name, or those of ``0+``."""
+    if INVARIANTS in (np.asarray(x).dtype.names or ()):
+        x = x[INVARIANTS]
     return block_of(x, SCALAR)[:, :, 0]
 
 

@@ -15,8 +15,11 @@ from mlsemi.molecule.structure import Structure
 from mlsemi.representations.learning.block_features import BlockFeatures
 from mlsemi.representations.learning.hamiltonian import OperatorRegressor, levels
 from mlsemi.representations.learning.invariant_products import InvariantProducts
-from mlsemi.representations.learning.operators import OperatorLayout
+from mlsemi.representations.learning.kernels import EquivariantKernelRidge, SparseKernelRidge
+from mlsemi.representations.learning.operators import BlockKey, OperatorLayout
+from mlsemi.representations.learning.readout import NeuralReadout
 from mlsemi.representations.learning.ridge import SymmetryRidge
+from mlsemi.representations.learning.samples import records
 
 SHELLS = {1: (0, 0, 1), 6: (0, 1, 1, 2), 8: (0, 1, 3)}
 MINIMAL = {1: (0,), 6: (0, 1), 8: (0, 1)}
@@ -196,6 +199,47 @@ def test_products_with_invariants_stay_equivariant():
         lambda s: {"matrix": ("orbital_pair", model.predict(features.transform([s]))[0])},
         distorted("HCOOH", seed=9),
     )
+
+
+NONLINEAR = [
+    EquivariantKernelRidge(alpha=None),
+    EquivariantKernelRidge(alpha=1e-6, zeta=3),
+    SparseKernelRidge(alpha=None, n_point=12),
+    NeuralReadout(n_hidden=4, n_channel=12, n_invariant=6, n_iteration=15),
+]
+
+
+@pytest.mark.parametrize("estimator", NONLINEAR)
+def test_kernels_and_networks_of_blocks(estimator):
+    """Equivariant, and better than guessing the mean; with two elements and pairs of one."""
+    layout = OperatorLayout(MINIMAL)
+    train, test = frames("HCOOH", 20), frames("HCOOH", 3, seed=50)
+    features = BlockFeatures(layout, nu=1, cutoff=7.0, n_radial=4, l_density=2).fit(train)
+    model = OperatorRegressor(layout, estimator)
+    model.fit(features.transform(train), overlaps(train))
+    error = -model.score(features.transform(test), overlaps(test))
+    spread = np.sqrt(np.mean((np.array(overlaps(test)) - np.mean(overlaps(train), axis=0)) ** 2))
+    assert error < 0.5 * spread
+    assert_equivariant(
+        lambda s: {"matrix": ("orbital_pair", model.predict(features.transform([s]))[0])},
+        distorted("HCOOH", seed=9),
+    )
+
+
+def test_pseudo_blocks_of_one_element_read_the_invariants_of_the_pair():
+    """Odd scalars of a pair change sign with its atoms; invariants of the same pair do not."""
+    train = frames("HCOOH", 6)
+    layout = OperatorLayout({1: (0, 0), 6: (0, 1), 8: (0, 0, 1)})
+    features = BlockFeatures(layout, nu=1, cutoff=7.0, n_radial=4, l_density=2)
+    x = features.fit_transform(train)
+    model = OperatorRegressor(layout, EquivariantKernelRidge(alpha=1e-8))
+    model.fit(x, symmetric_matrix(layout, train[0].numbers, n=6))
+    key = BlockKey(8, 8, "odd", 0, 1)
+    estimator = model.estimators_[key]
+    rows = records({key.irrep: x[0].features[key]}, x[0].features[key.invariant])
+    swapped = records({key.irrep: -x[0].features[key]}, x[0].features[key.invariant])
+    np.testing.assert_allclose(estimator.predict(swapped), -estimator.predict(rows), atol=1e-10)
+    assert np.abs(estimator.predict(rows)).max() > 1e-3
 
 
 def test_products_of_few_samples_and_of_zeros():
