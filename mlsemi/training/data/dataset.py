@@ -19,7 +19,12 @@ from mlsemi.molecule.structure import Structure
 from mlsemi.orbitals.observables import lowdin_charges
 from mlsemi.outputs import complete_or_absent
 from mlsemi.training.data.columns import read_columns, write_columns
-from mlsemi.training.data.projection import density_matrix, projected_hamiltonian, valence_selection
+from mlsemi.training.data.projection import (
+    density_matrix,
+    projected_hamiltonian,
+    smooth_hamiltonian,
+    valence_selection,
+)
 
 FORMAT = "mlsemi-reference-2"
 SPLITS = ("train", "validation", "test")
@@ -141,6 +146,11 @@ class Reference(Brief):
         return projected_hamiltonian(self.valence_amplitudes, self.energies, self.n_occupied)
 
     @cached_property
+    def smooth_hamiltonian(self) -> np.ndarray:
+        """(n_min, n_min) projection without a choice of virtuals (eq 6a); not of :meth:`lean`."""
+        return smooth_hamiltonian(self.valence_amplitudes, self.energies, self.n_occupied)
+
+    @cached_property
     def charges(self) -> np.ndarray:
         """(n_atom,) IAO charges, e."""
         return lowdin_charges(self.structure, self.density)
@@ -155,7 +165,8 @@ class Reference(Brief):
     def lean(self) -> Reference:
         """The record with valence levels alone: enough to train on.
 
-        The projected Hamiltonian stays the same; dipole matrix and transition densities go.
+        The projected Hamiltonian of eq 6 stays the same, that of eq 6a is lost; dipole matrix and
+        transition densities go.
         """
         selected = valence_selection(self.valence_amplitudes, self.n_occupied)
         levels = self.n_core + np.union1d(selected, self.valence_virtuals)
@@ -194,14 +205,7 @@ def frame_split_of(record: Reference) -> str:
 
 
 def part_of(record: Reference, divided: str) -> str:
-    """Split of a record where ``divided`` (``molecule`` or ``frame``) says what is kept together.
-
-    Parameters
-    ----------
-    record : Reference
-    divided : str
-        ``split`` of the recipe that a parameter set was trained with.
-    """
+    """Split of a record where ``divided`` (``molecule`` or ``frame``) says what stays together."""
     return frame_split_of(record) if divided == "frame" else record.split
 
 

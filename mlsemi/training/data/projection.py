@@ -9,6 +9,14 @@ from __future__ import annotations
 import numpy as np
 import scipy.linalg
 
+from mlsemi.errors import ParameterError
+
+WIDTH = 0.05
+"""Energy by which the weight of a virtual in the smooth projection falls to 1/e, hartree."""
+
+COMPLETE = 0.7
+"""Least part of the virtual frame that a record with all its levels covers."""
+
 
 def lowdin(matrix: np.ndarray, metric: np.ndarray) -> np.ndarray:
     """Symmetrically orthogonalise the columns of ``matrix``: M (M^T S M)^-1/2.
@@ -113,6 +121,51 @@ def projected_hamiltonian(
     left, _, right = scipy.linalg.svd(amplitudes[:, selected])
     orthogonal = left @ right
     return (orthogonal * energies[selected]) @ orthogonal.T
+
+
+def smooth_hamiltonian(
+    amplitudes: np.ndarray, energies: np.ndarray, n_occupied: int, width: float = WIDTH
+) -> np.ndarray:
+    """Projected Hamiltonian without a choice of virtuals, theory eq 6a: H = O diag(eps) O^T.
+
+    O is the orthogonal polar factor of the columns sqrt(g_a) t_a of all orbitals, g = exp(-eps / w)
+    (occupied orbitals lie in the frame exactly and are decoupled first). So the virtual part holds
+    the Ritz values of the space exp(-F / 2w) |frame>: what is lowest and has a part in the frame
+    comes out exactly, up to exp(-gap / w), and the whole is as smooth as the Fock matrix and the
+    frame are, whatever crosses. An energy added to all levels is added to H. Without weights
+    (w -> infinity) it is the Fock matrix of the valence-virtual space.
+
+    Parameters
+    ----------
+    amplitudes : (n_min, n_mo) array
+        T, occupied valence orbitals first, and all virtuals up to some energy.
+    energies : (n_mo,) array
+        Orbital energies, hartree.
+    n_occupied : int
+    width : float
+        w, hartree.
+
+    Returns
+    -------
+    (n_min, n_min) symmetric array.
+
+    Raises
+    ------
+    ParameterError
+        If the virtuals are few: a record that keeps valence levels alone.
+    """
+    occupied, virtual = np.split(amplitudes, [n_occupied], axis=1)
+    low, high = np.split(energies, [n_occupied])
+    out = np.asarray((occupied * low) @ occupied.T)
+    rest = scipy.linalg.qr(occupied)[0][:, n_occupied:]
+    if not rest.shape[1]:
+        return out
+    if high.size < rest.shape[1] or np.sum(virtual**2) < COMPLETE * rest.shape[1]:
+        raise ParameterError("a smooth projection needs all virtual levels, not the valence alone")
+    weights = np.exp(-(high - high.min()) / (2.0 * width))
+    left, _, right = scipy.linalg.svd(rest.T @ virtual * weights, full_matrices=False)
+    orthogonal = rest @ (left @ right)
+    return out + (orthogonal * high) @ orthogonal.T
 
 
 def density_matrix(amplitudes: np.ndarray, n_occupied: int) -> np.ndarray:
