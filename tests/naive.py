@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 from scipy.sparse.csgraph import shortest_path
+from scipy.special import erf
 
 from mlsemi.symmetry.so3 import clebsch_gordan, components
 
@@ -28,6 +29,67 @@ def adjoint(function, arrays, n, *y_bar):
 
 def kind(*arrays):
     return np.result_type(float, *arrays)
+
+
+# connection
+
+
+def connection(first, second, strength, n_atom, longest):
+    """The best of all walks, tried one after another."""
+    bonds = {}
+    for i, j, b in zip(first.tolist(), second.tolist(), strength, strict=True):
+        if b.real > 0.0:
+            bonds.setdefault(i, []).append((j, b))
+
+    def best(i, j, left):
+        if i == j:
+            return 1.0
+        ways = [b * best(k, j, left - 1) for k, b in bonds.get(i, []) if left]
+        return max(ways, key=lambda way: np.real(way), default=0.0)
+
+    return np.array([best(i, j, longest) for i, j in zip(first, second, strict=True)])
+
+
+# multipoles
+
+
+def interaction(a, b, vector, width2):
+    """Gaussian charges and dipoles: derivatives of erf(k r) / r, one after another."""
+    r = np.sqrt((vector * vector).sum())
+    k = 1.0 / np.sqrt(width2)
+    gauss = 2.0 * k / np.sqrt(np.pi) * np.exp(-((k * r) ** 2))
+    value = erf(k * r) / r
+    first = gauss / r - value / r
+    second = -2.0 * k * k * gauss - 2.0 * first / r
+    unit = vector / r
+    gradient = first * unit
+    hessian = second * np.outer(unit, unit) + first / r * (np.eye(3) - np.outer(unit, unit))
+    return (
+        a[0] * b[0] * value
+        + a[0] * (b[1:] @ gradient)
+        - b[0] * (a[1:] @ gradient)
+        - a[1:] @ hessian @ b[1:]
+    )
+
+
+def all_pairs(positions, start, squared, moments):
+    energies = np.zeros(len(positions), kind(positions, moments))
+    for a, b in pairwise(start):
+        for i in range(a, b):
+            for j in range(i + 1, b):
+                e = interaction(
+                    moments[i], moments[j], positions[j] - positions[i], squared[i] + squared[j]
+                )
+                energies[[i, j]] += 0.5 * e
+    return energies
+
+
+def chosen_pairs(first, second, vectors, squared, moments, share):
+    energies = np.zeros(len(moments), kind(vectors, moments, share))
+    for i, j, vector, part in zip(first, second, vectors, share, strict=True):
+        e = part * interaction(moments[i], moments[j], vector, squared[i] + squared[j])
+        energies[[i, j]] += 0.5 * e
+    return energies
 
 
 # geometry

@@ -20,7 +20,7 @@ from mlsemi.excited.states import ExcitedStates
 from mlsemi.molecule.elements import symbol
 from mlsemi.molecule.structure import Structure
 from mlsemi.orbitals.eigen import ElectronicState
-from mlsemi.orbitals.observables import XYZ
+from mlsemi.symmetry.so3 import XYZ
 
 BONDED = 0.5
 """Bond index sum P_mn^2 in the Loewdin frame above which two atoms are neighbours."""

@@ -19,8 +19,8 @@ from mlsemi.model.model import Model, ModelRecord
 from mlsemi.model.terms.prediction import Prediction, PredictionBar
 from mlsemi.molecule.structure import Structure
 from mlsemi.orbitals import eigen, observables
-from mlsemi.orbitals.observables import XYZ
 from mlsemi.symmetry.blocks import matrices_adjoint
+from mlsemi.symmetry.so3 import XYZ
 
 
 class Cotangent(NamedTuple):

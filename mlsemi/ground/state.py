@@ -15,11 +15,11 @@ from mlsemi.model.model import Model
 from mlsemi.model.terms.prediction import Prediction
 from mlsemi.orbitals import eigen, observables
 from mlsemi.orbitals.eigen import ElectronicState
-from mlsemi.orbitals.observables import XYZ
 from mlsemi.response.constants import ResponseConstants
 from mlsemi.response.difference_density import Neutral, Response, respond
 from mlsemi.response.moments import AtomicMoments
 from mlsemi.response.surroundings import Surroundings
+from mlsemi.symmetry.so3 import XYZ
 
 NOTHING = Surroundings()
 """Empty space."""

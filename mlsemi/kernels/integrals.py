@@ -257,6 +257,44 @@ def overlap_adjoint(
 
 
 @kernel
+def overlap_blocks(first, second, vectors, sizes, damping, weight):
+    """(n, 4, 4) overlap of pairs of species with vectors (n, 3); zero beyond their orbitals."""
+    out = np.zeros((first.size, 4, 4))
+    f, slope, e = np.empty(N_OVERLAP), np.empty(N_OVERLAP), np.empty(4)
+    ends = np.zeros((2, 3))
+    for p in range(first.size):
+        ends[1] = vectors[p]
+        r2, x, y = separation(ends, 0, 1, e), first[p], second[p]
+        radial_sums(damping[x, y], weight[x, y], r2, f, slope)
+        for i in range(sizes[x]):
+            for j in range(sizes[y]):
+                out[p, i, j] = overlap_element(f, e, i, j)
+    return out
+
+
+@kernel
+def overlap_blocks_adjoint(first, second, vectors, sizes, damping, weight, out_bar):
+    """Adjoint of overlap_blocks: vectors_bar (n, 3)."""
+    f, slope, e = np.empty(N_OVERLAP), np.empty(N_OVERLAP), np.empty(4)
+    f_bar, e_bar = np.empty(N_OVERLAP), np.empty(4)
+    ends, ends_bar = np.zeros((2, 3)), np.zeros((2, 3))
+    vectors_bar = np.empty((first.size, 3))
+    for p in range(first.size):
+        ends[1] = vectors[p]
+        r2, x, y = separation(ends, 0, 1, e), first[p], second[p]
+        radial_sums(damping[x, y], weight[x, y], r2, f, slope)
+        f_bar[:] = 0.0
+        e_bar[:] = 0.0
+        ends_bar[:] = 0.0
+        for i in range(sizes[x]):
+            for j in range(sizes[y]):
+                overlap_element_adjoint(out_bar[p, i, j], f, e, i, j, f_bar, e_bar)
+        chain_to_positions(f_bar, slope, e, e_bar, 0, 1, ends_bar)
+        vectors_bar[p] = ends_bar[1]
+    return vectors_bar
+
+
+@kernel
 def dipole(
     positions: np.ndarray,
     offset: np.ndarray,

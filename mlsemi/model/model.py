@@ -21,6 +21,7 @@ import numpy as np
 
 from mlsemi.brief import Brief
 from mlsemi.model.terms.architecture import ModelForm
+from mlsemi.model.terms.bonded import Bonded
 from mlsemi.model.terms.catalogue import terms_of
 from mlsemi.model.terms.prediction import Prediction, PredictionBar
 from mlsemi.model.terms.term import EVERYTHING, Term
@@ -61,7 +62,7 @@ class Model(Brief):
         wanted : collection of str, optional
             Fields of the prediction; what serves none of them is left out. By default all.
         """
-        served = None if wanted is None else EVERYTHING.union(wanted)
+        served = None if wanted is None else self._served(frozenset(wanted))
         prediction = Prediction.blank(pairs, *self.form.radial(pairs.distance))
         record = tuple(
             term.forward(self.weights, prediction)
@@ -70,6 +71,11 @@ class Model(Brief):
             for term in self.terms
         )
         return prediction, record
+
+    def _served(self, asked: frozenset[str]) -> frozenset[str]:
+        """What terms may serve: the features as well, where what is asked for reads them."""
+        alone = self.form.bonded and asked and asked <= Bonded.serves
+        return asked if alone else asked | EVERYTHING
 
     def invariants(self, pairs: PairList) -> np.ndarray:
         """(n_atom, n_invariant) invariants of the features alone, rows sorted by species."""
@@ -111,7 +117,7 @@ class Model(Brief):
         Gradients of all weights, zero for those that are never trained (an empty mapping without
         ``with_weights``), and dL/d positions (n_atom, 3) or None.
         """
-        pairs, served = prediction.pairs, EVERYTHING | given.asked
+        pairs, served = prediction.pairs, self._served(given.asked)
         bar = given.opened(prediction, with_positions)
         gradients = None
         if with_weights:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -125,6 +125,30 @@ class PairList(Brief):
     def by_structure(self, rows: np.ndarray) -> list[np.ndarray]:
         """Rows in the order of the concatenated structures, cut into one array per structure."""
         return np.split(rows, np.cumsum([s.n_atom for s in self.structures])[:-1])
+
+    def part(self, chosen: np.ndarray) -> PairList:
+        """The same atoms with some of their pairs, both directions of each; ``chosen`` ascends."""
+        number = np.full(self.first.size, -1)
+        number[chosen] = np.arange(chosen.size)
+        half = number[self.half]
+        return replace(
+            self,
+            first=self.first[chosen],
+            second=self.second[chosen],
+            half=half[half >= 0],
+            pair_start=np.searchsorted(chosen, self.pair_start),
+            distance=self.distance[chosen],
+            unit=self.unit[chosen],
+            sphere=self.sphere[chosen],
+        )
+
+    def vectors_adjoint(self, chosen: np.ndarray, vectors_bar: np.ndarray) -> np.ndarray:
+        """dL/d positions, rows as in :meth:`adjoint`, of vectors r_ij (n, 3) of some pairs."""
+        positions_bar = np.empty((self.n_atom, 3))
+        for axis, bar in enumerate(vectors_bar.T):
+            positions_bar[:, axis] = np.bincount(self.second[chosen], bar, self.n_atom)
+            positions_bar[:, axis] -= np.bincount(self.first[chosen], bar, self.n_atom)
+        return positions_bar[self.atom]
 
     def adjoint(self, distance_bar: np.ndarray, sphere_bar: np.ndarray) -> np.ndarray:
         """dL/d positions (n_atom, 3), rows in the order of the concatenated structures."""

@@ -6,9 +6,7 @@ import numpy as np
 
 from mlsemi.molecule.elements import n_orbital_of
 from mlsemi.molecule.structure import Structure
-
-XYZ = np.array([2, 0, 1])
-"""Positions of x, y, z among the l = 1 components y, z, x."""
+from mlsemi.symmetry.so3 import XYZ
 
 
 def orbital_atom(structure: Structure) -> np.ndarray:

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlsemi.molecule.structure import Structure
-from mlsemi.orbitals.observables import XYZ, orbital_atom, sp_rows
+from mlsemi.orbitals.observables import orbital_atom, sp_rows
+from mlsemi.symmetry.so3 import XYZ
 
 
 @dataclass(frozen=True, eq=False)

@@ -102,6 +102,28 @@ def irreps_of(pairs: PairList, matrices: list[np.ndarray]) -> BlockedOperator:
     return out
 
 
+def symmetric_blocks(irreps: np.ndarray) -> np.ndarray:
+    """(..., 4, 4) symmetric matrices over s, p_y, p_z, p_x from (..., 10) on-site irreps."""
+    out = np.empty((*irreps.shape[:-1], 4, 4))
+    out[..., 0, 0] = irreps[..., 0]
+    out[..., 0, 1:] = out[..., 1:, 0] = irreps[..., 1:4]
+    out[..., 1:, 1:] = irreps[..., 4, None, None] * _T0 + np.tensordot(
+        irreps[..., 5:], _T2, (-1, 2)
+    )
+    return out
+
+
+def symmetric_blocks_adjoint(matrices_bar: np.ndarray) -> np.ndarray:
+    """Adjoint of :func:`symmetric_blocks`: irreps_bar."""
+    out = np.empty((*matrices_bar.shape[:-2], N_ATOM_IRREP))
+    p_bar = matrices_bar[..., 1:, 1:]
+    out[..., 0] = matrices_bar[..., 0, 0]
+    out[..., 1:4] = matrices_bar[..., 0, 1:] + matrices_bar[..., 1:, 0]
+    out[..., 4] = np.tensordot(p_bar, _T0, 2)
+    out[..., 5:] = np.tensordot(p_bar, _T2, 2)
+    return out
+
+
 def _has_p(pairs: PairList) -> np.ndarray:
     numbers = np.concatenate([s.numbers for s in pairs.structures])
     out = np.empty(pairs.n_atom, dtype=bool)

@@ -58,3 +58,9 @@ class RadialBasis:
         return radial_adjoint(
             distance, self.cutoff, DECAY, self.centers, self.sharpness, out_bar, envelope_bar
         )
+
+
+def smooth_step(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """H = 0 below 0, x^3 (10 - 15 x + 6 x^2), 1 above 1, with two continuous derivatives; dh/dx."""
+    t = np.clip(x, 0.0, 1.0)
+    return t**3 * (10.0 - 15.0 * t + 6.0 * t * t), 30.0 * (t * (1.0 - t)) ** 2

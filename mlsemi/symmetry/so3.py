@@ -16,6 +16,8 @@ from mlsemi.molecule.structure import read_only
 L_MAX = 2
 N_HARMONIC = (L_MAX + 1) ** 2
 
+XYZ = np.array([2, 0, 1])
+"""Positions of x, y, z among the l = 1 components y, z, x."""
 
 NATURAL_PATHS = tuple(
     (l1, l2, l)

@@ -22,8 +22,9 @@ from mlsemi.model.terms.catalogue import shapes_of
 from mlsemi.model.terms.prediction import PredictionBar
 from mlsemi.molecule.pairs import PairList
 from mlsemi.molecule.structure import Structure
-from mlsemi.orbitals.observables import XYZ, orbital_atom
+from mlsemi.orbitals.observables import orbital_atom
 from mlsemi.symmetry.blocks import P_LEVEL, BlockedOperator
+from mlsemi.symmetry.so3 import XYZ
 
 STRUCTURES = tuple(distorted(name) for name in LOW_SYMMETRY)
 

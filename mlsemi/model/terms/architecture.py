@@ -47,6 +47,9 @@ class ModelForm:
     energy : str
         What the total energy is made of: a readout of the features, the band energy tr(P H) with
         functions of each pair, or band energy and readout (:mod:`mlsemi.model.terms.energy`).
+    bonded : bool
+        The readout sees atoms of its own molecule alone, and contacts between molecules are terms
+        of their own: multipoles and overlaps (nonlinear only, with ``energy`` a readout).
     extra : tuple of str
         Files of :mod:`mlsemi.model.terms` whose terms this form has beside the usual ones.
 
@@ -69,6 +72,7 @@ class ModelForm:
     long_range: bool = True
     n_sparse: int = 8
     energy: str = "readout"
+    bonded: bool = False
     extra: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -90,6 +94,8 @@ class ModelForm:
             raise InputError(f"nu = {self.nu!r}, need 2 or 3")
         if self.energy not in ENERGIES:
             raise InputError(f"energy = {self.energy!r}, need one of {', '.join(ENERGIES)}")
+        if self.bonded and (not self.learned or self.energy != "readout"):
+            raise InputError("bonded = true: for kind = 'nonlinear' with energy = 'readout'")
         if isinstance(self.extra, list):  # as files have it
             object.__setattr__(self, "extra", tuple(self.extra))
         if not isinstance(self.extra, tuple) or len(set(self.extra)) < len(self.extra):

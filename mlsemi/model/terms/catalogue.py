@@ -10,7 +10,10 @@ import numpy as np
 
 from mlsemi.errors import InputError
 from mlsemi.model.terms.architecture import ModelForm
+from mlsemi.model.terms.bonded import Bonded
 from mlsemi.model.terms.bonds import Bonds
+from mlsemi.model.terms.connection import Connection
+from mlsemi.model.terms.contacts import Contacts
 from mlsemi.model.terms.density import Density
 from mlsemi.model.terms.dipole import Dipole
 from mlsemi.model.terms.domain import Domain
@@ -19,10 +22,14 @@ from mlsemi.model.terms.energy import Energy
 from mlsemi.model.terms.fixed import FixedBonds, FixedFeatures
 from mlsemi.model.terms.levels import Levels
 from mlsemi.model.terms.messages import Messages
+from mlsemi.model.terms.multipoles import MultipoleEnergy, Multipoles
 from mlsemi.model.terms.on_site import OnSite
 from mlsemi.model.terms.repulsion import Repulsion
 from mlsemi.model.terms.term import Term, Weight
 from mlsemi.model.terms.two_center import TwoCenter
+
+MOLECULES: tuple[type[Term], ...] = (Bonded, Multipoles, MultipoleEnergy, Contacts)
+"""What makes the energy of a form with ``bonded``."""
 
 
 @cache
@@ -36,9 +43,10 @@ def terms_of(form: ModelForm) -> tuple[Term, ...]:
     """
     kinds: list[type[Term]] = [
         Domain,
+        *((Connection,) if form.bonded else ()),
         *((Density, Messages) if form.learned else (FixedFeatures,)),
         Repulsion,
-        Energy,
+        *(MOLECULES if form.bonded else (Energy,)),
         Dipole,
         *((Charges, Potential) if form.long_range else ()),
         Levels,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.distance import cdist
 
+from mlsemi.model.terms.neutrality import Parts, neutral, neutral_adjoint
 from mlsemi.model.terms.prediction import Prediction, PredictionBar
 from mlsemi.model.terms.term import Term, Weight
 from mlsemi.molecule.pairs import PairList
@@ -22,6 +23,7 @@ SOFTENING = 2.0
 class Charges(Term):
     """q_i = w[species] . scalars_i, shifted equally to sum to zero.
 
+    In a form with ``bonded`` they do so in every molecule (:mod:`mlsemi.model.terms.neutrality`).
     They are those of the neutral molecule, whatever its charge is: H_o depends on the geometry
     alone, and a charge acts through :mod:`mlsemi.response`.
     """
@@ -33,29 +35,37 @@ class Charges(Term):
         shape = (len(self.form.elements), self.form.n_on_site)
         return {"charge": Weight(shape, step=0.1, linear=True, shifted=True, own=True)}
 
-    def forward(self, weights: Weights, out: Prediction) -> None:
+    def forward(self, weights: Weights, out: Prediction) -> tuple[Parts, np.ndarray] | None:
         """Charges of the neutral molecule."""
         pairs = out.pairs
         charges = np.einsum("ik,ik->i", out.nodes[:, 0], weights["charge"][pairs.species])
+        if self.form.bonded:
+            parts = Parts.of(pairs, out.strength)
+            out.charges = neutral(parts, charges)
+            return parts, charges
         for index, structure in enumerate(pairs.structures):
             rows = pairs.atoms_of(index)
             charges[rows] -= charges[rows].sum() / structure.n_atom
         out.charges = charges
+        return None
 
     def adjoint(
         self,
         weights: Weights,
         out: Prediction,
-        record: None,
+        record: tuple[Parts, np.ndarray] | None,
         bar: PredictionBar,
         gradients: Gradients,
     ) -> None:
-        """To the scalars and the map."""
+        """To the scalars and the map, and to the bonds that decide what a molecule is."""
         assert bar.charges is not None
         pairs, raw_bar = out.pairs, bar.charges.copy()
-        for index in range(len(pairs.structures)):
-            rows = pairs.atoms_of(index)
-            raw_bar[rows] -= bar.charges[rows].mean()
+        if record is not None:
+            raw_bar = neutral_adjoint(*record, bar.charges, bar.strength)
+        else:
+            for index in range(len(pairs.structures)):
+                rows = pairs.atoms_of(index)
+                raw_bar[rows] -= bar.charges[rows].mean()
         if gradients is not None:
             for species, group in pairs.groups:
                 gradients["charge"][species] += raw_bar[group] @ out.nodes[group, 0]

@@ -44,6 +44,12 @@ class Prediction(Brief):
         Invariants of each atom and their products.
     charges : (n_atom,) array
         Of the neutral molecule, e; empty in a form without long range.
+    strength, connection : (n_pair,) arrays
+        b and u of every pair; empty in a form that does not ask for them.
+    bonded : Prediction or None
+        What is predicted of every atom from the pairs that are connected.
+    multipoles : (n_atom, 4) array
+        Charge and dipole (x, y, z) of every atom of a neutral molecule, e, e bohr.
     extra : dict of arrays
         By name: what terms beside those above read off the features.
     """
@@ -59,6 +65,10 @@ class Prediction(Brief):
     nodes: np.ndarray = field(default_factory=lambda: NOT_YET)
     invariants: np.ndarray = field(default_factory=lambda: NOT_YET)
     charges: np.ndarray = field(default_factory=lambda: NOT_YET)
+    strength: np.ndarray = field(default_factory=lambda: NOT_YET)
+    connection: np.ndarray = field(default_factory=lambda: NOT_YET)
+    bonded: Prediction | None = None
+    multipoles: np.ndarray = field(default_factory=lambda: NOT_YET)
     extra: dict[str, np.ndarray] = field(default_factory=dict)
 
     @classmethod
@@ -116,11 +126,13 @@ class PredictionBar(Brief):
     Attributes
     ----------
     hamiltonian : BlockedOperator or None
-    atom_energies, atom_dipoles, sp_lengths, charges : array or None
+    atom_energies, atom_dipoles, sp_lengths, charges, multipoles : array or None
     extra : dict of arrays
         As in the prediction.
-    density, nodes, invariants : array
+    density, nodes, invariants, strength, connection : array
         Of the features; made on the walk.
+    bonded : PredictionBar or None
+        Made on the walk where there is such a prediction.
     geometry : GeometryBar or None
         Made on the walk where positions are asked for.
     """
@@ -130,16 +142,23 @@ class PredictionBar(Brief):
     atom_dipoles: np.ndarray | None = None
     sp_lengths: np.ndarray | None = None
     charges: np.ndarray | None = None
+    multipoles: np.ndarray | None = None
     extra: dict[str, np.ndarray] = field(default_factory=dict)
     density: np.ndarray = field(default_factory=lambda: NOT_YET)
     nodes: np.ndarray = field(default_factory=lambda: NOT_YET)
     invariants: np.ndarray = field(default_factory=lambda: NOT_YET)
+    strength: np.ndarray = field(default_factory=lambda: NOT_YET)
+    connection: np.ndarray = field(default_factory=lambda: NOT_YET)
+    bonded: PredictionBar | None = None
     geometry: GeometryBar | None = None
 
     @property
     def asked(self) -> frozenset[str]:
         """What has a cotangent."""
-        outputs = ("hamiltonian", "atom_energies", "atom_dipoles", "sp_lengths", "charges")
+        outputs = (
+            *("hamiltonian", "atom_energies", "atom_dipoles", "sp_lengths", "charges"),
+            "multipoles",
+        )
         return frozenset(name for name in outputs if getattr(self, name) is not None) | set(
             self.extra
         )
@@ -156,6 +175,18 @@ class PredictionBar(Brief):
         return replace(
             self,
             charges=np.zeros(pairs.n_atom) if self.charges is None else self.charges.copy(),
+            multipoles=(
+                np.zeros_like(prediction.multipoles)
+                if self.multipoles is None
+                else self.multipoles.copy()
+            ),
+            strength=np.zeros_like(prediction.strength),
+            connection=np.zeros_like(prediction.connection),
+            bonded=(
+                None
+                if prediction.bonded is None
+                else PredictionBar().opened(prediction.bonded, with_positions)
+            ),
             density=np.zeros_like(prediction.density),
             nodes=np.zeros_like(prediction.nodes),
             invariants=np.zeros_like(prediction.invariants),

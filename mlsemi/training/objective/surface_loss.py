@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mlsemi.model.model import Model
-from mlsemi.orbitals.observables import XYZ
+from mlsemi.symmetry.so3 import XYZ
 from mlsemi.training.data.dataset import Reference
 from mlsemi.training.data.surfaces import Surface
 from mlsemi.training.objective.force_matching import EnergyWalk, displaced, energy_gradient

@@ -12,7 +12,7 @@ from mlsemi.errors import InputError, ParameterError
 from mlsemi.ground.state import ground_state
 from mlsemi.model.model import Model
 from mlsemi.molecule.pairs import PairList
-from mlsemi.orbitals.observables import XYZ
+from mlsemi.symmetry.so3 import XYZ
 from mlsemi.training.data.dataset import ReferenceDataset
 from mlsemi.training.data.surfaces import save_surfaces
 from mlsemi.training.fit.recipe import Recipe

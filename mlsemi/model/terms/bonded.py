@@ -1,0 +1,102 @@
+"""Features and energy of an atom as its own molecule makes them, whatever lies beside it.
+
+The terms of the features and the energy once more, with weights of their own (``bonded.`` before
+their names), on pairs that are connected: radial functions times u_ij of
+:mod:`mlsemi.model.terms.connection`. The energy of two molecules is then exactly the sum of
+theirs, and what they do to each other is left to :mod:`mlsemi.model.terms.multipoles` and
+:mod:`mlsemi.model.terms.contacts` (theory section 14).
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mlsemi.model.terms.density import Density
+from mlsemi.model.terms.energy import Energy
+from mlsemi.model.terms.messages import Messages
+from mlsemi.model.terms.prediction import Prediction, PredictionBar
+from mlsemi.model.terms.term import Known, Term, Weight
+from mlsemi.symmetry.layers import Gradients, Weights
+
+PREFIX = "bonded."
+
+
+class BondedRecord(NamedTuple):
+    """Which pairs are connected, and what the inner terms keep."""
+
+    chosen: np.ndarray
+    inner: tuple[Any, ...]
+
+
+class Bonded(Term):
+    """A prediction inside the prediction: ``out.bonded``; its energies are added."""
+
+    serves = frozenset({"atom_energies", "multipoles"})
+
+    @cached_property
+    def parts(self) -> tuple[Term, ...]:
+        """The inner terms."""
+        return Density(self.form), Messages(self.form), Energy(self.form)
+
+    def weights(self) -> dict[str, Weight]:
+        """Those of features and energy, ``bonded.`` before each name."""
+        return {
+            PREFIX + name: weight for part in self.parts for name, weight in part.weights().items()
+        }
+
+    def fit(self, weights: dict[str, np.ndarray], known: Known, sample: Prediction) -> None:
+        """As the inner terms do it."""
+        own = dict(_inside(weights))
+        inner, _ = self._open(sample)
+        for part in self.parts:
+            part.fit(own, known, inner)
+            part.forward(own, inner)
+        weights.update({PREFIX + name: value for name, value in own.items()})
+
+    def forward(self, weights: Weights, out: Prediction) -> BondedRecord:
+        """Features and energies from connected pairs."""
+        inner, chosen = self._open(out)
+        own = _inside(weights)
+        record = tuple(part.forward(own, inner) for part in self.parts)
+        out.bonded = inner
+        out.atom_energies += inner.atom_energies
+        return BondedRecord(chosen, record)
+
+    def _open(self, out: Prediction) -> tuple[Prediction, np.ndarray]:
+        """An empty prediction on connected pairs, and which they are."""
+        chosen = np.flatnonzero(out.connection)
+        u = out.connection[chosen]
+        basis, envelope = out.basis[chosen] * u[:, None], out.envelope[chosen] * u
+        return Prediction.blank(out.pairs.part(chosen), basis, envelope), chosen
+
+    def adjoint(
+        self,
+        weights: Weights,
+        out: Prediction,
+        record: BondedRecord,
+        bar: PredictionBar,
+        gradients: Gradients,
+    ) -> None:
+        """Through the inner terms to their weights, the geometry and the connection."""
+        chosen, inner = record.chosen, bar.bonded
+        assert inner is not None
+        assert out.bonded is not None
+        inner.atom_energies = bar.atom_energies
+        own, own_gradients = _inside(weights), None if gradients is None else _inside(gradients)
+        for part, kept in zip(reversed(self.parts), reversed(record.inner), strict=True):
+            part.adjoint(own, out.bonded, kept, inner, own_gradients)
+        if bar.geometry is None or inner.geometry is None:
+            return
+        u = out.connection[chosen]
+        bar.geometry.sphere[chosen] += inner.geometry.sphere
+        bar.geometry.basis[chosen] += inner.geometry.basis * u[:, None]
+        bar.connection[chosen] += np.einsum("pn,pn->p", inner.geometry.basis, out.basis[chosen])
+
+
+def _inside(arrays: Weights) -> dict[str, np.ndarray]:
+    """The arrays of the inner terms under their own names."""
+    n = len(PREFIX)
+    return {name[n:]: value for name, value in arrays.items() if name.startswith(PREFIX)}

@@ -1,0 +1,189 @@
+"""Contacts: overlap of what two molecules have on their atoms (theory eq 23).
+
+    E = sum_(i<j) (1 - u_ij) f(r_ij / r_c) sum_c s_c tr(M_i^c S_ij M_j^c S_ij^T),    s = +1, -1
+
+with the overlap S_ij of the valence orbitals of two atoms and symmetric matrices M_i^c that the
+features of either molecule alone decide. The overlap perturbation of closed shells has this form:
+with densities for M it is their exchange repulsion, with a density and an empty shell their charge
+transfer, and tr(D S A S^T + A S D S^T) is the difference of two squares.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+
+from mlsemi.kernels.integrals import overlap_blocks, overlap_blocks_adjoint, radial_table
+from mlsemi.model.terms.on_site import PARTS
+from mlsemi.model.terms.prediction import Prediction, PredictionBar
+from mlsemi.model.terms.term import Term, Weight
+from mlsemi.molecule.basis import SLATER_EXPONENT, species_row
+from mlsemi.molecule.elements import n_orbital_of, valence
+from mlsemi.symmetry.blocks import P_LEVEL, symmetric_blocks, symmetric_blocks_adjoint
+from mlsemi.symmetry.layers import Gradients, Weights
+from mlsemi.symmetry.so3 import components
+
+SIGNS = np.array([1.0, -1.0])
+FILLED, EMPTY = 0.9, 0.1
+"""Start of M: so many times the electron pairs of each orbital, and a little of everything."""
+
+
+@cache
+def tables_of(elements: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Radial tables of the overlap for every ordered pair of species."""
+    rows = [species_row(z, SLATER_EXPONENT[z]) for z in elements]
+    exponents, coefficients = (np.array(part) for part in zip(*rows, strict=True))
+    damping, weight = radial_table(exponents, coefficients)
+    return damping, weight
+
+
+class ContactRecord(NamedTuple):
+    """What the adjoint needs.
+
+    Attributes
+    ----------
+    chosen : (n,) int array
+        Pairs that are not connected.
+    share : (n,) array
+        (1 - u) f.
+    matrices : (n_atom, 2, 4, 4) array
+        M of every atom.
+    overlap : (n, 4, 4) array
+        S of every pair.
+    left, right : (n, 2, 4, 4) arrays
+        M_i S and S M_j.
+    """
+
+    chosen: np.ndarray
+    share: np.ndarray
+    matrices: np.ndarray
+    overlap: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+
+
+class Contacts(Term):
+    """Half of it on either atom."""
+
+    serves = frozenset({"atom_energies"})
+
+    def weights(self) -> dict[str, Weight]:
+        """``contact.level`` (n_species, 2, 2): s and p of M; ``contact.head`` from the features."""
+        s, n = len(self.form.elements), self.form.n_node
+        return {
+            "contact.level": Weight((s, SIGNS.size, 2), step=0.1, decays=False),
+            "contact.head": Weight((s, n, SIGNS.size, len(PARTS)), step=0.1),
+        }
+
+    def fit(self, weights: dict[str, np.ndarray], known: object, sample: Prediction) -> None:
+        """Repulsion of filled shells, less a little."""
+        for row, z in enumerate(self.form.elements):
+            electrons = valence(z).electrons
+            s = min(2, electrons)
+            weights["contact.level"][row, 0] = FILLED * s / 2.0, FILLED * (electrons - s) / 6.0
+            weights["contact.level"][row, 1] = EMPTY
+
+    def forward(self, weights: Weights, out: Prediction) -> ContactRecord:
+        """Matrices, overlaps, traces."""
+        pairs = out.pairs
+        far = (1.0 - out.connection[pairs.half]) * out.envelope[pairs.half]
+        chosen = pairs.half[far > 0.0]
+        share = far[far > 0.0]
+        matrices = self._matrices(weights, out)
+        damping, weight = tables_of(self.form.elements)
+        overlap = overlap_blocks(*self._pairs(out, chosen), damping, weight)
+        left = matrices[pairs.first[chosen]] @ overlap[:, None]
+        right = overlap[:, None] @ matrices[pairs.second[chosen]]
+        halves = 0.5 * share * np.einsum("pcab,pcab,c->p", left, right, SIGNS)
+        for atoms in (pairs.first, pairs.second):
+            out.atom_energies += np.bincount(atoms[chosen], halves, pairs.n_atom)
+        return ContactRecord(chosen, share, matrices, overlap, left, right)
+
+    def adjoint(
+        self,
+        weights: Weights,
+        out: Prediction,
+        record: ContactRecord,
+        bar: PredictionBar,
+        gradients: Gradients,
+    ) -> None:
+        """To the features, the weights, the geometry and the connection."""
+        if bar.atom_energies is None:
+            return
+        pairs, (chosen, share, matrices, overlap, left, right) = out.pairs, record
+        first, second = pairs.first[chosen], pairs.second[chosen]
+        energy_bar = 0.5 * (bar.atom_energies[first] + bar.atom_energies[second])
+        signed = (energy_bar * share)[:, None, None, None] * SIGNS[:, None, None]
+        matrices_bar = np.zeros_like(matrices)
+        np.add.at(matrices_bar, first, signed * (right @ overlap[:, None].swapaxes(2, 3)))
+        np.add.at(matrices_bar, second, signed * (overlap[:, None].swapaxes(2, 3) @ left))
+        self._matrices_adjoint(weights, out, matrices_bar, bar, gradients)
+        if bar.geometry is None:
+            return
+        share_bar = energy_bar * np.einsum("pcab,pcab,c->p", left, right, SIGNS)
+        bar.connection[chosen] -= share_bar * out.envelope[chosen]
+        bar.geometry.envelope[chosen] += share_bar * (1.0 - out.connection[chosen])
+        overlap_bar = 2.0 * (signed * (left @ matrices[second])).sum(axis=1)
+        damping, weight = tables_of(self.form.elements)
+        vectors_bar = overlap_blocks_adjoint(
+            *self._pairs(out, chosen), damping, weight, overlap_bar
+        )
+        bar.geometry.positions[:] += pairs.vectors_adjoint(chosen, vectors_bar)
+
+    def _pairs(
+        self, out: Prediction, chosen: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Species of both atoms, vectors and numbers of orbitals by species."""
+        pairs = out.pairs
+        sizes = np.array([n_orbital_of(z) for z in self.form.elements])
+        return (
+            pairs.species[pairs.first[chosen]],
+            pairs.species[pairs.second[chosen]],
+            pairs.unit[chosen] * pairs.distance[chosen, None],
+            sizes,
+        )
+
+    def _matrices(self, weights: Weights, out: Prediction) -> np.ndarray:
+        """M of every atom from its level and its features inside the molecule."""
+        inner, species = out.bonded, out.pairs.species
+        assert inner is not None
+        level, head = weights["contact.level"][species], weights["contact.head"][species]
+        irreps = np.zeros((species.size, SIGNS.size, PARTS[-1][1].stop))
+        irreps[:, :, 0] = level[:, :, 0]
+        irreps[:, :, 4] = P_LEVEL * level[:, :, 1]
+        for column, (l, span) in enumerate(PARTS):
+            scale = P_LEVEL if column == 2 else 1.0
+            irreps[:, :, span] += scale * np.einsum(
+                "imk,ikc->icm", inner.nodes[:, components(l)], head[..., column]
+            )
+        return symmetric_blocks(irreps)
+
+    def _matrices_adjoint(
+        self,
+        weights: Weights,
+        out: Prediction,
+        matrices_bar: np.ndarray,
+        bar: PredictionBar,
+        gradients: Gradients,
+    ) -> None:
+        """Adjoint of :meth:`_matrices`."""
+        inner, inner_bar = out.bonded, bar.bonded
+        assert inner is not None
+        assert inner_bar is not None
+        head = weights["contact.head"][out.pairs.species]
+        irreps_bar = symmetric_blocks_adjoint(matrices_bar)
+        irreps_bar[:, :, 4] *= P_LEVEL
+        for column, (l, span) in enumerate(PARTS):
+            part_bar, nodes = irreps_bar[:, :, span], inner.nodes[:, components(l)]
+            inner_bar.nodes[:, components(l)] += np.einsum(
+                "icm,ikc->imk", part_bar, head[..., column]
+            )
+            if gradients is not None:
+                per_atom = np.einsum("icm,imk->ikc", part_bar, nodes)
+                for species, rows in out.pairs.groups:
+                    gradients["contact.head"][species, ..., column] += per_atom[rows].sum(axis=0)
+        if gradients is not None:
+            for species, rows in out.pairs.groups:
+                gradients["contact.level"][species] += irreps_bar[rows][:, :, [0, 4]].sum(axis=0)

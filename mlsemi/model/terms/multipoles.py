@@ -1,0 +1,224 @@
+"""Charges and dipoles of the atoms of a molecule, and their interaction (theory eqs 21, 22).
+
+    q_i  = sum_j sum_k t_k(r_ij) (chi_ik - chi_jk),   t_k(r) = sum_n (w_kn + w'_kn) B_n(r) u_ij
+    mu_i = sum_k v_k rho_i^(1 k)
+
+Charges flow between connected atoms and sum to zero in every molecule. Where atoms are not
+connected, or too far from each other for the features, they interact as Gaussian charges and
+dipoles:
+
+    E = sum_(i<j) (1 - c_ij) (q_i + mu_i . d_i) (q_j + mu_j . d_j) erf(r_ij / a_ij) / r_ij,
+    c_ij = u_ij (1 - h((r_ij - NEAR) / (r_c - NEAR))),     a_ij^2 = R_i^2 + R_j^2
+
+with covalent radii R as widths and d_i = d/dr_i. Long ranges are summed over all pairs.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from mlsemi.kernels.multipoles import (
+    add_all_pairs,
+    add_all_pairs_adjoint,
+    add_chosen_pairs,
+    add_chosen_pairs_adjoint,
+)
+from mlsemi.model.terms.prediction import Prediction, PredictionBar
+from mlsemi.model.terms.term import Term, Weight, drawn, faint
+from mlsemi.molecule.elements import covalent_radius
+from mlsemi.symmetry.layers import Gradients, Weights
+from mlsemi.symmetry.radial import smooth_step
+from mlsemi.symmetry.so3 import XYZ, components
+
+N_FLOW = 4
+"""Kinds of flows k."""
+
+NEAR = 0.83
+"""Share of the cutoff up to which connected atoms do not interact as multipoles."""
+
+
+class FlowRecord(NamedTuple):
+    """Flow per unit of difference (n_pair, N_FLOW), and the potentials chi (n_atom, N_FLOW)."""
+
+    conductance: np.ndarray
+    potential: np.ndarray
+
+
+class Multipoles(Term):
+    """q and mu of every atom: ``out.multipoles`` (n_atom, 4), q first, then x, y, z; e, e bohr."""
+
+    serves = frozenset({"atom_energies", "multipoles"})
+
+    def weights(self) -> dict[str, Weight]:
+        """``flow.radial`` by ordered pair of species, ``flow.head``, ``flow.level``, ``moment``."""
+        form = self.form
+        s, n = len(form.elements), form.n_node
+        return {
+            "flow.radial": Weight((s * s, form.n_radial, N_FLOW), faint, step=0.1),
+            "flow.head": Weight((s, n, N_FLOW), faint, step=0.3),
+            "flow.level": Weight((s, N_FLOW), drawn, step=0.1, decays=False),
+            "moment": Weight((s, n), step=0.1),
+        }
+
+    def forward(self, weights: Weights, out: Prediction) -> FlowRecord:
+        """Flows and dipoles from the features of the molecule alone."""
+        inner = out.bonded
+        assert inner is not None
+        pairs, nodes = inner.pairs, inner.nodes
+        coefficients = _both_ways(weights["flow.radial"], pairs.n_species)[pairs.pair_species]
+        conductance = np.einsum("pn,pnk->pk", inner.basis, coefficients)
+        potential = np.einsum("in,ink->ik", nodes[:, 0], weights["flow.head"][pairs.species])
+        potential += weights["flow.level"][pairs.species]
+        flow = np.einsum("pk,pk->p", conductance, potential[pairs.first] - potential[pairs.second])
+        moments = np.einsum("imk,ik->im", nodes[:, components(1)], weights["moment"][pairs.species])
+        charges = np.bincount(pairs.first, flow, pairs.n_atom)
+        out.multipoles = np.concatenate([charges[:, None], moments[:, XYZ]], axis=1)
+        return FlowRecord(conductance, potential)
+
+    def adjoint(
+        self,
+        weights: Weights,
+        out: Prediction,
+        record: FlowRecord,
+        bar: PredictionBar,
+        gradients: Gradients,
+    ) -> None:
+        """To the features and radial functions inside the molecule."""
+        inner, inner_bar = out.bonded, bar.bonded
+        assert inner is not None
+        assert inner_bar is not None
+        assert bar.multipoles is not None
+        pairs, nodes = inner.pairs, inner.nodes
+        moments_bar = np.empty((pairs.n_atom, 3))
+        moments_bar[:, XYZ] = bar.multipoles[:, 1:]
+        inner_bar.nodes[:, components(1)] += (
+            moments_bar[:, :, None] * weights["moment"][pairs.species][:, None]
+        )
+        flow_bar = bar.multipoles[pairs.first, 0]
+        drop = record.potential[pairs.first] - record.potential[pairs.second]
+        conductance_bar = flow_bar[:, None] * drop
+        drop_bar = flow_bar[:, None] * record.conductance
+        potential_bar = np.empty_like(record.potential)
+        for k in range(N_FLOW):
+            potential_bar[:, k] = np.bincount(pairs.first, drop_bar[:, k], pairs.n_atom)
+            potential_bar[:, k] -= np.bincount(pairs.second, drop_bar[:, k], pairs.n_atom)
+        inner_bar.nodes[:, 0] += np.einsum(
+            "ik,ink->in", potential_bar, weights["flow.head"][pairs.species]
+        )
+        label = pairs.pair_species
+        if inner_bar.geometry is not None:
+            coefficients = _both_ways(weights["flow.radial"], pairs.n_species)[label]
+            inner_bar.geometry.basis[:] += np.einsum("pk,pnk->pn", conductance_bar, coefficients)
+        if gradients is None:
+            return
+        per_atom = np.einsum("im,imk->ik", moments_bar, nodes[:, components(1)])
+        for species, rows in pairs.groups:
+            gradients["moment"][species] += per_atom[rows].sum(axis=0)
+            gradients["flow.head"][species] += nodes[rows, 0].T @ potential_bar[rows]
+            gradients["flow.level"][species] += potential_bar[rows].sum(axis=0)
+        by_pair = np.zeros_like(weights["flow.radial"])
+        for row in np.unique(label):
+            these = label == row
+            by_pair[row] = inner.basis[these].T @ conductance_bar[these]
+        gradients["flow.radial"] += _both_ways(by_pair, pairs.n_species)
+
+
+def _both_ways(by_pair: np.ndarray, n_species: int) -> np.ndarray:
+    """Sum over both orders of the species of a pair; its own adjoint."""
+    table = by_pair.reshape(n_species, n_species, *by_pair.shape[1:])
+    out: np.ndarray = (table + table.swapaxes(0, 1)).reshape(by_pair.shape)
+    return out
+
+
+class CoulombRecord(NamedTuple):
+    """Pairs with c > 0, c of each, and dc/du and dc/dr."""
+
+    chosen: np.ndarray
+    share: np.ndarray
+    by_connection: np.ndarray
+    by_distance: np.ndarray
+
+
+class MultipoleEnergy(Term):
+    """Half of the interaction with all others on every atom; it has no weights."""
+
+    serves = frozenset({"atom_energies"})
+
+    def forward(self, weights: Weights, out: Prediction) -> CoulombRecord:
+        """All pairs of every structure, less the connected ones."""
+        pairs, edge = out.pairs, NEAR * self.form.cutoff
+        chosen = pairs.half[out.connection[pairs.half] > 0.0]
+        step, slope = smooth_step((pairs.distance[chosen] - edge) / (self.form.cutoff - edge))
+        u = out.connection[chosen]
+        record = CoulombRecord(
+            chosen, u * (1.0 - step), 1.0 - step, -u * slope / (self.form.cutoff - edge)
+        )
+        x, start, squared, moments = self._arguments(out)
+        of_all = np.zeros(pairs.n_atom)
+        add_all_pairs(x, start, squared, moments, of_all)
+        out.atom_energies[pairs.atom] += of_all
+        add_chosen_pairs(*self._pairs(out, record), -record.share, out.atom_energies)
+        return record
+
+    def adjoint(
+        self,
+        weights: Weights,
+        out: Prediction,
+        record: CoulombRecord,
+        bar: PredictionBar,
+        gradients: Gradients,
+    ) -> None:
+        """To the multipoles, the positions and the connection."""
+        if bar.atom_energies is None:
+            return
+        assert bar.multipoles is not None
+        pairs = out.pairs
+        x, start, squared, moments = self._arguments(out)
+        x_bar, moments_bar = np.zeros_like(x), np.zeros_like(moments)
+        energies_bar = bar.atom_energies
+        add_all_pairs_adjoint(
+            x, start, squared, moments, energies_bar[pairs.atom], moments_bar, x_bar
+        )
+        bar.multipoles[pairs.atom] += moments_bar
+        vectors_bar, share_bar = np.zeros((record.chosen.size, 3)), np.zeros(record.chosen.size)
+        add_chosen_pairs_adjoint(
+            *self._pairs(out, record),
+            -record.share,
+            energies_bar,
+            bar.multipoles,
+            vectors_bar,
+            share_bar,
+        )
+        if bar.geometry is None:
+            return
+        bar.geometry.positions[:] += x_bar
+        chosen = record.chosen
+        bar.geometry.positions[:] += pairs.vectors_adjoint(chosen, vectors_bar)
+        bar.connection[chosen] -= share_bar * record.by_connection
+        bar.geometry.distance[chosen] -= share_bar * record.by_distance
+
+    def _squared(self, out: Prediction) -> np.ndarray:
+        return covalent_radius(np.asarray(self.form.elements))[out.pairs.species] ** 2
+
+    def _arguments(self, out: Prediction) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Positions, starts, squared widths and moments in the order of the structures."""
+        pairs = out.pairs
+        start = np.cumsum([0, *(s.n_atom for s in pairs.structures)])
+        x = np.concatenate([s.positions for s in pairs.structures])
+        return x, start, self._squared(out)[pairs.atom], out.multipoles[pairs.atom]
+
+    def _pairs(
+        self, out: Prediction, record: CoulombRecord
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """First and second atoms, vectors, squared widths and moments of the chosen pairs."""
+        pairs, chosen = out.pairs, record.chosen
+        vectors = pairs.unit[chosen] * pairs.distance[chosen, None]
+        return (
+            pairs.first[chosen],
+            pairs.second[chosen],
+            vectors,
+            self._squared(out),
+            out.multipoles,
+        )
