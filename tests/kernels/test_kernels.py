@@ -6,7 +6,7 @@ import pytest
 from molecules import distorted
 
 from mlsemi.kernels import blocks, coupling, density, geometry
-from mlsemi.model import messages
+from mlsemi.model.terms import messages
 from mlsemi.symmetry.blocks import N_ATOM_IRREP
 from mlsemi.symmetry.so3 import N_HARMONIC, CouplingTable, clebsch_gordan
 
