@@ -28,7 +28,6 @@ from mlsemi.excited.method import Method
 from mlsemi.model.domain import check_closed, check_energy
 from mlsemi.molecule.formats import Frame
 from mlsemi.molecule.structure import Structure
-from mlsemi.nuclei.relaxation import relaxed_structure
 from mlsemi.parameters import Parameters
 from mlsemi.response.solvents import Solvent
 from mlsemi.result import Result
@@ -87,6 +86,8 @@ class Job:
         """The same relaxed; what is to be known about that joins its warnings."""
         if isinstance(item, Failure):
             return item
+        from mlsemi.nuclei.relaxation import relaxed_structure  # slow to import
+
         around = {name: self.requests.get(name) for name in ("solvent", "field")}
         try:
             with located(item.label):

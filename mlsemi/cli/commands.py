@@ -114,5 +114,6 @@ def main() -> None:
     """Entry point of the ``mlsemi`` command."""
     terminal.end_in_order()
     terminal.write_anything()
+    terminal.say_what_takes_long()
     keep_freed_memory()
     app()

@@ -7,6 +7,7 @@ the one line of an error go to standard error.
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import shutil
 import signal
@@ -55,6 +56,14 @@ def end_in_order() -> None:
         raise Ended
 
     signal.signal(signal.SIGTERM, end)
+
+
+def say_what_takes_long() -> None:
+    """At a terminal, show what the package logs about its own work."""
+    if sys.stderr.isatty():
+        logger = logging.getLogger("mlsemi")
+        logger.addHandler(logging.StreamHandler())
+        logger.setLevel(logging.INFO)
 
 
 def write_anything() -> None:

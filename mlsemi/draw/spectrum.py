@@ -11,20 +11,30 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from scipy import constants, special
 
 from mlsemi.brief import Brief
 from mlsemi.errors import InputError
 from mlsemi.excited.states import ExcitedStates
 from mlsemi.molecule.structure import read_only
-from mlsemi.units import EV_NM, HARTREE_EV
+from mlsemi.units import (
+    AVOGADRO,
+    BOHR_MAGNETON,
+    DIPOLE_SI,
+    ELECTRIC_CONSTANT,
+    ELECTRON_MASS,
+    ELEMENTARY_CHARGE,
+    EV_NM,
+    HARTREE_EV,
+    PLANCK,
+    SPEED_OF_LIGHT,
+)
 
 Shape = Literal["gaussian", "lorentzian", "voigt"]
 
 OSCILLATOR_AREA_CM = (
-    constants.N_A
-    * constants.e**2
-    / (4.0 * constants.epsilon_0 * constants.m_e * constants.c**2 * np.log(10.0))
+    AVOGADRO
+    * ELEMENTARY_CHARGE**2
+    / (4.0 * ELECTRIC_CONSTANT * ELECTRON_MASS * SPEED_OF_LIGHT**2 * np.log(10.0))
     / 10.0
 )
 """Integral of epsilon over wavenumbers of a band with f = 1, L / (mol cm^2).
@@ -33,26 +43,21 @@ The classical oscillator absorbs the cross section int sigma d nu = e^2 f / (4 e
 frequencies; with sigma = ln(10) epsilon / N_A, nu = c wavenumber and 1 L/(mol cm^2) =
 10 m/mol this is f = 4.319e-9 int epsilon d(wavenumber) (Mulliken, J. Chem. Phys. 7, 14 (1939))."""
 
-OSCILLATOR_AREA_EV = OSCILLATOR_AREA_CM * (constants.h * constants.c * 100.0) / constants.e
+OSCILLATOR_AREA_EV = OSCILLATOR_AREA_CM * (PLANCK * SPEED_OF_LIGHT * 100.0) / ELEMENTARY_CHARGE
 """The same over energies, L eV / (mol cm)."""
 
-ROTATORY_CGS = (
-    constants.physical_constants["atomic unit of electric dipole mom."][0]
-    * (constants.c * 1e3)
-    * (2.0 * constants.physical_constants["Bohr magneton"][0] * 1e3)
-    * 1e40
-)
+ROTATORY_CGS = DIPOLE_SI * (SPEED_OF_LIGHT * 1e3) * (2.0 * BOHR_MAGNETON * 1e3) * 1e40
 """One atomic unit of rotatory strength, (e a_0)(e hbar / m_e), in 1e-40 esu^2 cm^2: 471.44.
 
 1 C m = c[m/s] 1e3 esu cm; 1 J/T = 1e3 erg/G."""
 
 ROTATORY_PER_DELTA_EPSILON = (
     3.0
-    * (constants.h * 1e7)
-    * (constants.c * 1e2)
+    * (PLANCK * 1e7)
+    * (SPEED_OF_LIGHT * 1e2)
     * 1e3
     * np.log(10.0)
-    / (32.0 * np.pi**3 * constants.N_A)
+    / (32.0 * np.pi**3 * AVOGADRO)
     * 1e40
 )
 """R = this x int (Delta epsilon / nu) d nu, 22.97 in units of 1e-40 esu^2 cm^2 (Moscowitz 1960;
@@ -235,7 +240,9 @@ def _line(width_ev: float, shape: str, lorentz_ev: float) -> Callable[[np.ndarra
         return lambda x: half / np.pi / (x**2 + half**2)
     if shape == "voigt":
         sigma = half / np.sqrt(2.0 * np.log(2.0))
-        return lambda x: special.voigt_profile(x, sigma, 0.5 * lorentz_ev)
+        from scipy.special import voigt_profile
+
+        return lambda x: voigt_profile(x, sigma, 0.5 * lorentz_ev)
     raise InputError(f"line shape {shape!r} is not one of gaussian, lorentzian, voigt")
 
 

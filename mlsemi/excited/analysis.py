@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse.csgraph import connected_components
 
 from mlsemi.brief import Brief
 from mlsemi.errors import InputError
@@ -217,6 +216,8 @@ def fragments_of(
         If an atom does not exist or stands in two fragments.
     """
     if named is None:
+        from scipy.sparse.csgraph import connected_components  # slow to import
+
         label = connected_components(bonds, directed=False)[1]
         return tuple(tuple(np.flatnonzero(label == k).tolist()) for k in range(label.max() + 1))
     every = [atom for part in named for atom in part]

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.linalg
-from scipy.sparse.linalg import LinearOperator, cg
 
 from mlsemi.errors import ConvergenceError
 from mlsemi.excited.completeness import Linear
@@ -203,6 +202,8 @@ class TammDancoff:
 
         def outside(x: np.ndarray) -> np.ndarray:
             return x - (x @ vectors.T) @ vectors
+
+        from scipy.sparse.linalg import LinearOperator, cg  # slow to import
 
         for k, right in enumerate(outside(vectors_bar)):
             # what symmetry leaves of a right-hand side is rounding

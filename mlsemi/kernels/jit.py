@@ -30,6 +30,7 @@ from typing import Any
 import numba
 from numba import njit
 from numba.core.caching import FunctionCache, NullCache
+from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 
 from mlsemi.errors import InputError
@@ -73,8 +74,12 @@ class KernelCache(NullCache):
         return _place_of(self.function)
 
     def load_overload(self, sig: object, target_context: Any) -> Any:
-        """Code from an earlier process, None without."""
-        target_context.refresh()
+        """Code from an earlier process, None without.
+
+        Numba would first import all that it can compile (a quarter of a short job's time); code
+        that is compiled already needs the runtime alone.
+        """
+        rtsys.initialize(target_context)
         if self.place is None:
             return None
         try:
@@ -85,6 +90,7 @@ class KernelCache(NullCache):
                 return None
             return self.place._impl.rebuild(target_context, pickle.loads(content))
         except Exception:  # no file, or one that cannot be used, which can provoke almost any
+            _say_that_it_compiles()
             return None
 
     def save_overload(self, sig: object, data: Any) -> None:
@@ -161,6 +167,12 @@ def _temporary_folder() -> str:
     ):
         raise PermissionError(f"{path} belongs to somebody else")
     return str(path)
+
+
+@cache
+def _say_that_it_compiles() -> None:
+    """For those who listen, as the command line does at a terminal."""
+    logging.getLogger("mlsemi").info("compiling for this machine, once: ten seconds or so")
 
 
 def _say_once(text: str, why: str) -> None:

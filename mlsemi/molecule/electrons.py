@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from ase import Atoms
-from ase.calculators.singlepoint import SinglePointCalculator
 
 from mlsemi.errors import InputError
 from mlsemi.molecule.structure import whole
@@ -106,6 +105,13 @@ def _decided(
     return value
 
 
+def _stored(calc: object) -> dict[str, Any]:
+    """Results of a calculator that holds those of another program."""
+    from ase.calculators.singlepoint import SinglePointCalculator  # slow to import
+
+    return calc.results if isinstance(calc, SinglePointCalculator) else {}
+
+
 def said_by(atoms: Atoms) -> Iterator[Statement]:
     """What Atoms say: ``info``, the calculator they carry, initial charges and moments."""
     yield from said_by_info(atoms.info)
@@ -115,7 +121,7 @@ def said_by(atoms: Atoms) -> Iterator[Statement]:
         if settings.get(name) is not None:
             found = named(name, settings[name], f"the calculator's {name}")
             yield from (replace(s, weak=True) for s in found)
-    results = calc.results if isinstance(calc, SinglePointCalculator) else {}
+    results = _stored(calc) if calc is not None else {}
     yield from _summed(atoms.get_initial_charges(), "the sum of the initial charges", fatal=True)
     yield from _summed(results.get("charges", ()), "the sum of the stored charges", fatal=False)
     for name, column in atoms.arrays.items():

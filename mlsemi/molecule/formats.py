@@ -18,9 +18,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
+from typing import IO
 
 from ase import Atoms
-from ase.io.formats import UnknownFileTypeError, filetype, open_with_compression
 
 from mlsemi.errors import InputError, MlsemiError, located
 from mlsemi.molecule import examples
@@ -228,6 +228,10 @@ def _format_of(path: Path) -> str:
             return "proteindatabank"
         if re.search(r"\.(smi|smiles)(\.(gz|bz2|xz))?$", path.name, re.IGNORECASE):
             return "smiles"
+        if path.suffix == ".xyz" and _counts(_first_line(path)):
+            return "extxyz"  # what ASE would say, which takes longer to import than to run
+        from ase.io.formats import filetype
+
         with _parsing("a structure file"):
             return str(filetype(str(path)))
     except FileNotFoundError:
@@ -237,10 +241,25 @@ def _format_of(path: Path) -> str:
         raise InputError(f"cannot be read ({error.strerror})") from None
 
 
+def _first_line(path: Path) -> str:
+    with open(path, "rb") as stream:
+        return stream.readline(100).decode("utf-8", "replace").removeprefix("\ufeff")
+
+
+def _opened(path: str | os.PathLike[str]) -> IO[bytes]:
+    """A file by its bytes; what is compressed unpacks itself."""
+    if Path(path).suffix not in (".gz", ".bz2", ".xz"):
+        return open(path, "rb")
+    from ase.io.formats import open_with_compression
+
+    stream: IO[bytes] = open_with_compression(str(path), "rb")
+    return stream
+
+
 def _text_of(path: str | os.PathLike[str]) -> str:
     """Content of a text file whose parser copes with letters of other encodings."""
     try:
-        with open_with_compression(str(path), "rb") as stream:
+        with _opened(path) as stream:
             text = stream.read().decode("utf-8", "replace")
     except (OSError, EOFError) as error:
         raise InputError(f"cannot be read ({error})") from None
@@ -260,7 +279,7 @@ def _lines_of(path: str | os.PathLike[str], file: str) -> Iterator[str]:
         try:
             stream = sys.stdin
             if file != STDIN:
-                binary = opened.enter_context(open_with_compression(str(path), "rb"))
+                binary = opened.enter_context(_opened(path))
                 stream = opened.enter_context(TextIOWrapper(binary, encoding="utf-8"))
             for raw in stream:
                 blank = blank and not raw.strip().strip("\ufeff")
@@ -288,9 +307,10 @@ def _parsing(kind: str) -> Iterator[list[str]]:
             yield notes
         except MlsemiError:
             raise
-        except UnknownFileTypeError:
-            raise InputError("the format is not recognised; try xyz, sdf, pdb, cif") from None
         except Exception as error:  # the many parsers of ASE raise every kind of exception
+            if type(error).__name__ == "UnknownFileTypeError":
+                text = "the format is not recognised; try xyz, sdf, pdb, cif"
+                raise InputError(text) from None
             told = isinstance(error, ValueError | OSError | RuntimeError) and str(error)
             cause = " ".join(str(told or type(error).__name__).split())[:100]
             raise InputError(f"cannot be parsed as {kind}; is it one? ({cause})") from None

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from io import StringIO
 from itertools import chain
 
-import ase.io
 from ase import Atoms
 
 from mlsemi.errors import InputError, located
@@ -50,6 +49,8 @@ def read_pdb(record: str) -> tuple[Atoms, list[Statement]]:
     plain = [
         f"{row[:16]} {row[17:76]}{element:>2}" for row, element in zip(rows, elements, strict=True)
     ]
+    import ase.io  # slow
+
     atoms = ase.io.read(StringIO("\n".join([*cell, *plain, ""])), format="proteindatabank")
     atoms = atoms if isinstance(atoms, Atoms) else atoms[-1]
     said = [statement for line in lines for statement in _said_in_header(line)]

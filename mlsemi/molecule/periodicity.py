@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from ase import Atoms
-from ase.neighborlist import natural_cutoffs, neighbor_list
 
 from mlsemi.errors import InputError
 
@@ -29,6 +28,8 @@ def check_whole(atoms: Atoms) -> None:
     periodic = atoms.pbc & atoms.cell.any(axis=1)
     if not periodic.any() or not np.isfinite(atoms.positions).all():
         return
+    from ase.neighborlist import natural_cutoffs, neighbor_list  # slow to import
+
     looked_at = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=periodic)
     first, second, shift = neighbor_list("ijS", looked_at, natural_cutoffs(looked_at, mult=BONDED))
     across = np.flatnonzero(shift.any(axis=1))

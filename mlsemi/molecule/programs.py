@@ -12,10 +12,8 @@ from collections.abc import Iterator, Mapping
 from io import StringIO
 from typing import Any
 
-import ase.io
 import numpy as np
 from ase import Atoms, units
-from ase.io.formats import get_ioformat
 
 from mlsemi.errors import InputError, located
 from mlsemi.molecule.electrons import said_by_info
@@ -70,6 +68,9 @@ def read_program(path: str | os.PathLike[str], kind: str, text: str | None) -> I
     elif text is not None:
         text, said = _gaussian(text) if kind == "gaussian-in" else (text, [])
         said += _said_by_lines(text, kind)
+    import ase.io  # slow
+    from ase.io.formats import get_ioformat
+
     form = get_ioformat(kind)
     in_memory = text is not None and form.acceptsfd and not form.isbinary
     source = StringIO(text) if in_memory else str(path)

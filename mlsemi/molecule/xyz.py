@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from io import StringIO
 from itertools import islice
 
-import ase.io
 import numpy as np
 from ase import Atoms
 
@@ -105,6 +104,8 @@ def number_in(word: str) -> float:
 
 def _extended(comment: str, rows: list[list[str]]) -> Atoms:
     text = "\n".join([str(len(rows)), comment, *(" ".join(row) for row in rows), ""])
+    import ase.io  # slow
+
     found = ase.io.read(StringIO(text), format="extxyz")
     return found if isinstance(found, Atoms) else found[-1]
 

@@ -7,7 +7,6 @@ temperature is always given as kT in hartree.
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import entr, expit
 
 NEAR = 1.0
@@ -32,6 +31,8 @@ def fermi_level(energies: np.ndarray, n_electron: int, kt: float) -> float:
 
     def excess(mu: float) -> float:
         return float(2.0 * expit((mu - energies) / kt).sum() - n_electron)
+
+    from scipy.optimize import brentq  # slow to import, and rarely needed
 
     margin = 60.0 * kt
     return float(brentq(excess, energies[0] - margin, energies[-1] + margin, xtol=1e-15))

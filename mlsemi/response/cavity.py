@@ -16,7 +16,6 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 import scipy.linalg
-from scipy.integrate import lebedev_rule
 from scipy.special import erf
 
 from mlsemi.errors import ConvergenceError, InputError
@@ -194,6 +193,8 @@ def _switches(
 @lru_cache(maxsize=1)
 def _sphere() -> tuple[np.ndarray, np.ndarray]:
     """Directions (n, 3) and weights (n,) of Lebedev's rule on the unit sphere."""
+    from scipy.integrate import lebedev_rule  # slow to import
+
     directions, weights = lebedev_rule(ORDER)
     return np.ascontiguousarray(directions.T), weights
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial.distance import cdist
 from scipy.special import erf
 
 
@@ -42,5 +41,7 @@ def coulomb_adjoint(
 
 def _shape(positions: np.ndarray, hardness: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Distances and widths of all pairs, bohr."""
+    from scipy.spatial.distance import cdist  # slow to import
+
     squared = 1.0 / (np.pi * hardness**2)
     return cdist(positions, positions), np.sqrt(2.0 * (squared[:, None] + squared[None, :]))

@@ -19,7 +19,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from scipy.sparse.linalg import LinearOperator, gmres
 
 from mlsemi.errors import ConvergenceError
 from mlsemi.molecule.structure import Structure
@@ -369,6 +368,8 @@ def _screened(
         answer = embedding.reaction(induced)
         answer[:, 0] += gamma @ induced[:, 0]
         return (u - screening * answer).ravel()
+
+    from scipy.sparse.linalg import LinearOperator, gmres  # slow to import
 
     system = LinearOperator((source.size, source.size), unscreened, dtype=float)
     found, failed = gmres(system, source.ravel(), rtol=RESIDUAL, restart=source.size, maxiter=20)

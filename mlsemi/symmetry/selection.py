@@ -8,7 +8,6 @@ takes the start of every program 0.8 s, and its CUR three to six times as long.
 from __future__ import annotations
 
 import numpy as np
-from scipy.sparse.linalg import eigsh
 
 from mlsemi.symmetry.tensors import Irrep, Tensors
 
@@ -123,4 +122,6 @@ def _leading(gram: np.ndarray) -> np.ndarray:
     """Eigenvector of the largest eigenvalue."""
     if gram.shape[0] < 20:
         return np.linalg.eigh(gram)[1][:, -1]
+    from scipy.sparse.linalg import eigsh  # slow to import
+
     return eigsh(gram, k=1, v0=np.sqrt(np.maximum(np.diag(gram), 0.0)))[1][:, 0]

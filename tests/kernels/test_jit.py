@@ -71,6 +71,17 @@ def test_the_next_process_finds_what_this_one_compiled(source):
     assert from_disk(second) == 2
 
 
+def test_a_first_start_says_what_it_does(source, caplog):
+    """Once, for those who listen; the next start does not."""
+    jit._say_that_it_compiles.cache_clear()
+    with caplog.at_level("INFO", "mlsemi"):
+        for _ in range(2):
+            assert fresh(source)(1) == 20
+    assert [record.getMessage().split(",")[0] for record in caplog.records] == [
+        "compiling for this machine"
+    ]
+
+
 def damages(good, other):
     """Contents that a file of compiled code must not have."""
     yield from (b"", b"\0" * 100, b"not a pickle", good[:20], other, good + b"\0")

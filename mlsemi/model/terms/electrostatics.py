@@ -7,7 +7,6 @@ and Ceriotti, J. Chem. Phys. 151, 204105 (2019)).
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial.distance import cdist
 
 from mlsemi.model.terms.neutrality import Parts, neutral, neutral_adjoint
 from mlsemi.model.terms.prediction import Prediction, PredictionBar
@@ -119,9 +118,8 @@ def softened(pairs: PairList) -> list[np.ndarray]:
     """1 / sqrt(r^2 + a^2) between the atoms of each structure, zero on the diagonal."""
     out = []
     for structure in pairs.structures:
-        kernel = 1.0 / np.sqrt(
-            cdist(structure.positions, structure.positions, "sqeuclidean") + SOFTENING**2
-        )
+        x, y, z = ((column[:, None] - column) ** 2 for column in structure.positions.T)
+        kernel = 1.0 / np.sqrt(x + y + z + SOFTENING**2)
         np.fill_diagonal(kernel, 0.0)
         out.append(kernel)
     return out
