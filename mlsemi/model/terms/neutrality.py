@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from mlsemi.kernels.connection import connection, connection_adjoint
 from mlsemi.molecule.pairs import PairList
@@ -52,6 +51,8 @@ class Parts(NamedTuple):
             (np.ones(whole.sum()), (pairs.first[whole], pairs.second[whole])),
             shape=(pairs.n_atom, pairs.n_atom),
         )
+        from scipy.sparse.csgraph import connected_components  # slow to import
+
         n, label = connected_components(graph, directed=False)
         size = np.bincount(label, minlength=n).astype(float)
         one, two = label[pairs.first], label[pairs.second]
