@@ -19,10 +19,11 @@ MODULES = {
 
 FLOORS = """
     units errors brief archives outputs memory threads workers
-    kernels molecule symmetry model.terms model orbitals excited uncertainty response ground
+    kernels molecule symmetry representations.kernels representations model.terms model
+    orbitals excited uncertainty response ground
     draw formats spectrum ensemble plots
     header parameters excited_record result evaluate batch calculator_settings potential surface
-    calculator nuclei representations.kernels representations representations.learning training.data
+    calculator nuclei representations.learning training.data
     training.reference training.generators training.objective training.calibration training.fit cli
 """.split()  # noqa: SIM905
 """Rooms (folders) and files that stand alone: each imports only what stands before it."""

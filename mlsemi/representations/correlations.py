@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from mlsemi.errors import InputError
 from mlsemi.representations.expansion import Expansion
 from mlsemi.representations.neighbours import Geometry
 from mlsemi.symmetry.contraction import Contraction, Kept
+from mlsemi.symmetry.layers import Groups
 from mlsemi.symmetry.products import N_PRODUCT, Product
 from mlsemi.symmetry.tensors import (
     SCALAR,
@@ -44,7 +45,7 @@ class Correlations:
 
     first: Maps
     steps: tuple[Product, ...]
-    kept: Kept
+    kept: Kept = field(default_factory=dict)
 
     @property
     def discarded(self) -> list[dict[Irrep, np.ndarray]]:
@@ -112,15 +113,22 @@ class Correlations:
             last = step(last, rho1)
         return cls(first, tuple(steps), kept)
 
-    def __call__(self, rho: Tensors) -> list[dict[Irrep, np.ndarray]]:
-        """Features of every order from 1 on, contracted."""
-        orders = [mapped(rho, self.first)]
+    def __call__(self, rho: Tensors, groups: Groups = ()) -> list[dict[Irrep, np.ndarray]]:
+        """Features of every order from 1 on, contracted.
+
+        Parameters
+        ----------
+        rho : mapping
+        groups : sequence of (species, slice)
+            Rows of each species, for contractions that differ between species.
+        """
+        orders = [mapped(rho, self.first, groups)]
         for step in self.steps:
-            orders.append(step(orders[-1], orders[0]))
+            orders.append(step(orders[-1], orders[0], groups))
         return orders
 
     def adjoint(
-        self, orders: Sequence[Tensors], orders_bar: Sequence[Tensors]
+        self, orders: Sequence[Tensors], orders_bar: Sequence[Tensors], groups: Groups = ()
     ) -> dict[Irrep, np.ndarray]:
         """Cotangent of rho.
 
@@ -130,14 +138,16 @@ class Correlations:
             Result of the forward call.
         orders_bar : sequence of mapping
             Cotangents of them; irreps missing count as zero.
+        groups : sequence of (species, slice)
         """
         bars = [dict(bar) for bar in orders_bar]
         for n in range(len(self.steps), 0, -1):
-            below_bar, rho1_bar = self.steps[n - 1].adjoint(orders[n - 1], orders[0], bars[n])
+            step = self.steps[n - 1]
+            below_bar, rho1_bar = step.adjoint(orders[n - 1], orders[0], bars[n], groups)
             bars[n - 1] = added([bars[n - 1], below_bar])
             bars[0] = added([bars[0], rho1_bar])
         maps = {irrep: matrix for irrep, matrix in self.first.items() if irrep in bars[0]}
-        return mapped_adjoint(bars[0], maps)
+        return mapped_adjoint(bars[0], maps, groups)
 
 
 @dataclass(frozen=True, eq=False)

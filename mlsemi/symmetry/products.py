@@ -22,6 +22,7 @@ from mlsemi.symmetry.contraction import (
     covariance_of,
     warn_of_unseen,
 )
+from mlsemi.symmetry.layers import Groups
 from mlsemi.symmetry.selection import covariance, cur_columns, farthest_points, root
 from mlsemi.symmetry.so3 import clebsch_gordan
 from mlsemi.symmetry.tensors import Irrep, Maps, Tensors, mapped, mapped_adjoint, taken
@@ -188,8 +189,15 @@ class Product:
         """Irreps of the result."""
         return tuple(self.maps) if self.maps is not None else tuple({t.out: 0 for t in self.terms})
 
-    def __call__(self, a: Tensors, b: Tensors) -> dict[Irrep, np.ndarray]:
-        """Products of the chosen features, side by side in the order of the terms, contracted."""
+    def __call__(self, a: Tensors, b: Tensors, groups: Groups = ()) -> dict[Irrep, np.ndarray]:
+        """Products of the chosen features, side by side in the order of the terms, contracted.
+
+        Parameters
+        ----------
+        a, b : mapping
+        groups : sequence of (species, slice)
+            Rows of each species, for maps that differ between species.
+        """
         parts: dict[Irrep, list[np.ndarray]] = {}
         for term in self.terms:
             table, values = coupling(term.left.l, term.right.l, term.out.l)
@@ -199,12 +207,12 @@ class Product:
         stacked = {irrep: np.concatenate(p, axis=2) for irrep, p in parts.items()}
         if self.maps is None:
             return stacked
-        out = mapped(stacked, self.maps)
+        out = mapped(stacked, self.maps, groups)
         warn_of_unseen(out, self.kept or {})
         return out
 
     def adjoint(
-        self, a: Tensors, b: Tensors, out_bar: Tensors
+        self, a: Tensors, b: Tensors, out_bar: Tensors, groups: Groups = ()
     ) -> tuple[dict[Irrep, np.ndarray], dict[Irrep, np.ndarray]]:
         """Cotangents of both factors; they are to be added when the factors are one object.
 
@@ -213,11 +221,12 @@ class Product:
         a, b : mapping
         out_bar : mapping
             Irreps missing from it count as zero.
+        groups : sequence of (species, slice)
         """
         stacked_bar = out_bar
         if self.maps is not None:
             maps = {irrep: matrix for irrep, matrix in self.maps.items() if irrep in out_bar}
-            stacked_bar = mapped_adjoint(out_bar, maps)
+            stacked_bar = mapped_adjoint(out_bar, maps, groups)
         a_bar = {irrep: np.zeros(value.shape) for irrep, value in a.items()}
         b_bar = {irrep: np.zeros(value.shape) for irrep, value in b.items()}
         start = dict.fromkeys(stacked_bar, 0)

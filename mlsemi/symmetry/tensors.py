@@ -12,6 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import csr_array
 
+from mlsemi.symmetry.layers import Groups, linear_by_species
+
 
 class Irrep(NamedTuple):
     """How a feature answers to O(3): like Y_lm under rotations, sigma (-1)^l under inversion.
@@ -36,7 +38,7 @@ SCALAR = Irrep(0, 1)
 
 Tensors = Mapping[Irrep, np.ndarray]
 Maps = Mapping[Irrep, np.ndarray]
-"""Per irrep a matrix (n_in, n_out) that mixes features."""
+"""Per irrep a matrix (n_in, n_out) that mixes features, or one per species of the sample."""
 
 
 def joined(parts: Sequence[Tensors]) -> dict[Irrep, np.ndarray]:
@@ -77,14 +79,29 @@ def gathered(tensors: Tensors, rows: np.ndarray, n_sample: int) -> dict[Irrep, n
     return out
 
 
-def mapped(tensors: Tensors, maps: Maps) -> dict[Irrep, np.ndarray]:
-    """Features mixed by one matrix per irrep; irreps without a matrix are dropped."""
-    return {irrep: tensors[irrep] @ matrix for irrep, matrix in maps.items()}
+def mapped(tensors: Tensors, maps: Maps, groups: Groups = ()) -> dict[Irrep, np.ndarray]:
+    """Features mixed by one matrix per irrep; irreps without a matrix are dropped.
+
+    Parameters
+    ----------
+    tensors : mapping
+    maps : mapping
+    groups : sequence of (species, slice)
+        Rows of each species, for maps that differ between species.
+    """
+    return {irrep: _mixed(tensors[irrep], matrix, groups) for irrep, matrix in maps.items()}
 
 
-def mapped_adjoint(out_bar: Tensors, maps: Maps) -> dict[Irrep, np.ndarray]:
+def mapped_adjoint(out_bar: Tensors, maps: Maps, groups: Groups = ()) -> dict[Irrep, np.ndarray]:
     """Adjoint of :func:`mapped`."""
-    return {irrep: out_bar[irrep] @ matrix.T for irrep, matrix in maps.items()}
+    return {
+        irrep: _mixed(out_bar[irrep], np.swapaxes(matrix, -1, -2), groups)
+        for irrep, matrix in maps.items()
+    }
+
+
+def _mixed(value: np.ndarray, matrix: np.ndarray, groups: Groups) -> np.ndarray:
+    return linear_by_species(value, matrix, groups) if matrix.ndim == 3 else value @ matrix
 
 
 def added(parts: Sequence[Tensors]) -> dict[Irrep, np.ndarray]:

@@ -2,7 +2,8 @@
 
 The representation of the linear models of Nigam, Willatt, Ceriotti, J. Chem. Phys. 156, 014115
 (2022) and Cignoni et al., ACS Cent. Sci. 10, 637 (2024): fixed radial functions, principal
-components per species and degree, products of all pairs of channels (theory eqs 2 to 4). With
+components per species and degree, products of all pairs of channels (theory eqs 2 to 4), by the
+:class:`~mlsemi.representations.correlations.Correlations` of the suite. With
 sparse kernels (:mod:`mlsemi.model.terms.sparse`) the coefficients depend on the environment.
 """
 
@@ -30,11 +31,11 @@ from mlsemi.model.terms.sparse import (
 )
 from mlsemi.model.terms.term import Term, Weight
 from mlsemi.molecule.pairs import PairList
-from mlsemi.symmetry.gates import mixed
-from mlsemi.symmetry.layers import Gradients, Groups, Weights, linear_by_species
+from mlsemi.representations.correlations import Correlations
+from mlsemi.symmetry.layers import Gradients, Weights
 from mlsemi.symmetry.products import Product
 from mlsemi.symmetry.so3 import L_MAX, components
-from mlsemi.symmetry.tensors import Irrep
+from mlsemi.symmetry.tensors import Irrep, Tensors
 
 BOND_INPUTS = 2 * (L_MAX + 1)
 """Projections on the bond per channel: one per degree of both atoms."""
@@ -65,8 +66,8 @@ class FeatureRecord(NamedTuple):
         Scalars among them, before the kernel.
     plain : (n_atom, 9, n_channel + n_component) array
         Features before the kernel.
-    stacked : list of arrays
-        rho^2 of each degree before its contraction.
+    orders : list of tensors
+        rho^1 and rho^2.
     factors : (n_atom, n_factor) array
     sparse : SparseRecord or None
     """
@@ -74,7 +75,7 @@ class FeatureRecord(NamedTuple):
     nodes: np.ndarray
     invariants: np.ndarray
     plain: np.ndarray
-    stacked: list[np.ndarray]
+    orders: list[dict[Irrep, np.ndarray]]
     factors: np.ndarray
     sparse: SparseRecord | None
 
@@ -85,15 +86,18 @@ def expansion_of(pairs: PairList, basis: np.ndarray) -> np.ndarray:
     return density(pairs.first, neighbour, basis, pairs.sphere, pairs.n_atom, pairs.n_species)
 
 
-def first_order(pairs: PairList, expansion: np.ndarray, weights: Weights) -> np.ndarray:
-    """(n_atom, 9, n_channel) principal components of rho^1."""
-    return np.concatenate(
-        [
-            linear_by_species(expansion[:, components(l)], weights[f"density.{l}"], pairs.groups)
-            for l in range(L_MAX + 1)
-        ],
-        axis=1,
+def correlations_of(weights: Weights) -> Correlations:
+    """The suite's rho^1 and rho^2 with the contractions of a model, one per species.
+
+    ``density.l`` (n_species, n_species n_radial, n_channel), ``node.l`` (n_species, n_product,
+    n_component).
+    """
+    first, second = (
+        {Irrep(l, 1): weights[f"{name}.{l}"] for l in range(L_MAX + 1) if f"{name}.{l}" in weights}
+        for name in ("density", "node")
     )
+    terms = all_products(weights["density.0"].shape[2]).terms
+    return Correlations(first, (Product(terms, second or None),))
 
 
 def as_tensors(rho: np.ndarray) -> dict[Irrep, np.ndarray]:
@@ -101,18 +105,9 @@ def as_tensors(rho: np.ndarray) -> dict[Irrep, np.ndarray]:
     return {Irrep(l, 1): np.ascontiguousarray(rho[:, components(l)]) for l in range(L_MAX + 1)}
 
 
-def second_order(rho1: np.ndarray) -> list[np.ndarray]:
-    """rho^2 of each degree: (n_atom, 2l+1, n_product) arrays (theory eq 3)."""
-    tensors = as_tensors(rho1)
-    products = all_products(rho1.shape[2])(tensors, tensors)
-    return [products[Irrep(l, 1)] for l in range(L_MAX + 1)]
-
-
-def _second_order_adjoint(rho1: np.ndarray, stacked_bar: list[np.ndarray]) -> np.ndarray:
-    tensors = as_tensors(rho1)
-    bars = {Irrep(l, 1): bar for l, bar in enumerate(stacked_bar)}
-    one, two = all_products(rho1.shape[2]).adjoint(tensors, tensors, bars)
-    return np.concatenate([one[irrep] + two[irrep] for irrep in tensors], axis=1)
+def as_array(tensors: Tensors) -> np.ndarray:
+    """Inverse of :func:`as_tensors`."""
+    return np.concatenate([tensors[Irrep(l, 1)] for l in range(L_MAX + 1)], axis=1)
 
 
 def features_of(pairs: PairList, basis: np.ndarray, weights: Weights) -> FeatureRecord:
@@ -124,13 +119,14 @@ def features_of(pairs: PairList, basis: np.ndarray, weights: Weights) -> Feature
     basis : (n_pair, n_radial) array
     weights : mapping
     """
-    rho1 = first_order(pairs, expansion_of(pairs, basis), weights)
-    stacked = second_order(rho1)
-    plain = np.concatenate([rho1, mixed(pairs, stacked, weights, "node")], axis=2)
+    density = as_tensors(expansion_of(pairs, basis))
+    orders = correlations_of(weights)(density, pairs.groups)
+    plain = np.concatenate([as_array(order) for order in orders], axis=2)
+    plain[:, 0, weights["density.0"].shape[2] :] += weights["node.bias"][pairs.species]
     invariants = plain[:, 0]
     factors, sparse = kernel_factors(invariants, pairs.species, weights, "atom")
     nodes = (plain[..., None] * factors[:, None, None]).reshape(*plain.shape[:2], -1)
-    return FeatureRecord(nodes, invariants, plain, stacked, factors, sparse)
+    return FeatureRecord(nodes, invariants, plain, orders, factors, sparse)
 
 
 def features_adjoint(
@@ -152,29 +148,17 @@ def features_adjoint(
             pairs.species, weights, "atom", features.sparse, factors_bar
         )
     n_channel = weights["density.0"].shape[2]
-    stacked_bar = _unmixed(plain_bar[:, :, n_channel:], weights, "node", pairs.groups)
-    rho1 = np.ascontiguousarray(features.plain[:, :, :n_channel])
-    rho1_bar = plain_bar[:, :, :n_channel] + _second_order_adjoint(rho1, stacked_bar)
-    expansion_bar = np.concatenate(_unmixed(rho1_bar, weights, "density", pairs.groups), axis=1)
+    bars = [as_tensors(part) for part in np.split(plain_bar, [n_channel], axis=2)]
+    density_bar = correlations_of(weights).adjoint(features.orders, bars, pairs.groups)
     density_adjoint(
         pairs.first,
         pairs.species[pairs.second],
         basis,
         pairs.sphere,
-        expansion_bar,
+        as_array(density_bar),
         geometry.basis,
         geometry.sphere,
     )
-
-
-def _unmixed(out_bar: np.ndarray, weights: Weights, name: str, groups: Groups) -> list[np.ndarray]:
-    """Adjoint of a linear map per degree and species that is not trained: one array per degree."""
-    return [
-        linear_by_species(
-            out_bar[:, components(l)], np.swapaxes(weights[f"{name}.{l}"], 1, 2), groups
-        )
-        for l in range(L_MAX + 1)
-    ]
 
 
 class FixedBondRecord(NamedTuple):

@@ -11,18 +11,15 @@ from mlsemi.model.terms.architecture import ModelForm
 from mlsemi.model.terms.catalogue import weights_of
 from mlsemi.model.terms.fixed import (
     FeatureRecord,
+    as_tensors,
+    correlations_of,
     expansion_of,
     features_of,
-    first_order,
-    second_order,
 )
 from mlsemi.model.terms.sparse import gaussian
 from mlsemi.molecule.pairs import PairList
-from mlsemi.symmetry.selection import farthest_points
-from mlsemi.symmetry.so3 import L_MAX, components
-
-NEGLIGIBLE = 1e-10
-"""Directions with less than this fraction of the largest variance are noise."""
+from mlsemi.symmetry.selection import covariance, farthest_points, principal_maps
+from mlsemi.symmetry.tensors import SCALAR
 
 CANDIDATES = 4000
 """Environments that the sparse points of one label are picked from."""
@@ -46,14 +43,13 @@ def fixed_representation(form: ModelForm, pairs: PairList) -> dict[str, np.ndarr
         if name.startswith(("density.", "node.", "sparse."))
     }
     basis, _ = form.radial(pairs.distance)
-    expansion = expansion_of(pairs, basis)
-    for l in range(L_MAX + 1):
+    density = as_tensors(expansion_of(pairs, basis))
+    for (l, _), value in density.items():
         for species, rows in pairs.groups:
-            weights[f"density.{l}"][species] = principal_components(
-                expansion[rows, components(l)], form.n_channel
-            )
-    stacked = second_order(first_order(pairs, expansion, weights))
-    for l, products in enumerate(stacked):
+            weights[f"density.{l}"][species] = principal_components(value[rows], form.n_channel)
+    first = {name: value for name, value in weights.items() if name.startswith("density.")}
+    stacked = correlations_of(first)(density, pairs.groups)[1]
+    for (l, _), products in stacked.items():
         for species, rows in pairs.groups:
             mean = products[rows].mean(axis=(0, 1)) if l == 0 else np.zeros(products.shape[2])
             matrix = principal_components(products[rows] - mean, form.n_node)
@@ -77,11 +73,10 @@ def principal_components(x: np.ndarray, n_keep: int) -> np.ndarray:
     n_keep : int
         Missing components are zero.
     """
-    flat = x.reshape(-1, x.shape[2])
-    values, vectors = np.linalg.eigh(flat.T @ flat / flat.shape[0])
-    chosen = np.flatnonzero(values > NEGLIGIBLE * values[-1])[::-1][:n_keep]
+    matrix = covariance(x) / x.shape[1]
+    found = principal_maps({SCALAR: matrix}, n_keep).get(SCALAR, np.zeros((x.shape[2], 0)))
     out = np.zeros((x.shape[2], n_keep))
-    out[:, : chosen.size] = vectors[:, chosen] / np.sqrt(values[chosen])
+    out[:, : found.shape[1]] = found / np.sqrt(np.einsum("qk,qp,pk->k", found, matrix, found))
     return out
 
 

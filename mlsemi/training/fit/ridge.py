@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from scipy.sparse.linalg import LinearOperator, cg
 
 from mlsemi.model.model import Model
 from mlsemi.model.terms.catalogue import weights_of
@@ -61,19 +62,12 @@ def ridge(
 
     start = np.concatenate([model.weights[name].ravel() for name in names])
     constant = descent(start)
-    shift = np.zeros_like(start)
-    rest = constant.copy()
-    direction = rest.copy()
-    norm = rest @ rest
-    for _ in range(steps):
-        if norm == 0.0:
-            break
-        image = constant - descent(start + direction) + penalty * direction
-        step = norm / (direction @ image)
-        shift += step * direction
-        rest -= step * image
-        norm, last = rest @ rest, norm
-        direction = rest + (norm / last) * direction
+
+    def image(shift: np.ndarray) -> np.ndarray:
+        return constant - descent(start + shift) + penalty * shift
+
+    equations = LinearOperator((start.size, start.size), matvec=image, dtype=float)
+    shift, _ = cg(equations, constant, rtol=0.0, atol=np.finfo(float).tiny, maxiter=steps)
     return with_weights(model, names, start + shift)
 
 
