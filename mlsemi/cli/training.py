@@ -22,8 +22,8 @@ class Split(str, Enum):
 
 def reference(
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE.h5", help="Dataset to write.")
-    ],
+        Path | None, typer.Option("--output", "-o", metavar="FILE.h5", help="Dataset to write.")
+    ] = None,
     inputs: Annotated[
         list[Path] | None,
         typer.Argument(
@@ -112,6 +112,18 @@ def reference(
     collect_only: Annotated[
         bool, typer.Option("--collect-only", help="Write what is finished; compute nothing.")
     ] = False,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="MANIFEST.toml",
+            help="Make all files of a manifest that are missing, or those named as INPUT.",
+        ),
+    ] = None,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="With --from: what its files hold otherwise; no computing."),
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Large-basis reference calculations (PySCF) -> dataset file.
@@ -125,10 +137,25 @@ def reference(
     mlsemi reference gfn2.h5 -o def2-svp.h5 --basis def2-svp --grid 1 --forces --lean
     mlsemi reference molecules.smi -o molecules.h5 --scheduler tcp://node7:8786
     mlsemi reference -o molecules.h5 --collect-only
+    mlsemi reference --from manifest.toml --processes 8
 
     Finished molecules are kept beside the output: the same command continues a run that was
     stopped. Needs pip install 'mlsemi[reference]'.
     """  # noqa: D301 (click reads the backspace: do not rewrap)
+    if manifest is not None:
+        from mlsemi.training.generators.manifest import Workforce, check_all, make_all
+
+        names = [path.as_posix() for path in inputs or []]
+        if check:
+            check_all(manifest, names, typer.echo)
+        else:
+            by = Workforce(processes, scheduler, backend, quiet)
+            made = make_all(manifest, names, by, lambda line: None if quiet else typer.echo(line))
+            if not made and not quiet:
+                typer.echo(f"{manifest}: every file is there")
+        return
+    if output is None:
+        raise typer.BadParameter("give --output FILE.h5, or --from MANIFEST.toml")
     if not inputs and not collect_only:
         raise typer.BadParameter("give at least one INPUT, or --collect-only")
     from mlsemi.training.reference.commands import reference_command

@@ -14,6 +14,7 @@ from pydantic.dataclasses import dataclass
 from mlsemi.errors import InputError
 from mlsemi.model.terms.architecture import ModelForm
 from mlsemi.molecule.elements import number_of
+from mlsemi.training.data.written import first_mistake, toml
 from mlsemi.training.objective.heads import Kind
 from mlsemi.training.objective.loss import GROUND_STATE, NUMBER, LossWeights
 from mlsemi.training.objective.source import Ramp
@@ -174,6 +175,9 @@ class Recipe:
         Members of the committee that is fitted at the end, for uncertainties (0: none).
     limit : int
         Use only so many training molecules of the first source (0: all), for learning curves.
+    exclude : str
+        File of sha256(InChIKey) of molecules that neither teach nor choose nor test, whatever the
+        sources hold.
     split : "molecule" or "frame"
         What is held out for validation and test: whole molecules, or single geometries where there
         are few molecules with many frames.
@@ -192,6 +196,7 @@ class Recipe:
     only: tuple[str, ...] = ()
     committee: COUNT = 32
     limit: COUNT = 0
+    exclude: str = ""
     split: Literal["molecule", "frame"] = "molecule"
     model: dict[str, Any] = field(default_factory=dict)
 
@@ -225,8 +230,9 @@ class Recipe:
         InputError
             If the file is missing, not TOML, or has unknown or missing entries.
         """
+        data = toml(path)
         try:
-            return cls.of_mapping(toml(path))
+            return cls.of_mapping(data)
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
 
@@ -246,7 +252,7 @@ class Recipe:
             if recipe.elements or recipe.model:
                 recipe.changed(elements=recipe.elements or ("H",)).form()
         except ValidationError as error:
-            raise InputError(_first(error)) from None
+            raise InputError(first_mistake(error)) from None
         except TypeError as error:
             raise InputError(f"model: {error}") from None
         return recipe
@@ -297,31 +303,3 @@ FORMER = {
     "loss": "[stage.loss], after its [[stage]]",
 }
 """Entries of earlier recipes, and what they are now."""
-
-
-def toml(path: Path) -> dict[str, Any]:
-    """What a TOML file holds.
-
-    Raises
-    ------
-    InputError
-    """
-    try:
-        import tomllib
-    except ModuleNotFoundError:  # Python 3.10
-        import tomli as tomllib  # type: ignore[no-redef]
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(str(error)) from None
-
-
-def _first(error: ValidationError) -> str:
-    """The first mistake, in the words of a recipe: where, what is needed, what is there."""
-    first = error.errors(include_url=False)[0]
-    place = [f"{step + 1}" if isinstance(step, int) else step for step in first["loc"]]
-    where = " ".join(step for step in place if step.isidentifier() or step.isdigit())
-    need = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    given = first["input"]
-    shown = "" if isinstance(given, dict | list | tuple) else f" = {given!r}"
-    return f"{where}{shown}: {need}" if where else need

@@ -33,6 +33,7 @@ from mlsemi.training.objective.force_matching import has_response
 from mlsemi.training.objective.heads import Head
 from mlsemi.training.objective.loss import GROUND_STATE
 from mlsemi.training.objective.source import ORBITAL, Source
+from mlsemi.training.reference.inputs import is_excluded, read_hashes
 from mlsemi.units import HARTREE_EV
 
 Entry = Reference | Surface
@@ -144,6 +145,7 @@ def load_sources(recipe: Recipe, base: Path) -> tuple[Recipe, list[Data]]:
         first = ReferenceDataset.load(*(base / name for name in recipe.source[0].files))
         numbers = {z for record in first for z in record.structure.numbers.tolist()}
         recipe = recipe.changed(elements=tuple(symbol(z) for z in sorted(numbers)))
+    excluded = read_hashes(base / recipe.exclude if recipe.exclude else None)
     numbered: Counter[str] = Counter()
     loaded = []
     for table in recipe.source:
@@ -153,11 +155,13 @@ def load_sources(recipe: Recipe, base: Path) -> tuple[Recipe, list[Data]]:
             raise InputError(
                 f"{table.name}: a readout of its own needs an energy that reads the features"
             )
-        loaded.append(_load(table, head, base, set(recipe.elements)))
+        loaded.append(_load(table, head, base, set(recipe.elements), excluded))
     return recipe, loaded
 
 
-def _load(table: SourceTable, head: Head, base: Path, known: set[str]) -> Data:
+def _load(
+    table: SourceTable, head: Head, base: Path, known: set[str], excluded: frozenset[str]
+) -> Data:
     """One source."""
     paths = [base / name for name in table.files]
     are_records = [_holds_records(path) for path in paths]
@@ -168,7 +172,9 @@ def _load(table: SourceTable, head: Head, base: Path, known: set[str]) -> Data:
     if are_records[0]:
         dataset = ReferenceDataset.load(*paths)
         checksum = dataset.checksum
-        entries = _known(list(dataset), known)
+        kept, out = _divided(list(dataset), excluded)
+        dataset = ReferenceDataset(tuple(kept), dataset.provenance)
+        entries = _known(kept, known)
         targets = frozenset(table.targets) or GROUND_STATE
         if any(has_response(e.structure) for e in entries):
             targets = frozenset(table.targets) or WITHOUT_ORBITALS
@@ -176,12 +182,15 @@ def _load(table: SourceTable, head: Head, base: Path, known: set[str]) -> Data:
     else:
         dataset = ReferenceDataset(())
         checksum = hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
-        entries = _known([s for path in paths for s in load_surfaces(path)], known)
+        surfaces, out = _divided([s for path in paths for s in load_surfaces(path)], excluded)
+        entries = _known(surfaces, known)
         possible = GROUND_STATE - {"levels"} if head.kind == "own" else WITHOUT_ORBITALS
         targets = frozenset(table.targets) or possible
         if more := targets - possible:
             what = ", ".join(sorted(more))
             raise InputError(f"{table.name}: surfaces do not teach head {head.kind!r} {what}")
+    if out:  # another source than the files alone
+        checksum = hashlib.sha256(" ".join([checksum, *out]).encode()).hexdigest()
     if not entries:
         raise ParameterError(f"{table.name}: no entry has the elements and what the targets need")
     if targets & ORBITAL and head.kind != "own" and any(has_response(e.structure) for e in entries):
@@ -196,6 +205,12 @@ def _holds_records(path: Path) -> bool:
             return "format" in file.attrs or "orbital_energies" in file
     except OSError:
         return True  # and reading it says what is wrong
+
+
+def _divided(entries: list[Some], excluded: frozenset[str]) -> tuple[list[Some], list[str]]:
+    """Entries of molecules that are not excluded, and the excluded molecules."""
+    out = {m for m in {entry.molecule for entry in entries} if is_excluded(m, excluded)}
+    return [entry for entry in entries if entry.molecule not in out], sorted(out)
 
 
 def _known(entries: list[Some], known: set[str]) -> list[Some]:

@@ -5,7 +5,7 @@ unrestricted calculation whose spins sit on different fragments goes to the righ
 such molecules have several solutions, so two starts are tried and the lower result is taken: closed
 shells, and the solution for the bond when it was longer or, for the longest, the fragments of the
 high-spin state with opposite spins. The surfaces have the form of those by several sets and are
-learned alike (:mod:`mlsemi.training.objective.taught`).
+learned alike (:mod:`mlsemi.training.objective.surface_loss`).
 """
 
 from __future__ import annotations

@@ -41,6 +41,7 @@ def surfaces_of_list(
     seed: int = 1,
     processes: int | None = None,
     quiet: bool = False,
+    first: int = 0,
 ) -> list[Surface]:
     """Auxiliary surfaces of the training molecules of SMILES lists -> one file.
 
@@ -49,7 +50,7 @@ def surfaces_of_list(
     inputs : sequence of path
         One SMILES per line.
     output : path
-        HDF5 file to write, see :mod:`mlsemi.training.objective.auxiliary`.
+        HDF5 file to write, see :mod:`mlsemi.training.data.surfaces`.
     exclude : path, optional
         sha256(InChIKey) of molecules to leave out.
     dynamics : str, optional
@@ -64,6 +65,8 @@ def surfaces_of_list(
         One per core by default.
     quiet : bool
         No progress bar and no summary.
+    first : int
+        Only so many training molecules (0: all).
 
     Returns
     -------
@@ -97,7 +100,7 @@ def surfaces_of_list(
             settings=json.dumps(provenance, sort_keys=True),
             folder=Path(f"{output}.parts"),
         )
-    labels = molecules_of(inputs, read_hashes(exclude))
+    labels = molecules_of(inputs, read_hashes(exclude))[: first or None]
     console = Console(stderr=True, quiet=quiet)
     surfaces = together(partial(surfaces_of, seed=seed), labels, processes, console)
     if not surfaces:

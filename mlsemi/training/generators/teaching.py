@@ -4,7 +4,7 @@ Sets that were trained from different starts err in part independently, most of 
 say little, so the mean of their results is better than any of them. The mean can be had for any
 geometry and costs no reference calculation: a set that learns it on many geometries keeps part of
 the gain (knowledge distillation: Hinton, Vinyals and Dean, arXiv:1503.02531). How it learns is in
-:mod:`mlsemi.training.objective.taught`.
+:mod:`mlsemi.training.objective.surface_loss`.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def teach(
     inputs : sequence of path
         Files of auxiliary surfaces.
     output : path
-        HDF5 file to write, see :mod:`mlsemi.training.objective.auxiliary`.
+        HDF5 file to write, see :mod:`mlsemi.training.data.surfaces`.
     teachers : sequence of str
         Names or paths of two sets or more.
     exclude : path, optional

@@ -53,6 +53,8 @@ def reference_command(
     exclude: str | os.PathLike[str] | None = None,
     skip: Sequence[str | os.PathLike[str]] = (),
     heavy_atoms: int | None = None,
+    first: int = 0,
+    only: str | os.PathLike[str] | None = None,
     lean: bool = False,
     collect_only: bool = False,
     quiet: bool = False,
@@ -106,6 +108,10 @@ def reference_command(
         Datasets and auxiliary surfaces whose entries (by label) are not computed again.
     heavy_atoms : int, optional
         Leave out molecules with more atoms other than hydrogen.
+    first : int
+        Only so many jobs of those that are left (0: all).
+    only : path, optional
+        Text file of the labels of jobs that are to be done, one per line.
     lean : bool
         Keep what training needs (:meth:`Reference.lean`).
     collect_only : bool
@@ -149,16 +155,11 @@ def reference_command(
             backend=backend,
             counterpoise=counterpoise,
         )
-    excluded = read_hashes(exclude)
-    kept = frames if frames or not contacts else None  # contacts need no frames beside them
-    jobs = [j for p in inputs for j in jobs_of(p, kept, excluded, seed)] if inputs else None
-    if contacts and jobs and (given := next((j for j in jobs if j.atoms is not None), None)):
-        raise InputError(f"{given.label}: contacts are made of SMILES, not of given geometries")
-    known = labels_in(skip)
-    if jobs is not None:
-        jobs = [job for job in no_more_than(heavy_atoms, jobs) if not is_known(job, known)]
-    if jobs is not None and not jobs:
-        raise InputError("no molecule is left to compute: the inputs are empty, excluded or known")
+    jobs = None
+    if inputs:
+        jobs = jobs_asked_for(
+            inputs, frames, contacts, seed, read_hashes(exclude), skip, heavy_atoms, first, only
+        )
     folder = Path(f"{output}.parts").absolute()
     if jobs and level is not None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -178,6 +179,38 @@ def reference_command(
     if not quiet:
         _summary(output, dataset, failures, folder)
     return dataset
+
+
+def jobs_asked_for(
+    inputs: Sequence[str | os.PathLike[str]],
+    frames: int | None,
+    contacts: int,
+    seed: int,
+    excluded: frozenset[str],
+    skip: Sequence[str | os.PathLike[str]],
+    heavy_atoms: int | None,
+    first: int,
+    only: str | os.PathLike[str] | None,
+) -> list[Job]:
+    """Every job of the inputs that is to be done; arguments as of :func:`reference_command`.
+
+    Raises
+    ------
+    InputError
+        If nothing is left, or contacts are asked for of given geometries.
+    """
+    kept = frames if frames or not contacts else None  # contacts need no frames beside them
+    jobs = [job for path in inputs for job in jobs_of(path, kept, excluded, seed)]
+    if contacts and (given := next((job for job in jobs if job.atoms is not None), None)):
+        raise InputError(f"{given.label}: contacts are made of SMILES, not of given geometries")
+    known = labels_in(skip)
+    jobs = [job for job in no_more_than(heavy_atoms, jobs) if not is_known(job, known)]
+    if only is not None:
+        wanted = set(Path(only).read_text(encoding="utf-8").split())
+        jobs = [job for job in jobs if job.label in wanted]
+    if not jobs:
+        raise InputError("no molecule is left to compute: the inputs are empty, excluded or known")
+    return jobs[: first or None]
 
 
 def require_programs(names: Sequence[str] = ("pyscf", "rdkit", "tblite")) -> None:

@@ -184,6 +184,12 @@ def _is_excluded(job: Job, excluded: frozenset[str]) -> bool:
     return is_listed(smiles, excluded)
 
 
+def is_excluded(molecule: str, hashes: Collection[str]) -> bool:
+    """Whether an InChIKey, or that of the molecule without stereochemistry, is in such a list."""
+    flat = f"{molecule.split('-')[0]}-UHFFFAOYSA-N"
+    return bool(hashes) and not {hash_of(molecule), hash_of(flat)}.isdisjoint(hashes)
+
+
 def read_hashes(path: str | os.PathLike[str] | None) -> frozenset[str]:
     """Hashes of the molecules to leave out; none without a file.
 

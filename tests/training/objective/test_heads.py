@@ -22,6 +22,7 @@ from mlsemi.training.objective.evaluation import batch_loss, evaluate_model
 from mlsemi.training.objective.heads import Head, base_name, facts_of, released
 from mlsemi.training.objective.loss import GROUND_STATE, LossWeights, Target
 from mlsemi.training.objective.source import Source
+from mlsemi.training.reference.inputs import hash_of, is_excluded
 
 WEIGHTS = LossWeights()
 RECORDS = list(lessons(random_model(seed=3), n_train=2, n_validation=0))
@@ -246,3 +247,20 @@ def test_sources_that_do_not_fit_are_refused(tmp_path, table, model, text):
     with pytest.raises((InputError, ParameterError), match=text) as caught:
         fit(recipe, tmp_path, quiet=True)
     assert "\n" not in str(caught.value)
+
+
+def test_excluded_molecules_take_no_part(tmp_path):
+    """Whatever a source holds; the run is then another one."""
+    lessons(random_model(seed=12), 4, 2).save(tmp_path / "lessons.h5")
+    save_surfaces(tmp_path / "more.h5", random_surfaces(named_in("train", 3)))
+    out = named_in("train", 1)
+    (tmp_path / "kept.txt").write_text("\n".join(hash_of(m) for m in (*out, "OTHER-X")))
+    recipe = recipe_of({"files": ["lessons.h5"]}, {"files": ["more.h5"], "head": "own"})
+    whole, part = (
+        load_sources(replace(recipe, exclude=name), tmp_path)[1] for name in ("", "kept.txt")
+    )
+    for one, two in zip(whole, part, strict=True):
+        assert {e.molecule for e in one.entries} - {e.molecule for e in two.entries} == set(out)
+        assert one.checksum != two.checksum
+    assert {r.molecule for r in part[0].dataset}.isdisjoint(out)
+    assert is_excluded(f"{'A' * 14}-STEREOISOM-N", {hash_of(f"{'A' * 14}-UHFFFAOYSA-N")})
