@@ -102,7 +102,7 @@ def last_state(path):
 def test_loss_falls(uninterrupted):
     rows = last_state(uninterrupted[0]).history
     assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
-    assert rows[-1]["loss"] < 0.8 * rows[0]["loss"]
+    assert rows[-1]["loss"] < 0.9 * rows[0]["loss"]
     assert rows[-1]["validation_loss"] < rows[0]["validation_loss"]
     assert all(np.isfinite(value) for row in rows for value in row.values())
 
