@@ -1,18 +1,10 @@
-"""One molecule, from coordinates to observables: the page to read first.
-
-``singlepoint`` is the method section of the theory, one call per arrow:
-
-    structure -> pairs -> features -> irreps of H -> H_o -> orbitals -> charges, dipole, energy
-              -> dispersion -> forces (reverse walk) -> excited states -> spectrum
-"""
+"""One molecule: what a user gives, asked of the walk (:mod:`mlsemi.walk`), and said with doubts."""
 
 from __future__ import annotations
 
 import math
 import os
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from numbers import Real
 
@@ -21,50 +13,29 @@ from ase import Atoms
 from numpy.typing import ArrayLike
 
 from mlsemi.errors import InputError
-from mlsemi.excited.constants import ExcitationParameters
-from mlsemi.excited.excitations import build_interaction, excite_with
-from mlsemi.excited.intensities import intensities
 from mlsemi.excited.method import TDA, Method
 from mlsemi.excited.states import ExcitedStates, Multiplicity
-from mlsemi.ground.adjoint import Cotangent, reverse
-from mlsemi.ground.state import NOTHING, GroundState, ground_state, response_of
-from mlsemi.model.domain import check_closed, check_energy, has_energy, molecules
-from mlsemi.model.model import Model, ModelRecord
-from mlsemi.model.terms.prediction import Prediction
-from mlsemi.molecule.dispersion import NO_DISPERSION, dispersion_of
+from mlsemi.ground.state import NOTHING, GroundState
+from mlsemi.model.domain import check_closed, check_energy, molecules
+from mlsemi.molecule.dispersion import NO_DISPERSION
 from mlsemi.molecule.electrons import settle
 from mlsemi.molecule.formats import iter_frames, structure_of
-from mlsemi.molecule.integrals import angular_integrals, dipole_integrals, velocity_integrals
 from mlsemi.molecule.pairs import PairList
 from mlsemi.molecule.structure import Structure, whole
 from mlsemi.parameters import DEFAULT, Parameters
-from mlsemi.response.solvated_excitations import SolvatedExcitations
 from mlsemi.response.solvents import Solvent, solvent_of
 from mlsemi.response.surroundings import Surroundings, numbers_of, pair_of
-from mlsemi.result import AtomicOrbitals, Result
+from mlsemi.result import Result
 from mlsemi.threads import limited
 from mlsemi.uncertainty import Uncertainty
 from mlsemi.units import BOLTZMANN, HARTREE_EV
+from mlsemi.walk import Clock, Wanted, evaluate
 
 LEAST_GAP_EV = 0.3
 """Molecules with a smaller gap are warned about."""
 
 
 OF_NEUTRAL = "the polarisability is that of the neutral molecule with paired electrons"
-
-
-class Clock:
-    """Wall time of named steps."""
-
-    def __init__(self) -> None:
-        self.timings: dict[str, float] = {}
-
-    @contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        """Add the time spent inside the block to ``name``."""
-        start = time.perf_counter()
-        yield
-        self.timings[name] = self.timings.get(name, 0.0) + time.perf_counter() - start
 
 
 def as_structure(
@@ -174,30 +145,30 @@ def singlepoint(
         chosen.check(structure)
         if forces:
             check_energy(structure, "forces")
+        check_excitations(singlets, triplets, max_energy)
         asked: dict[Multiplicity, int] = {"singlet": singlets, "triplet": triplets}
         if any(asked.values()) or max_energy is not None:
             check_closed(structure)
-        known, model = has_energy(structure), chosen.model
-        with clock.step("pairs"):
-            pairs = PairList.of([structure], model.form.elements, model.form.cutoff)
-        with clock.step("hamiltonian"):
-            prediction, record = model.predict(pairs)
-        with clock.step("electronic"):
-            kt = electronic_temperature * BOLTZMANN
-            around = surroundings_of(solvent, field, point_charges)
-            ground = ground_state(model, prediction, 0, kt, around, chosen.response)
-            response = ground.response
-            if polarizability and response is None:
-                response = response_of(model, prediction, 0, kt, around, chosen.response)
-            alpha = response.polarizability if polarizability and response else None
-        with clock.step("forces"):
-            gradient = _gradient(model, prediction, record, ground) if forces else None
-        with clock.step("dispersion"):
-            functional = chosen.functional if dispersion and known else None
-            d4 = dispersion_of(structure, functional, forces)
-        frame = AtomicOrbitals(structure)
-        with clock.step("excitations"):
-            states = _excited(frame, ground, chosen.excitation, asked, max_energy, method)
+        kt = electronic_temperature * BOLTZMANN
+        around = surroundings_of(solvent, field, point_charges)
+        wanted = Wanted(
+            forces=forces,
+            dispersion=dispersion,
+            kt=kt,
+            surroundings=around,
+            polarizability=polarizability,
+            singlets=singlets,
+            triplets=triplets,
+            max_energy=max_energy,
+            method=method,
+        )
+        found = evaluate(structure, chosen, wanted, clock)
+        ground, prediction, alpha = found.ground, found.prediction, found.polarizability
+        assert ground is not None
+        states: dict[Multiplicity, ExcitedStates | None] = {
+            "singlet": found.singlets,
+            "triplet": found.triplets,
+        }
         shifts = chosen.atom_shifts(prediction)
         notes += structure.unit_doubts() + around.doubts()
         if 0.0 < kt < ground.state.kt:
@@ -206,7 +177,7 @@ def singlepoint(
         if alpha is not None and (structure.charge or structure.multiplicity > 1):
             notes += (OF_NEUTRAL,)
         notes += chosen.warnings(structure, prediction, shifts)
-        notes += _no_gap(ground) + (chosen.excitation_warnings if states else ())
+        notes += _no_gap(ground) + (chosen.excitation_warnings if any(states.values()) else ())
         notes += _doubts(asked, states)
     if dispersion and not chosen.functional:
         notes += ("no dispersion: the parameters do not name the functional they were trained on",)
@@ -215,16 +186,16 @@ def singlepoint(
         parameters=chosen,
         state=ground.state,
         response=ground.response,
-        frame=frame,
+        frame=found.frame,
         charges=ground.charges,
         dipole=ground.dipole,
-        energy=ground.energy + d4.energy if known else None,
-        dispersion=None if d4 is NO_DISPERSION else d4.energy,
-        forces=None if gradient is None else -(gradient + d4.gradient),
+        energy=found.energy,
+        dispersion=None if found.dispersion is NO_DISPERSION else found.dispersion.energy,
+        forces=found.forces,
         polarizability=alpha,
-        singlets=states.get("singlets"),
-        triplets=states.get("triplets"),
-        uncertainty=_uncertainty(chosen, pairs, shifts, ground),
+        singlets=found.singlets,
+        triplets=found.triplets,
+        uncertainty=_uncertainty(chosen, prediction.pairs, shifts, ground),
         warnings=notes,
         timings=clock.timings,
         threads=threads,
@@ -292,11 +263,13 @@ def _no_gap(ground: GroundState) -> tuple[str, ...]:
     )
 
 
-def _doubts(asked: Mapping[Multiplicity, int], found: dict[str, ExcitedStates]) -> tuple[str, ...]:
+def _doubts(
+    asked: Mapping[Multiplicity, int], found: Mapping[Multiplicity, ExcitedStates | None]
+) -> tuple[str, ...]:
     """What a user should know about the excited states."""
     out = []
     for multiplicity, number in asked.items():
-        states = found.get(f"{multiplicity}s")
+        states = found[multiplicity]
         if states is None:
             continue
         if states.selection_errors is not None:
@@ -315,76 +288,25 @@ def _doubts(asked: Mapping[Multiplicity, int], found: dict[str, ExcitedStates]) 
     return tuple(out)
 
 
-def _gradient(
-    model: Model,
-    prediction: Prediction,
-    record: ModelRecord,
-    ground: GroundState,
-) -> np.ndarray:
-    _, positions_bar = reverse(
-        model,
-        prediction,
-        record,
-        [ground],
-        [Cotangent(energy=1.0)],
-        with_positions=True,
-        with_weights=False,
-    )
-    assert positions_bar is not None
-    return positions_bar
+def check_excitations(singlets: int, triplets: int, max_energy: float | None) -> None:
+    """Refuse numbers and bounds of excited states that make no sense.
 
+    Parameters
+    ----------
+    singlets, triplets : int
+    max_energy : float or None
+        Hartree.
 
-def _excited(
-    frame: AtomicOrbitals,
-    ground: GroundState,
-    constants: ExcitationParameters,
-    asked: dict[Multiplicity, int],
-    max_energy: float | None,
-    method: Method,
-) -> dict[str, ExcitedStates]:
-    """Excited states of each multiplicity asked for, with intensities."""
-    out: dict[str, ExcitedStates] = {}
-    for n in asked.values():
+    Raises
+    ------
+    InputError
+    """
+    for n in (singlets, triplets):
         if whole(n, "number of excited states") < 0:
             raise InputError(f"{n} excited states: need a whole number from zero upwards")
     if max_energy is not None and not (isinstance(max_energy, Real) and max_energy > 0.0):
         raise InputError(
             f"an upper bound of {max_energy!r} hartree for excitations: need more than zero"
         )
-    if asked["singlet"] and max_energy is not None:
+    if singlets and max_energy is not None:
         raise InputError("give a number of singlets or an upper bound of their energy, not both")
-    wanted: dict[Multiplicity, int] = {
-        m: n for m, n in asked.items() if n or (m == "singlet" and max_energy is not None)
-    }
-    if not wanted:
-        return out
-    state, response = ground.state, ground.response
-    solvated = None if response is None else SolvatedExcitations.of(response.embedding)
-    basis, positions = frame.basis, frame.structure.positions
-    velocity = velocity_integrals(basis, positions)
-    operators = (
-        dipole_integrals(basis, positions),
-        velocity,
-        angular_integrals(basis, positions, np.zeros(3), velocity),
-    )
-    atomic = frame.inverse_root @ state.orbitals
-    between = build_interaction(
-        frame.structure.numbers, positions, basis.orbital_atom, basis.orbital_l, constants
-    )
-    multiplicity: Multiplicity
-    for multiplicity, number in wanted.items():
-        bound = max_energy if multiplicity == "singlet" else None
-        if solvated is None or response is None:
-            states = excite_with(
-                state,
-                between,
-                number or None,
-                multiplicity,
-                bound,
-                method=method,
-            )
-        else:
-            states = solvated.excite(response, between, number, multiplicity, bound, method)
-        center = frame.structure.center
-        out[f"{multiplicity}s"] = intensities(states, atomic, *operators, center, constants.moment)
-    return out

@@ -60,16 +60,13 @@ def _energy(states: ExcitedStates, spread: np.ndarray, k: int) -> dict[str, Any]
 
 
 def _intensities(states: ExcitedStates, k: int) -> dict[str, Any]:
-    out: dict[str, Any] = {
+    return {
         "oscillator_strength": float(states.oscillator_strengths[k]),
         "rotatory_strength_1e40_cgs": float(states.rotatory_strengths[k]) * ROTATORY_CGS,
         "transition_dipole_e_angstrom": (states.transition_dipoles[k] * BOHR_ANGSTROM).tolist(),
+        "oscillator_strength_velocity": float(states.velocity_strengths[k]),
+        "rotatory_strength_length_1e40_cgs": float(states.rotatory_lengths[k]) * ROTATORY_CGS,
     }
-    if states.velocity_strengths is not None and states.rotatory_lengths is not None:
-        out["oscillator_strength_velocity"] = float(states.velocity_strengths[k])
-        length = float(states.rotatory_lengths[k]) * ROTATORY_CGS
-        out["rotatory_strength_length_1e40_cgs"] = length
-    return out
 
 
 def _character(analysis: Transitions, k: int) -> dict[str, Any]:

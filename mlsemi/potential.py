@@ -12,11 +12,10 @@ from typing import NamedTuple
 import numpy as np
 
 from mlsemi.errors import InputError
-from mlsemi.molecule.dispersion import dispersion_of
-from mlsemi.molecule.pairs import PairList
 from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters
 from mlsemi.threads import limited
+from mlsemi.walk import Wanted, evaluate
 
 
 class PotentialEnergy(NamedTuple):
@@ -60,12 +59,8 @@ def potential_energy(
     if structure.charge or structure.multiplicity > 1:
         raise InputError("energies of ions and open shells need orbitals")
     parameters.check(structure)
-    model = parameters.model
+    wanted = Wanted(orbitals=False, forces=forces, dispersion=dispersion)
     with limited(threads):
-        pairs = PairList.of([structure], model.form.elements, model.form.cutoff)
-        prediction, record = model.predict(pairs, ("atom_energies",))
-        d4 = dispersion_of(structure, parameters.functional if dispersion else None, forces)
-        energy = float(prediction.atom_energies[pairs.atoms_of(0)].sum()) + d4.energy
-        if not forces:
-            return PotentialEnergy(energy, None)
-        return PotentialEnergy(energy, -(model.energy_slope(prediction, record) + d4.gradient))
+        found = evaluate(structure, parameters, wanted)
+    assert found.energy is not None
+    return PotentialEnergy(found.energy, found.forces)

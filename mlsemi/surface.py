@@ -14,22 +14,14 @@ from scipy.spatial.transform import Rotation
 
 from mlsemi.brief import Brief
 from mlsemi.errors import InputError, StateError
-from mlsemi.excited.excitations import (
-    build_interaction,
-    excite_adjoint,
-    excite_with,
-    shared_among_degenerate,
-)
-from mlsemi.excited.states import ExcitedStates
-from mlsemi.ground.adjoint import Cotangent, reverse
-from mlsemi.ground.state import GroundState, ground_state
+from mlsemi.excited.states import Excitations
+from mlsemi.ground.state import GroundState
 from mlsemi.molecule.basis import Basis
-from mlsemi.molecule.dispersion import dispersion_of
-from mlsemi.molecule.pairs import PairList
 from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters
 from mlsemi.threads import limited
 from mlsemi.units import BOLTZMANN, HARTREE_EV
+from mlsemi.walk import Wanted, evaluate
 
 RESIDUAL = 1e-7
 """Tolerance of |A X - w X|, hartree: the gradient at fixed X is linear in it."""
@@ -247,49 +239,36 @@ def excited_surface(
             "energy and forces of excited states are there for neutral closed shells only"
         )
     parameters.check(structure)
-    model, basis = parameters.model, Basis.of(structure)
-    with limited(threads):
-        pairs = PairList.of([structure], model.form.elements, model.form.cutoff)
-        prediction, record = model.predict(pairs)
-        ground = ground_state(model, prediction, 0, electronic_temperature * BOLTZMANN)
-        between = build_interaction(
-            structure.numbers,
-            structure.positions,
-            basis.orbital_atom,
-            basis.orbital_l,
-            parameters.excitation,
-        )
-        highest = max(state, previous.index if previous is not None else 0)
-        states = excite_with(ground.state, between, highest + MARGIN, tolerance=RESIDUAL)
+
+    def followed(states: Excitations, ground: GroundState) -> int:
         if not 1 <= state <= states.n_state:
             raise InputError(f"no excited singlet {state}: there are {states.n_state}")
-        transitions = _transitions(states, ground)
-        index, overlap = _recognise(structure, transitions, state, previous)
-        d4 = dispersion_of(structure, parameters.functional if dispersion else None, forces)
-        gradient = None
-        if forces:
-            followed = np.arange(states.n_state) == index - 1
-            shared = shared_among_degenerate(states.energies, followed)
-            bar = excite_adjoint(states, ground.state, between, shared)
-            cotangent = Cotangent(hamiltonian=bar.hamiltonian, energy=1.0)
-            _, walked = reverse(
-                model,
-                prediction,
-                record,
-                [ground],
-                [cotangent],
-                with_positions=True,
-                with_weights=False,
-            )
-            assert walked is not None
-            gradient = walked + bar.positions + d4.gradient
+        return _recognise(structure, _transitions(states, ground), state, previous)[0] - 1
+
+    highest = max(state, previous.index if previous is not None else 0)
+    wanted = Wanted(
+        forces=forces,
+        dispersion=dispersion,
+        kt=electronic_temperature * BOLTZMANN,
+        singlets=highest + MARGIN,
+        tolerance=RESIDUAL,
+        surface=followed,
+    )
+    with limited(threads):
+        found = evaluate(structure, parameters, wanted)
+    states, ground, energy = found.roots, found.ground, found.energy
+    assert states is not None
+    assert ground is not None
+    assert energy is not None
+    transitions = _transitions(states, ground)
+    index, overlap = _recognise(structure, transitions, state, previous)
     excitation_energy = float(states.energies[index - 1])
     others = np.delete(states.energies, index - 1)
     return SurfacePoint(
-        energy=ground.energy + d4.energy + excitation_energy,
+        energy=energy,
         excitation_energy=excitation_energy,
         gap=float(np.abs(others - excitation_energy).min(initial=np.inf)),
-        forces=None if gradient is None else -gradient,
+        forces=found.forces,
         index=index,
         overlap=overlap,
         character=Character(structure, transitions[index - 1]),
@@ -297,7 +276,7 @@ def excited_surface(
     )
 
 
-def _transitions(states: ExcitedStates, ground: GroundState) -> np.ndarray:
+def _transitions(states: Excitations, ground: GroundState) -> np.ndarray:
     """(n_state, n_orbital, n_orbital) transition densities in the Loewdin frame."""
     n = ground.state.n_occupied
     C = ground.state.orbitals

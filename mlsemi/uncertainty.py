@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from mlsemi.brief import Brief
-from mlsemi.excited.states import ExcitedStates
+from mlsemi.excited.states import Excitations
 from mlsemi.kernels.perturbation import transition_populations
 from mlsemi.model.committee import ENERGY, P_LEVEL, S_LEVEL, Calibration
 from mlsemi.molecule.elements import n_orbital_of
@@ -62,7 +62,7 @@ def charge_response(structure: Structure, state: ElectronicState) -> np.ndarray:
 
 
 def excitation_populations(
-    structure: Structure, state: ElectronicState, states: ExcitedStates
+    structure: Structure, state: ElectronicState, states: Excitations
 ) -> np.ndarray:
     """(n_state, n_shell) populations of the particle minus those of the hole."""
     occ, X, vir = states.between(state.orbitals)
@@ -160,7 +160,7 @@ class Uncertainty(Brief):
             return float("nan")
         return float(self._of("energy", self.shifts[:, ENERGY].sum(axis=0)))
 
-    def excitations(self, states: ExcitedStates) -> np.ndarray:
+    def excitations(self, states: Excitations) -> np.ndarray:
         """(n_state,) of the excitation energies, at fixed amplitudes and interaction."""
         populations = excitation_populations(self.structure, self.state, states)
         name = f"{states.multiplicity}s"

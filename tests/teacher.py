@@ -8,8 +8,8 @@ import numpy as np
 from molecules import baseline_only, distorted, random_model
 
 from mlsemi.evaluate import singlepoint
-from mlsemi.excited.excitations import excite_with
-from mlsemi.excited.intensities import with_strengths
+from mlsemi.excited.excitations import excite
+from mlsemi.excited.intensities import lengths
 from mlsemi.ground.state import ground_state
 from mlsemi.model.model import Model
 from mlsemi.molecule.pairs import PairList
@@ -69,12 +69,12 @@ def excited_lesson(parameters, structure, molecule, constants):
     between = case.interaction(constants)
     n, C, found = state.n_occupied, state.orbitals, {}
     for kind in ("singlet", "triplet"):
-        states = excite_with(state, between, 4, kind)
+        states = excite(state, between, 4, kind)
         found[f"{kind}_energies"] = states.energies
         found[f"{kind}_transitions"] = 0.9 * C[:, :n] @ states.amplitudes @ C[:, n:].T
         if kind == "singlet":
-            bright = with_strengths(states, C, case.dipole, constants.moment)
-            found["singlet_strengths"] = bright.oscillator_strengths
+            _, strengths = lengths(states, C, case.dipole, constants.moment)
+            found["singlet_strengths"] = strengths
     return replace(record, **found)
 
 

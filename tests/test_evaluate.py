@@ -282,9 +282,9 @@ def test_doubtful_states_are_named(parameters):
     assert few.singlets.n_state == 1
     assert few.warnings[-1] == "only 1 singlets exist in the minimal basis"
     low = replace(few.triplets, energies=few.triplets.energies - 2.0 * few.triplets.energies[0])
-    (text,) = _doubts({"triplet": 1}, {"triplets": low})
+    (text,) = _doubts({"triplet": 1}, {"triplet": low})
     assert "the lowest triplet lies below the ground state" in text
-    assert _doubts({"triplet": 1}, {"triplets": few.triplets}) == ()
+    assert _doubts({"triplet": 1}, {"triplet": few.triplets}) == ()
 
 
 def test_electronic_temperature(parameters):

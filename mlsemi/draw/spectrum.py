@@ -197,11 +197,9 @@ def spectrum(
     Raises
     ------
     InputError
-        For states without intensities, a width or grid that is not positive, an unknown shape,
+        For a width or grid that is not positive, an unknown shape,
         or neither states nor a grid.
     """
-    if np.isnan(states.oscillator_strengths).any():
-        raise InputError("these excited states carry no intensities; call intensities() first")
     sticks = states.energies * HARTREE_EV
     line = _line(width_ev, shape, 0.25 * width_ev if lorentz_ev is None else lorentz_ev)
     grid = grid_around(sticks, width_ev) if energies_ev is None else read_only(energies_ev)

@@ -15,7 +15,7 @@ import numpy as np
 
 from mlsemi.brief import Brief
 from mlsemi.errors import InputError
-from mlsemi.excited.states import ExcitedStates
+from mlsemi.excited.states import Excitations
 from mlsemi.molecule.elements import symbol
 from mlsemi.molecule.structure import Structure
 from mlsemi.orbitals.eigen import ElectronicState
@@ -85,7 +85,7 @@ class Transitions(Brief):
 
 
 def analyse(
-    states: ExcitedStates,
+    states: Excitations,
     state: ElectronicState,
     structure: Structure,
     orbital_l: np.ndarray,
@@ -96,7 +96,7 @@ def analyse(
 
     Parameters
     ----------
-    states : ExcitedStates
+    states : Excitations
     state : ElectronicState
     structure : Structure
     orbital_l, orbital_atom : (n_orbital,) int arrays

@@ -21,7 +21,7 @@ from mlsemi.excited.interaction import (
     transition_density,
 )
 from mlsemi.excited.method import TDA, Method
-from mlsemi.excited.states import ExcitedStates, Multiplicity
+from mlsemi.excited.states import Excitations, Multiplicity
 from mlsemi.excited.tamm_dancoff import DEGENERATE, Solution, TammDancoff, solve_below
 from mlsemi.kernels import response
 from mlsemi.orbitals.eigen import ElectronicState
@@ -36,30 +36,50 @@ RESIDUAL = 2e-5
 """Default tolerance of |A X - w X|, hartree; the energies are then good to its square."""
 
 
-def excite(
-    state: ElectronicState,
+def build_interaction(
     numbers: np.ndarray,
     positions: np.ndarray,
     orbital_atom: np.ndarray,
     orbital_l: np.ndarray,
     parameters: ExcitationParameters,
-    n_states: int | None,
-    multiplicity: Multiplicity = "singlet",
-    max_energy: float | None = None,
-    tolerance: float = RESIDUAL,
-    method: Method = TDA,
-) -> ExcitedStates:
-    """Lowest excited states of a molecule.
+) -> Interaction:
+    """Interaction with the constants of each atom's element.
 
     Parameters
     ----------
-    state : ElectronicState
     numbers : (n_atom,) int array
     positions : (n_atom, 3) array
         Bohr.
     orbital_atom, orbital_l : (n_orbital,) int arrays
         Orbitals ordered by atom, then shell.
     parameters : ExcitationParameters
+    """
+    return interaction(
+        positions,
+        orbital_atom,
+        orbital_l,
+        parameters.hardness_of(numbers),
+        parameters.exchange_of(numbers),
+        parameters.scalars,
+    )
+
+
+def excite(
+    state: ElectronicState,
+    between: Interaction,
+    n_states: int | None,
+    multiplicity: Multiplicity = "singlet",
+    max_energy: float | None = None,
+    tolerance: float = RESIDUAL,
+    method: Method = TDA,
+) -> Excitations:
+    """Lowest excited states of a molecule.
+
+    Parameters
+    ----------
+    state : ElectronicState
+    between : Interaction
+        Between configurations (:func:`build_interaction`), one for both multiplicities.
     n_states : int, optional
         Number of states; fewer come back if fewer configurations exist. None with
         ``max_energy``: all of them.
@@ -78,38 +98,6 @@ def excite(
     ConvergenceError
         If the iteration does not converge.
     """
-    between = build_interaction(numbers, positions, orbital_atom, orbital_l, parameters)
-    return excite_with(state, between, n_states, multiplicity, max_energy, tolerance, method)
-
-
-def build_interaction(
-    numbers: np.ndarray,
-    positions: np.ndarray,
-    orbital_atom: np.ndarray,
-    orbital_l: np.ndarray,
-    parameters: ExcitationParameters,
-) -> Interaction:
-    """Interaction with the constants of each atom's element; arguments as in :func:`excite`."""
-    return interaction(
-        positions,
-        orbital_atom,
-        orbital_l,
-        parameters.hardness_of(numbers),
-        parameters.exchange_of(numbers),
-        parameters.scalars,
-    )
-
-
-def excite_with(
-    state: ElectronicState,
-    between: Interaction,
-    n_states: int | None,
-    multiplicity: Multiplicity = "singlet",
-    max_energy: float | None = None,
-    tolerance: float = RESIDUAL,
-    method: Method = TDA,
-) -> ExcitedStates:
-    """:func:`excite` for an interaction that is already there (one for both multiplicities)."""
     if multiplicity not in EXCHANGE_FACTOR:
         raise InputError(f"multiplicity {multiplicity!r} is not one of singlet, triplet")
     if n_states is None and max_energy is None:
@@ -125,7 +113,7 @@ def excite_with(
     return _states(multiplicity, problem, found)
 
 
-def _states(multiplicity: Multiplicity, problem: TammDancoff, found: Solution) -> ExcitedStates:
+def _states(multiplicity: Multiplicity, problem: TammDancoff, found: Solution) -> Excitations:
     """Record with a fixed phase: each state's largest amplitude is positive."""
     n, turned = found.energies.size, problem.orbitals
     window = None
@@ -145,14 +133,10 @@ def _states(multiplicity: Multiplicity, problem: TammDancoff, found: Solution) -
         signs = np.where(X.reshape(n, -1)[np.arange(n), largest] < 0.0, -1.0, 1.0)[:, None, None]
         X, Y = X * signs, None if Y is None else Y * signs
         window = None if window is None else (left, inside * signs, right)
-    unknown = np.full(n, np.nan)
-    return ExcitedStates(
+    return Excitations(
         multiplicity=multiplicity,
         energies=found.energies,
         amplitudes=X,
-        transition_dipoles=np.full((n, 3), np.nan),
-        oscillator_strengths=unknown,
-        rotatory_strengths=unknown,
         deexcitations=Y,
         selection_errors=found.errors,
         window=window,
@@ -201,12 +185,12 @@ def shared_among_degenerate(energies: np.ndarray, bar: np.ndarray) -> np.ndarray
 
 
 def excite_adjoint(
-    states: ExcitedStates,
+    states: Excitations,
     state: ElectronicState,
     between: Interaction,
     energies_bar: np.ndarray,
 ) -> ExcitationCotangent:
-    """Adjoint of :func:`excite_with` for losses of the excitation energies.
+    """Adjoint of :func:`excite` for losses of the excitation energies.
 
     w = X^T A X at fixed X (theory section 8). Rotations inside the occupied or the virtual
     space cancel for a converged X, since A holds the Fock blocks F_ij, F_ab themselves:
@@ -219,7 +203,7 @@ def excite_adjoint(
 
     Parameters
     ----------
-    states : ExcitedStates
+    states : Excitations
         Of the forward step; degenerate states must carry equal cotangents
         (:func:`shared_among_degenerate`).
     state : ElectronicState

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 
@@ -14,21 +14,22 @@ from mlsemi.excited.excitations import (
     over_gaps,
 )
 from mlsemi.excited.interaction import Interaction
-from mlsemi.excited.states import ExcitedStates
+from mlsemi.excited.states import Excitations, ExcitedStates, SolventTerms
 from mlsemi.excited.tamm_dancoff import TammDancoff
 from mlsemi.orbitals.eigen import ElectronicState
 
 
 def intensities(
-    states: ExcitedStates,
+    states: Excitations,
     orbitals: np.ndarray,
     dipole: np.ndarray,
     velocity: np.ndarray,
     angular: np.ndarray,
     origin: np.ndarray,
     factor: float = 1.0,
+    solvent: SolventTerms | None = None,
 ) -> ExcitedStates:
-    """Add transition dipoles, oscillator and rotatory strengths.
+    """Excited states with transition dipoles, oscillator and rotatory strengths.
 
     For singlets, with <0|O|n> = c sqrt(2) sum_ia X_ia <i|O|a> (X + Y for r and X - Y for the
     antisymmetric operators in the full response; c a common factor), r = <0|r|n>,
@@ -44,7 +45,7 @@ def intensities(
 
     Parameters
     ----------
-    states : ExcitedStates
+    states : Excitations
     orbitals : (n_orbital, n_orbital) array
         Columns, in the frame of the operators.
     dipole, velocity, angular : (3, n_orbital, n_orbital) arrays
@@ -54,49 +55,59 @@ def intensities(
         Of the angular momentum in the length form of R, bohr.
     factor : float
         c, of all moments (:class:`mlsemi.excited.constants.ExcitationParameters`).
-
-    Returns
-    -------
-    ExcitedStates with all intensities.
+    solvent : SolventTerms, optional
+        What a solvent does to the states.
     """
+    known = {f.name: getattr(states, f.name) for f in fields(Excitations)}
     if states.multiplicity == "triplet":
         none = np.zeros(states.n_state)
-        return replace(
-            states,
+        return ExcitedStates(
+            **known,
             transition_dipoles=np.zeros((states.n_state, 3)),
             oscillator_strengths=none,
             rotatory_strengths=none,
             velocity_strengths=none,
             rotatory_lengths=none,
+            solvent=solvent,
         )
     v, l = (
         factor * _transition_moments(states, orbitals, operator, -1.0)
         for operator in (velocity, angular)
     )
-    states = with_strengths(states, orbitals, dipole, factor)
-    r, local = states.transition_dipoles, l - np.cross(origin, v)
-    return replace(
-        states,
+    r, strengths = lengths(states, orbitals, dipole, factor)
+    local = l - np.cross(origin, v)
+    return ExcitedStates(
+        **known,
+        transition_dipoles=r,
+        oscillator_strengths=strengths,
         velocity_strengths=2.0 / 3.0 * (v**2).sum(axis=1) / states.energies,
         rotatory_strengths=0.5 * (v * local).sum(axis=1) / states.energies,
         rotatory_lengths=0.5 * (r * local).sum(axis=1),
+        solvent=solvent,
     )
 
 
-def with_strengths(
-    states: ExcitedStates, orbitals: np.ndarray, dipole: np.ndarray, factor: float = 1.0
-) -> ExcitedStates:
-    """Add transition dipoles and oscillator strengths of singlets in the length form.
+def lengths(
+    states: Excitations, orbitals: np.ndarray, dipole: np.ndarray, factor: float = 1.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Transition dipoles r and oscillator strengths of singlets in the length form.
 
-    Arguments and formulas are those of :func:`intensities`.
+    Parameters
+    ----------
+    states : Excitations
+    orbitals, dipole, factor
+        As in :func:`intensities`, with its formulas.
+
+    Returns
+    -------
+    (n_state, 3) array, bohr, and (n_state,) array.
     """
     r = factor * _transition_moments(states, orbitals, dipole, 1.0)
-    strengths = 2.0 / 3.0 * states.energies * (r**2).sum(axis=1)
-    return replace(states, transition_dipoles=r, oscillator_strengths=strengths)
+    return r, 2.0 / 3.0 * states.energies * (r**2).sum(axis=1)
 
 
 def _transition_moments(
-    states: ExcitedStates, orbitals: np.ndarray, operator: np.ndarray, sign: float
+    states: Excitations, orbitals: np.ndarray, operator: np.ndarray, sign: float
 ) -> np.ndarray:
     """(n_state, 3) moments sqrt(2) sum_ia (X + sign Y)_ia <i|O|a>."""
     occ, X, vir = states.between(orbitals)
@@ -106,14 +117,14 @@ def _transition_moments(
 
 
 def strengths_adjoint(
-    states: ExcitedStates,
+    states: Excitations,
     state: ElectronicState,
     between: Interaction,
     dipole: np.ndarray,
     strengths_bar: np.ndarray,
     factor: float = 1.0,
 ) -> tuple[ExcitationCotangent, np.ndarray]:
-    """Adjoint of :func:`with_strengths`, f_k = 2/3 w_k r_k.r_k, for Tamm-Dancoff singlets.
+    """Adjoint of :func:`lengths`, f_k = 2/3 w_k r_k.r_k, for Tamm-Dancoff singlets.
 
     With r_bar = 4/3 w f_bar r and X_bar = c sqrt(2) C_occ^T (r_bar . r) C_vir, the eigenvectors
     give A_bar = (z X^T + X z^T) / 2 (:meth:`TammDancoff.vectors_adjoint`), which is the difference
@@ -122,9 +133,9 @@ def strengths_adjoint(
 
     Parameters
     ----------
-    states : ExcitedStates
-        Singlets of the forward step with their intensities, from the lowest on; degenerate ones
-        must carry equal cotangents.
+    states : Excitations
+        Singlets of the forward step, from the lowest on; degenerate ones must carry equal
+        cotangents.
     state : ElectronicState
     between : Interaction
     dipole : (3, n_orbital, n_orbital) array
@@ -152,8 +163,9 @@ def strengths_adjoint(
         raise InputError("gradients of strengths need singlets in the Tamm-Dancoff approximation")
     n, X, w = state.n_occupied, states.amplitudes, states.energies
     occ, vir = state.orbitals[:, :n], state.orbitals[:, n:]
+    moments, strengths = lengths(states, state.orbitals, dipole, factor)
     moments_bar = factor * np.sqrt(2.0) * 4.0 / 3.0 * (w * strengths_bar)[:, None]
-    moments_bar = moments_bar * states.transition_dipoles
+    moments_bar = moments_bar * moments
     problem = TammDancoff(state, between, EXCHANGE_FACTOR["singlet"])
 
     def rows(vectors: np.ndarray) -> np.ndarray:
@@ -168,7 +180,7 @@ def strengths_adjoint(
         between,
         np.concatenate(
             [
-                strengths_bar * states.oscillator_strengths / w,
+                strengths_bar * strengths / w,
                 np.full(len(X), 0.25),
                 np.full(len(X), -0.25),
             ]

@@ -1,9 +1,9 @@
-"""Record of the excited states of one multiplicity."""
+"""Records of the excited states of one multiplicity."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 
 import numpy as np
 
@@ -32,10 +32,14 @@ class SolventTerms(NamedTuple):
     emission: np.ndarray
     shift: np.ndarray
 
+    def picked(self, order: np.ndarray) -> SolventTerms:
+        """Terms of states of these numbers, in this order."""
+        return SolventTerms(*(term[order] for term in self))
 
-@dataclass(frozen=True, eq=False, repr=False)
-class ExcitedStates(Brief):
-    """Excited states of one multiplicity, lowest first.
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Excitations(Brief):
+    """Energies and amplitudes of the excited states of one multiplicity, lowest first.
 
     Attributes
     ----------
@@ -44,16 +48,6 @@ class ExcitedStates(Brief):
         Excitation energies, hartree, ascending.
     amplitudes : (n_state, n_occ, n_vir) array
         X_ia, each state normalised to one; the largest amplitude is positive.
-    transition_dipoles : (n_state, 3) array
-        <0|r|n>, bohr; NaN until :func:`mlsemi.excited.intensities.intensities` has been called, as
-        the next two.
-    oscillator_strengths : (n_state,) array
-        Length form, dimensionless.
-    rotatory_strengths : (n_state,) array
-        Velocity form, atomic units (times ``spectrum.ROTATORY_CGS`` for 1e-40 esu^2 cm^2).
-    velocity_strengths, rotatory_lengths : (n_state,) arrays or None
-        Oscillator strengths in the velocity form, rotatory strengths in the length form (about the
-        center of the core charges); None until then.
     deexcitations : (n_state, n_occ, n_vir) array or None
         Y_ia of the full response, where |X|^2 - |Y|^2 = 1; None in the Tamm-Dancoff approximation.
     selection_errors : (n_state,) array or None
@@ -62,22 +56,14 @@ class ExcitedStates(Brief):
     window : tuple of (n_occ, r), (n_state, r, s), (n_vir, s) arrays or None
         Where configurations were selected: ``amplitudes`` are left x right^T of the few orbitals
         that take part (:meth:`between`).
-    solvent : SolventTerms or None
-        In a solvent.
     """
 
     multiplicity: Multiplicity
     energies: np.ndarray
     amplitudes: np.ndarray
-    transition_dipoles: np.ndarray
-    oscillator_strengths: np.ndarray
-    rotatory_strengths: np.ndarray
-    velocity_strengths: np.ndarray | None = None
-    rotatory_lengths: np.ndarray | None = None
     deexcitations: np.ndarray | None = None
     selection_errors: np.ndarray | None = None
     window: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
-    solvent: SolventTerms | None = None
 
     @property
     def n_state(self) -> int:
@@ -91,11 +77,7 @@ class ExcitedStates(Brief):
             return "full"
         return "tda" if self.selection_errors is None else "tda, selected configurations"
 
-    def reordered(self) -> ExcitedStates:
-        """The same states by ascending energy."""
-        return self.picked(np.argsort(self.energies, kind="stable"))
-
-    def picked(self, order: np.ndarray) -> ExcitedStates:
+    def picked(self, order: np.ndarray) -> Self:
         """States of these numbers, in this order."""
         changed: dict[str, object] = {}
         for f in fields(self):
@@ -103,7 +85,7 @@ class ExcitedStates(Brief):
             if f.name == "window" and value is not None:
                 changed[f.name] = (value[0], value[1][order], value[2])
             elif isinstance(value, SolventTerms):
-                changed[f.name] = SolventTerms(*(term[order] for term in value))
+                changed[f.name] = value.picked(order)
             elif isinstance(value, np.ndarray):
                 changed[f.name] = value[order]
         return replace(self, **changed)  # type: ignore[arg-type]
@@ -156,3 +138,30 @@ class ExcitedStates(Brief):
         left, singular, right = np.linalg.svd(X, full_matrices=False)
         n = state.n_occupied
         return singular**2, state.orbitals[:, :n] @ left, state.orbitals[:, n:] @ right.T
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class ExcitedStates(Excitations):
+    """Excited states with all that light and a solvent do to them.
+
+    Attributes
+    ----------
+    transition_dipoles : (n_state, 3) array
+        <0|r|n>, bohr.
+    oscillator_strengths : (n_state,) array
+        Length form, dimensionless.
+    rotatory_strengths : (n_state,) array
+        Velocity form, atomic units (times ``spectrum.ROTATORY_CGS`` for 1e-40 esu^2 cm^2).
+    velocity_strengths, rotatory_lengths : (n_state,) arrays
+        Oscillator strengths in the velocity form, rotatory strengths in the length form (about the
+        center of the core charges).
+    solvent : SolventTerms or None
+        In a solvent.
+    """
+
+    transition_dipoles: np.ndarray
+    oscillator_strengths: np.ndarray
+    rotatory_strengths: np.ndarray
+    velocity_strengths: np.ndarray
+    rotatory_lengths: np.ndarray
+    solvent: SolventTerms | None = None

@@ -18,10 +18,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mlsemi.excited.excitations import excite_with
+from mlsemi.excited.excitations import excite
 from mlsemi.excited.interaction import Interaction
 from mlsemi.excited.method import TDA, Method
-from mlsemi.excited.states import ExcitedStates, Multiplicity, SolventTerms
+from mlsemi.excited.states import Excitations, Multiplicity, SolventTerms
 from mlsemi.kernels.perturbation import transition_populations
 from mlsemi.molecule.structure import Structure
 from mlsemi.orbitals.eigen import ElectronicState
@@ -79,7 +79,7 @@ class SolvatedExcitations:
         """Interaction with the linear response of the solvent in gamma^K."""
         return replace(between, gamma_k=between.gamma_k + self.fast)
 
-    def excite(
+    def lowest(
         self,
         response: Response,
         between: Interaction,
@@ -87,8 +87,8 @@ class SolvatedExcitations:
         multiplicity: Multiplicity,
         max_energy: float | None = None,
         method: Method = TDA,
-    ) -> ExcitedStates:
-        """Lowest states in the solvent, and their shifts from those without it.
+    ) -> tuple[Excitations, SolventTerms]:
+        """Lowest states in the solvent, and what it does to them.
 
         Parameters
         ----------
@@ -106,25 +106,28 @@ class SolvatedExcitations:
         n = n_states + MORE_STATES if max_energy is None else None
         bound = None if max_energy is None else max_energy + MORE_ENERGY
 
-        def solved(state: ElectronicState, interaction: Interaction) -> ExcitedStates:
-            return excite_with(state, interaction, n, multiplicity, bound, method=method)
+        def solved(state: ElectronicState, interaction: Interaction) -> Excitations:
+            return excite(state, interaction, n, multiplicity, bound, method=method)
 
         state, dry = response.states[0], response.dry.states[0]
-        states = self.complete(solved(state, self.interaction(between)), state)
-        states = with_shifts(states, state, solved(dry, between), dry)
+        states, terms = self.in_order(solved(state, self.interaction(between)), state)
+        terms = terms._replace(shift=shifts(states, state, solved(dry, between), dry))
         n_wanted = n_states
         if max_energy is not None:
             n_wanted = int(np.searchsorted(states.energies, max_energy, side="right"))
-        return states.picked(np.arange(min(n_wanted, states.n_state)))
+        wanted = np.arange(min(n_wanted, states.n_state))
+        return states.picked(wanted), terms.picked(wanted)
 
-    def complete(self, states: ExcitedStates, ground: ElectronicState) -> ExcitedStates:
-        """States with their state-specific terms, by energy again.
+    def in_order(
+        self, states: Excitations, ground: ElectronicState
+    ) -> tuple[Excitations, SolventTerms]:
+        """States with their state-specific terms, by energy again; shifts are not known yet.
 
         Degenerate states share their mean change of the charges, which symmetry leaves as it is.
 
         Parameters
         ----------
-        states : ExcitedStates
+        states : Excitations
             Computed with :meth:`interaction`.
         ground : ElectronicState
         """
@@ -142,15 +145,16 @@ class SolvatedExcitations:
             energies + np.einsum("ka,ab,kb->k", changed, self.slow, changed),
             np.full(states.n_state, np.nan),
         )
-        return replace(states, energies=energies, solvent=terms).reordered()
+        order = np.argsort(energies, kind="stable")
+        return replace(states, energies=energies).picked(order), terms.picked(order)
 
-    def _charge_changes(self, states: ExcitedStates, ground: ElectronicState) -> np.ndarray:
+    def _charge_changes(self, states: Excitations, ground: ElectronicState) -> np.ndarray:
         """(n_state, n_atom) charges of the excited less those of the ground state, e."""
         shells = excitation_populations(self.structure, ground, states)
         first = np.flatnonzero(np.diff(shells_of(self.structure)[0], prepend=-1))
         return -np.add.reduceat(shells, first, axis=1)
 
-    def _linear_response(self, states: ExcitedStates, ground: ElectronicState) -> np.ndarray:
+    def _linear_response(self, states: Excitations, ground: ElectronicState) -> np.ndarray:
         """(n_state,) 2 q_k K_fast q_k of the transition charges q_k; zero for triplets."""
         if states.multiplicity == "triplet":
             return np.zeros(states.n_state)
@@ -164,23 +168,23 @@ class SolvatedExcitations:
         return 2.0 * np.einsum("ka,ab,kb->k", q, self.fast, q)
 
 
-def with_shifts(
-    states: ExcitedStates, state: ElectronicState, dry: ExcitedStates, dry_state: ElectronicState
-) -> ExcitedStates:
-    """States in a solvent with their shifts from the states without it that are most like them.
+def shifts(
+    states: Excitations, state: ElectronicState, dry: Excitations, dry_state: ElectronicState
+) -> np.ndarray:
+    """(n_state,) shifts in a solvent from the states without it that are most like them, hartree.
 
     Parameters
     ----------
-    states : ExcitedStates
+    states : Excitations
         In the solvent.
     state : ElectronicState
         Their orbitals.
-    dry : ExcitedStates
+    dry : Excitations
         Without the solvent.
     dry_state : ElectronicState
     """
-    if states.solvent is None or not states.n_state or not dry.n_state:
-        return states
+    if not states.n_state or not dry.n_state:
+        return np.full(states.n_state, np.nan)
     occ, X, vir = states.between(state.orbitals)
     dry_occ, dry_X, dry_vir = dry.between(dry_state.orbitals)
     turned = (dry_occ.T @ occ).T @ dry_X @ (dry_vir.T @ vir)
@@ -190,5 +194,4 @@ def with_shifts(
     best = dry.energies[np.argmax(overlaps, axis=1)]
     level = np.abs(dry.energies - best[:, None]) < DEGENERATE
     known = np.sum(overlaps * level, axis=1) >= SAME
-    shift = np.where(known, states.energies - best, np.nan)
-    return replace(states, solvent=states.solvent._replace(shift=shift))
+    return np.where(known, states.energies - best, np.nan)

@@ -88,7 +88,14 @@ def states(energies_ev, strengths):
     n = energies.size
     strengths = np.array(strengths)
     return ExcitedStates(
-        "singlet", energies, np.zeros((n, 1, n)), np.zeros((n, 3)), strengths, -strengths
+        multiplicity="singlet",
+        energies=energies,
+        amplitudes=np.zeros((n, 1, n)),
+        transition_dipoles=np.zeros((n, 3)),
+        oscillator_strengths=strengths,
+        rotatory_strengths=-strengths,
+        velocity_strengths=strengths,
+        rotatory_lengths=-strengths,
     )
 
 

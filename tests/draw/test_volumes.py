@@ -10,7 +10,7 @@ from test_cli import FORMALDEHYDE, assert_one_line_error, cli, tiny  # noqa: F40
 from mlsemi.draw.exports import Quantity, density_of, export, needed
 from mlsemi.draw.volumes import Grid, density_on, orbital_on, write_cube
 from mlsemi.errors import InputError
-from mlsemi.excited.excitations import excite_with
+from mlsemi.excited.excitations import excite
 from mlsemi.molecule.basis import Basis
 from mlsemi.molecule.structure import Structure
 
@@ -42,7 +42,7 @@ class Picture:
 def picture():
     m = distorted("H2CO")
     singlets, triplets = (
-        excite_with(m.state, m.interaction(), 8, kind) for kind in ("singlet", "triplet")
+        excite(m.state, m.interaction(), 8, kind) for kind in ("singlet", "triplet")
     )
     return Picture(m.structure, m.basis, m.state, m.root, singlets, triplets)
 

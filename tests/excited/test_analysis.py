@@ -7,12 +7,12 @@ from huckel import distorted, huckel, named
 
 from mlsemi.errors import InputError
 from mlsemi.excited.analysis import analyse, fragments_of, pi_directions
-from mlsemi.excited.excitations import excite_with
+from mlsemi.excited.excitations import excite
 from mlsemi.molecule.structure import Structure
 
 
 def analysed(molecule, n=6, multiplicity="singlet", fragments=None):
-    states = excite_with(molecule.state, molecule.interaction(), n, multiplicity)
+    states = excite(molecule.state, molecule.interaction(), n, multiplicity)
     basis = molecule.basis
     at = (molecule.structure, basis.orbital_l, basis.orbital_atom)
     return states, analyse(states, molecule.state, *at, fragments)

@@ -11,7 +11,7 @@ import mlsemi
 from mlsemi.errors import ConvergenceError
 from mlsemi.excited import completeness, paired_davidson, selected_configurations, tamm_dancoff
 from mlsemi.excited.completeness import missed
-from mlsemi.excited.excitations import excite_with
+from mlsemi.excited.excitations import excite
 from mlsemi.excited.method import TDA, Method
 from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters
@@ -71,34 +71,34 @@ def iterative(monkeypatch):
 @pytest.mark.parametrize("multiplicity", MULTIPLICITIES)
 def test_the_lowest_roots_by_number_and_by_energy(system, iterative, multiplicity):
     between = system.interaction()
-    every = excite_with(system.state, between, 200, multiplicity).energies
+    every = excite(system.state, between, 200, multiplicity).energies
     iterative(True)
     for k in range(1, 25):
-        found = excite_with(system.state, between, k, multiplicity)
+        found = excite(system.state, between, k, multiplicity)
         np.testing.assert_allclose(found.energies, every[:k], atol=2e-7, err_msg=str(k))
     for k in np.flatnonzero(np.diff(every[:25]) > 1e-5)[::3]:
         bound = 0.5 * (every[k] + every[k + 1])
-        found = excite_with(system.state, between, None, multiplicity, max_energy=bound)
+        found = excite(system.state, between, None, multiplicity, max_energy=bound)
         np.testing.assert_allclose(found.energies, every[: k + 1], atol=2e-7)
 
 
 @pytest.mark.parametrize("multiplicity", MULTIPLICITIES)
 def test_the_lowest_roots_of_the_full_response(system, iterative, multiplicity):
     between = system.interaction()
-    every = excite_with(system.state, between, 40, multiplicity, method=FULL).energies
+    every = excite(system.state, between, 40, multiplicity, method=FULL).energies
     iterative(True)
     for k in (1, 2, 3, 5, 8, 12, 17, 24):
-        found = excite_with(system.state, between, k, multiplicity, method=FULL)
+        found = excite(system.state, between, k, multiplicity, method=FULL)
         np.testing.assert_allclose(found.energies, every[:k], atol=2e-7, err_msg=str(k))
 
 
 @pytest.mark.parametrize("multiplicity", MULTIPLICITIES)
 def test_the_lowest_roots_of_selected_configurations(system, iterative, multiplicity):
     between = system.interaction()
-    every = excite_with(system.state, between, 40, multiplicity).energies
+    every = excite(system.state, between, 40, multiplicity).energies
     iterative(True)
     for k in (1, 3, 8, 12, 24):
-        found = excite_with(system.state, between, k, multiplicity, method=SELECTED)
+        found = excite(system.state, between, k, multiplicity, method=SELECTED)
         error = np.abs(found.energies - every[:k]).max()
         assert error < found.selection_errors.max() + 5e-6, k
 
@@ -190,4 +190,4 @@ def test_an_instability_that_the_start_does_not_touch_is_found(iterative):
     pair = huckel(Structure.from_ase(atoms))
     iterative(True)
     with pytest.raises(ConvergenceError, match="unstable"):
-        excite_with(pair.state, pair.interaction(), 1, "triplet", method=FULL)
+        excite(pair.state, pair.interaction(), 1, "triplet", method=FULL)

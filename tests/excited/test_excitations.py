@@ -8,7 +8,7 @@ from scipy.spatial.transform import Rotation
 from mlsemi.errors import ConvergenceError, InputError, ParameterError
 from mlsemi.excited import interaction, tamm_dancoff
 from mlsemi.excited.constants import ExcitationParameters
-from mlsemi.excited.excitations import build_interaction, excite, excite_with
+from mlsemi.excited.excitations import build_interaction, excite
 from mlsemi.excited.intensities import intensities
 from mlsemi.excited.interaction import interaction_matrix, respond
 from mlsemi.molecule.structure import Structure
@@ -95,7 +95,7 @@ def test_matrix_and_products_equal_the_four_index_loops(formaldehyde, parameters
     product = respond(between, occ, vir, unit, factor).reshape(A.shape) + np.diag(gaps.ravel())
     np.testing.assert_allclose(dense, A, atol=1e-12)
     np.testing.assert_allclose(product, A, atol=1e-12)
-    energies = excite_with(state, between, A.shape[0], multiplicity).energies
+    energies = excite(state, between, A.shape[0], multiplicity).energies
     np.testing.assert_allclose(energies, np.linalg.eigvalsh(A), atol=1e-10)
 
 
@@ -116,7 +116,7 @@ def test_missing_exchange_enters_the_fock_blocks(formaldehyde, multiplicity):
     A = naive_matrix(state, between, multiplicity)
     A += np.kron(np.eye(n), vir) - np.kron(occ, np.eye(C.shape[0] - n))
     values, vectors = np.linalg.eigh(A)
-    found = excite_with(state, between, 6, multiplicity)
+    found = excite(state, between, 6, multiplicity)
     np.testing.assert_allclose(found.energies, values[:6], atol=1e-10)
     overlap = np.einsum("kx,xk->k", found.amplitudes.reshape(6, -1), vectors[:, :6])
     np.testing.assert_allclose(np.abs(overlap), 1.0, atol=1e-9)
@@ -128,13 +128,13 @@ def test_missing_exchange_enters_the_fock_blocks(formaldehyde, multiplicity):
 @pytest.mark.parametrize("multiplicity", MULTIPLICITIES)
 def test_davidson_finds_the_dense_roots(pyridine, monkeypatch, multiplicity):
     between = pyridine.interaction()
-    dense = excite_with(pyridine.state, between, 400, multiplicity)
+    dense = excite(pyridine.state, between, 400, multiplicity)
     davidson_only(monkeypatch)
-    found = excite_with(pyridine.state, between, 15, multiplicity)
+    found = excite(pyridine.state, between, 15, multiplicity)
     assert np.abs(found.energies - dense.energies[:15]).max() < 1e-8
     overlap = np.einsum("kia,kia->k", found.amplitudes, dense.amplitudes[:15])
     np.testing.assert_allclose(overlap, 1.0, atol=1e-6)
-    tight = excite_with(pyridine.state, between, 15, multiplicity, tolerance=1e-9)
+    tight = excite(pyridine.state, between, 15, multiplicity, tolerance=1e-9)
     np.testing.assert_allclose(tight.energies, dense.energies[:15], atol=1e-13)
 
 
@@ -155,10 +155,10 @@ def test_more_roots_leave_the_lower_ones_where_they_are(monkeypatch):
     benzene = named("C6H6")
     between = benzene.interaction()
     for multiplicity in MULTIPLICITIES:
-        most = excite_with(benzene.state, between, 30, multiplicity).energies * HARTREE_EV
+        most = excite(benzene.state, between, 30, multiplicity).energies * HARTREE_EV
         assert (np.diff(most[:10]) < 1e-4).any()
         for n in range(1, 20):
-            fewer = excite_with(benzene.state, between, n, multiplicity).energies * HARTREE_EV
+            fewer = excite(benzene.state, between, n, multiplicity).energies * HARTREE_EV
             assert fewer.size == n
             assert np.abs(fewer - most[:n]).max() < 1e-6
 
@@ -175,21 +175,21 @@ def test_degenerate_orbitals_may_be_rotated(monkeypatch):
     level = ElectronicState(energies, state.orbitals, n)
     turned = ElectronicState(energies, C, n)
     between = benzene.interaction()
-    one, two = (excite_with(s, between, 8).energies for s in (level, turned))
+    one, two = (excite(s, between, 8).energies for s in (level, turned))
     np.testing.assert_allclose(one, two, atol=1e-8)
 
 
 def test_states_below_an_energy(pyridine, monkeypatch):
     between = pyridine.interaction()
-    every = excite_with(pyridine.state, between, 400)
+    every = excite(pyridine.state, between, 400)
     bound = 0.5 * (every.energies[17] + every.energies[18])
-    assert excite_with(pyridine.state, between, None, max_energy=bound).n_state == 18
-    assert excite_with(pyridine.state, between, 5, max_energy=bound).n_state == 5
-    assert excite_with(pyridine.state, between, None, max_energy=0.01).n_state == 0
+    assert excite(pyridine.state, between, None, max_energy=bound).n_state == 18
+    assert excite(pyridine.state, between, 5, max_energy=bound).n_state == 5
+    assert excite(pyridine.state, between, None, max_energy=0.01).n_state == 0
     davidson_only(monkeypatch)
-    found = excite_with(pyridine.state, between, None, max_energy=bound)
+    found = excite(pyridine.state, between, None, max_energy=bound)
     np.testing.assert_allclose(found.energies, every.energies[:18], atol=1e-8)
-    assert excite_with(pyridine.state, between, None, max_energy=99.0).n_state == 210
+    assert excite(pyridine.state, between, None, max_energy=99.0).n_state == 210
 
 
 def test_rotation_translation_permutation():
@@ -203,7 +203,7 @@ def test_rotation_translation_permutation():
     for multiplicity in MULTIPLICITIES:
         one, two = (
             intensities(
-                excite_with(m.state, m.interaction(), n, multiplicity),
+                excite(m.state, m.interaction(), n, multiplicity),
                 m.state.orbitals,
                 *m.operators(),
             )
@@ -215,7 +215,7 @@ def test_rotation_translation_permutation():
         np.testing.assert_allclose(one.rotatory_lengths, two.rotatory_lengths, atol=1e-10)
     mirrored = huckel(Structure(structure.numbers, structure.positions * [1, 1, -1]))
     one, two = (
-        intensities(excite_with(m.state, m.interaction(), n), m.state.orbitals, *m.operators())
+        intensities(excite(m.state, m.interaction(), n), m.state.orbitals, *m.operators())
         for m in (formaldehyde, mirrored)
     )
     assert np.abs(one.rotatory_strengths).max() > 1e-4
@@ -224,7 +224,7 @@ def test_rotation_translation_permutation():
 
 def test_a_factor_of_the_moments_scales_all_strengths_by_its_square():
     m = distorted("H2CO", amplitude=0.3)
-    states = excite_with(m.state, m.interaction(), 6)
+    states = excite(m.state, m.interaction(), 6)
     one, two = (intensities(states, m.state.orbitals, *m.operators(), c) for c in (1.0, 0.8))
     np.testing.assert_allclose(two.transition_dipoles, 0.8 * one.transition_dipoles, rtol=1e-12)
     for name in (
@@ -242,9 +242,9 @@ def test_far_fragments_keep_their_local_states():
         )
     )
     for multiplicity in MULTIPLICITIES:
-        every = excite_with(pair.state, pair.interaction(), 1000, multiplicity).energies
+        every = excite(pair.state, pair.interaction(), 1000, multiplicity).energies
         for part in (huckel(water), huckel(ammonia)):
-            local = excite_with(part.state, part.interaction(), 1000, multiplicity).energies
+            local = excite(part.state, part.interaction(), 1000, multiplicity).energies
             assert np.abs(every[:, None] - local[None, :]).min(axis=0).max() < 1e-7
 
 
@@ -255,7 +255,7 @@ def test_one_center_exchange_splits_n_pi_star():
     for name, parameters in (("plain", PLAIN), ("full", FULL)):
         between = molecule.interaction(parameters)
         singlet, triplet = (
-            excite_with(molecule.state, between, 1, m).energies[0] for m in MULTIPLICITIES
+            excite(molecule.state, between, 1, m).energies[0] for m in MULTIPLICITIES
         )
         gaps[name] = (singlet - triplet) * HARTREE_EV
     assert abs(gaps["plain"]) < 1e-9
@@ -263,8 +263,7 @@ def test_one_center_exchange_splits_n_pi_star():
 
 
 def test_records(pyridine):
-    states = excite_with(pyridine.state, pyridine.interaction(), 6)
-    assert np.isnan(states.oscillator_strengths).all()
+    states = excite(pyridine.state, pyridine.interaction(), 6)
     assert (np.diff(states.energies) >= 0.0).all()
     everything = states.contributions(2, threshold=0.0)
     assert sum(weight for _, _, weight in everything) == pytest.approx(1.0)
@@ -281,40 +280,31 @@ def test_records(pyridine):
 
 def test_same_input_gives_the_same_bits(pyridine, monkeypatch):
     davidson_only(monkeypatch)
-    one, two = (excite_with(pyridine.state, pyridine.interaction(), 6) for _ in range(2))
+    one, two = (excite(pyridine.state, pyridine.interaction(), 6) for _ in range(2))
     assert np.array_equal(one.amplitudes, two.amplitudes)
 
 
 def test_what_cannot_be_asked(formaldehyde):
     between, state = formaldehyde.interaction(), formaldehyde.state
     with pytest.raises(InputError, match="not one of singlet, triplet"):
-        excite_with(state, between, 1, "quintet")
+        excite(state, between, 1, "quintet")
     with pytest.raises(InputError, match="number of excited states or"):
-        excite_with(state, between, None)
+        excite(state, between, None)
     with pytest.raises(InputError, match="negative"):
-        excite_with(state, between, -1)
+        excite(state, between, -1)
     with pytest.raises(ParameterError, match="no hardness for element O"):
         ExcitationParameters(hardness={1: 0.5, 6: 0.4}).hardness_of([6, 8])
     with pytest.raises(ParameterError, match="positive"):
         ExcitationParameters(ax=0.0)
-    assert excite_with(state, between, 0).n_state == 0
+    assert excite(state, between, 0).n_state == 0
     full = ElectronicState(state.energies, state.orbitals, state.energies.size)
-    assert excite_with(full, between, 3, max_energy=1.0).n_state == 0
+    assert excite(full, between, 3, max_energy=1.0).n_state == 0
 
 
 def test_no_convergence_is_an_error(pyridine, monkeypatch):
     davidson_only(monkeypatch)
     with pytest.raises(ConvergenceError, match="did not converge"):
-        excite_with(pyridine.state, pyridine.interaction(), 5, tolerance=1e-18)
-
-
-def test_excite_takes_elements_and_geometry(formaldehyde):
-    s, b = formaldehyde.structure, formaldehyde.basis
-    whole = excite(
-        formaldehyde.state, s.numbers, s.positions, b.orbital_atom, b.orbital_l, FULL, 4, "triplet"
-    )
-    part = excite_with(formaldehyde.state, formaldehyde.interaction(FULL), 4, "triplet")
-    assert np.array_equal(whole.energies, part.energies)
+        excite(pyridine.state, pyridine.interaction(), 5, tolerance=1e-18)
 
 
 def test_default_constants():
@@ -348,7 +338,7 @@ def test_rotatory_strength_has_the_sign_of_the_helix():
         sites, state, operators = helix(sense, shift=shift)
         n = len(sites)
         between = build_interaction([1] * n, sites, np.arange(n), np.zeros(n, int), PLAIN)
-        states = excite_with(state, between, 1)
+        states = excite(state, between, 1)
         states = intensities(states, state.orbitals, *operators, sites.mean(axis=0))
         found.append(states.rotatory_strengths[0])
     assert found[0] > 1e-3
@@ -356,7 +346,7 @@ def test_rotatory_strength_has_the_sign_of_the_helix():
 
 
 def test_intensities(formaldehyde):
-    states = excite_with(formaldehyde.state, formaldehyde.interaction(), 10)
+    states = excite(formaldehyde.state, formaldehyde.interaction(), 10)
     r, v, _, _ = formaldehyde.operators()
     n, C = formaldehyde.state.n_occupied, formaldehyde.state.orbitals
     here, there = (
@@ -377,7 +367,7 @@ def test_intensities(formaldehyde):
     assert np.abs(moved).max() > 1e-3
     np.testing.assert_allclose(there.rotatory_lengths, here.rotatory_lengths - moved, atol=1e-12)
     dark = intensities(
-        excite_with(formaldehyde.state, formaldehyde.interaction(), 3, "triplet"),
+        excite(formaldehyde.state, formaldehyde.interaction(), 3, "triplet"),
         formaldehyde.state.orbitals,
         *formaldehyde.operators(),
     )

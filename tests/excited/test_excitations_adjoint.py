@@ -7,7 +7,7 @@ import pytest
 from huckel import distorted
 from test_excitations import CORRECTED, davidson_only
 
-from mlsemi.excited.excitations import excite_adjoint, excite_with
+from mlsemi.excited.excitations import excite, excite_adjoint
 from mlsemi.excited.interaction import interaction
 from mlsemi.kernels.response import (
     missing_exchange,
@@ -30,7 +30,7 @@ def formaldehyde():
 @pytest.fixture(scope="module", params=["singlet", "triplet"])
 def case(request, formaldehyde):
     between = formaldehyde.interaction(CORRECTED)
-    states = excite_with(formaldehyde.state, between, N_STATE, request.param)
+    states = excite(formaldehyde.state, between, N_STATE, request.param)
     assert np.diff(states.energies).min() > 1e-3
     bar = excite_adjoint(states, formaldehyde.state, between, ENERGIES_BAR)
     return formaldehyde, request.param, bar
@@ -50,7 +50,7 @@ def loss(molecule, multiplicity, hamiltonian=None, **changed):
     state = molecule.state
     if hamiltonian is not None:
         state = solve(hamiltonian, molecule.structure.n_electron)
-    energies = excite_with(state, between, N_STATE, multiplicity).energies
+    energies = excite(state, between, N_STATE, multiplicity).energies
     return ENERGIES_BAR @ energies
 
 
@@ -120,9 +120,9 @@ def test_parameters(case):
 def test_adjoint_is_as_good_with_davidson_vectors(monkeypatch):
     molecule = distorted("C5H5N", amplitude=0.1)
     between = molecule.interaction(CORRECTED)
-    dense = excite_with(molecule.state, between, N_STATE)
+    dense = excite(molecule.state, between, N_STATE)
     davidson_only(monkeypatch)
-    found = excite_with(molecule.state, between, N_STATE)
+    found = excite(molecule.state, between, N_STATE)
     one, two = (excite_adjoint(s, molecule.state, between, ENERGIES_BAR) for s in (dense, found))
     assert np.abs(one.hamiltonian).max() > 0.1
     np.testing.assert_allclose(two.hamiltonian, one.hamiltonian, atol=1e-4)

@@ -10,7 +10,7 @@ from test_excitations import CORRECTED, MULTIPLICITIES, davidson_only, four_inde
 
 from mlsemi.errors import ConvergenceError, InputError
 from mlsemi.excited.constants import ExcitationParameters
-from mlsemi.excited.excitations import excite_adjoint, excite_with
+from mlsemi.excited.excitations import excite, excite_adjoint
 from mlsemi.excited.intensities import intensities
 from mlsemi.excited.method import Method
 from mlsemi.molecule.structure import Structure
@@ -45,13 +45,13 @@ def test_energies_are_those_of_the_block_matrix(multiplicity):
     every = np.linalg.eigvals(np.block([[A, B], [-B, -A]]))
     assert np.abs(every.imag).max() < 1e-12
     expected = np.sort(every.real[every.real > 0.0])
-    found = excite_with(molecule.state, between, len(A), multiplicity, method=FULL)
+    found = excite(molecule.state, between, len(A), multiplicity, method=FULL)
     np.testing.assert_allclose(found.energies, expected, atol=1e-10)
     X, Y = found.amplitudes, found.deexcitations
     np.testing.assert_allclose((X**2 - Y**2).sum(axis=(1, 2)), 1.0, atol=1e-10)
     flat, back = X.reshape(len(A), -1), Y.reshape(len(A), -1)
     np.testing.assert_allclose(flat @ A + back @ B, expected[:, None] * flat, atol=1e-9)
-    tda = excite_with(molecule.state, between, len(A), multiplicity)
+    tda = excite(molecule.state, between, len(A), multiplicity)
     assert (found.energies < tda.energies + 1e-12).all()
     assert tda.energies[0] - found.energies[0] > 1e-5
     weights = found.contributions(0, threshold=-1.0)
@@ -62,32 +62,32 @@ def test_energies_are_those_of_the_block_matrix(multiplicity):
 def test_iteration_finds_the_dense_roots(monkeypatch, multiplicity):
     molecule = distorted("C5H5N")
     between = molecule.interaction(CORRECTED)
-    dense = excite_with(molecule.state, between, 20, multiplicity, method=FULL)
+    dense = excite(molecule.state, between, 20, multiplicity, method=FULL)
     davidson_only(monkeypatch)
     for n in (1, 7, 20):
-        found = excite_with(molecule.state, between, n, multiplicity, method=FULL)
+        found = excite(molecule.state, between, n, multiplicity, method=FULL)
         assert np.abs(found.energies - dense.energies[:n]).max() * HARTREE_EV < 1e-6
         overlap = np.einsum("kia,kia->k", found.amplitudes, dense.amplitudes[:n])
         overlap -= np.einsum("kia,kia->k", found.deexcitations, dense.deexcitations[:n])
         np.testing.assert_allclose(overlap, 1.0, atol=1e-5)
     bound = 0.5 * (dense.energies[9] + dense.energies[10])
-    below = excite_with(molecule.state, between, None, multiplicity, max_energy=bound, method=FULL)
+    below = excite(molecule.state, between, None, multiplicity, max_energy=bound, method=FULL)
     assert below.n_state == 10
 
 
 def test_degenerate_roots_of_benzene(monkeypatch):
     benzene = named("C6H6")
     between = benzene.interaction()
-    dense = excite_with(benzene.state, between, 12, method=FULL).energies
+    dense = excite(benzene.state, between, 12, method=FULL).energies
     davidson_only(monkeypatch)
-    found = excite_with(benzene.state, between, 12, method=FULL).energies
+    found = excite(benzene.state, between, 12, method=FULL).energies
     np.testing.assert_allclose(found, dense, atol=1e-8)
     assert (np.diff(found) < 1e-8).any()
 
 
 def test_moments_take_x_plus_y_or_x_minus_y():
     molecule = distorted("H2CO")
-    states = excite_with(molecule.state, molecule.interaction(PLAIN), 6, method=FULL)
+    states = excite(molecule.state, molecule.interaction(PLAIN), 6, method=FULL)
     operators = molecule.operators()
     found = intensities(states, molecule.state.orbitals, *operators)
     n, C = molecule.state.n_occupied, molecule.state.orbitals
@@ -106,15 +106,15 @@ def test_moments_take_x_plus_y_or_x_minus_y():
 def test_refusals():
     molecule = distorted("H2CO")
     between, state = molecule.interaction(), molecule.state
-    states = excite_with(state, between, 2, method=FULL)
+    states = excite(state, between, 2, method=FULL)
     with pytest.raises(InputError, match="Tamm-Dancoff"):
         excite_adjoint(states, state, between, np.ones(2))
     closed = ElectronicState(0.05 * state.energies, state.orbitals, state.n_occupied)
     with pytest.raises(ConvergenceError, match="unstable"):
-        excite_with(closed, between, 2, "triplet", method=FULL)
+        excite(closed, between, 2, "triplet", method=FULL)
     with pytest.raises(InputError, match="Tamm-Dancoff approximation only"):
         Method(full=True, selection=1e-5)
-    assert excite_with(state, between, 0, method=FULL).n_state == 0
+    assert excite(state, between, 0, method=FULL).n_state == 0
 
 
 @pytest.mark.parametrize("multiplicity", MULTIPLICITIES)
@@ -133,7 +133,7 @@ def test_refused_where_the_dense_matrices_are_not_positive(monkeypatch, multipli
         if iterative:
             davidson_only(monkeypatch)
         try:
-            excite_with(m.state, between, 3, multiplicity, method=FULL)
+            excite(m.state, between, 3, multiplicity, method=FULL)
             refused.append(False)
         except ConvergenceError as error:
             refused.append("unstable" in str(error))

@@ -8,7 +8,7 @@ from huckel import distorted, named
 from test_excitations import CORRECTED, davidson_only
 
 from mlsemi.errors import InputError
-from mlsemi.excited.excitations import excite_with
+from mlsemi.excited.excitations import excite
 from mlsemi.excited.intensities import intensities, strengths_adjoint
 from mlsemi.excited.interaction import interaction
 from mlsemi.orbitals.eigen import solve
@@ -25,7 +25,7 @@ def bright(molecule, n_state=5, state=None, between=None, dipole=None):
     operators = list(molecule.operators())
     if dipole is not None:
         operators[0] = dipole
-    states = excite_with(state, between, n_state, tolerance=1e-11)
+    states = excite(state, between, n_state, tolerance=1e-11)
     return intensities(states, state.orbitals, *operators, FACTOR)
 
 
@@ -140,6 +140,6 @@ def test_symmetry_leaves_nothing_to_solve(name):
 def test_only_singlets_have_strengths():
     molecule = named("H2CO")
     between = molecule.interaction(CORRECTED)
-    states = excite_with(molecule.state, between, 2, "triplet")
+    states = excite(molecule.state, between, 2, "triplet")
     with pytest.raises(InputError, match="singlets"):
         strengths_adjoint(states, molecule.state, between, molecule.operators()[0], np.ones(2))

@@ -8,7 +8,7 @@ from test_excitations import FULL, MULTIPLICITIES, davidson_only
 
 from mlsemi.errors import InputError
 from mlsemi.excited import selected_configurations
-from mlsemi.excited.excitations import excite_with
+from mlsemi.excited.excitations import excite
 from mlsemi.excited.interaction import respond
 from mlsemi.excited.method import Method
 from mlsemi.excited.selected_configurations import in_principal_axes
@@ -26,38 +26,34 @@ def few(monkeypatch):
 def test_error_is_within_what_is_stated(few, multiplicity):
     molecule = distorted("C5H5N")
     between = molecule.interaction()
-    exact = excite_with(molecule.state, between, 8, multiplicity).energies
+    exact = excite(molecule.state, between, 8, multiplicity).energies
     worst = np.inf
     for threshold in (1e-3, 3e-4, 1.5e-4) if multiplicity == "triplet" else (2e-2, 3e-3, 1e-3):
-        found = excite_with(
-            molecule.state, between, 8, multiplicity, method=Method(selection=threshold)
-        )
+        found = excite(molecule.state, between, 8, multiplicity, method=Method(selection=threshold))
         error = np.abs(found.energies - exact)
         assert (error < found.selection_errors).all()
         assert found.selection_errors.max() < min(worst, threshold)
         worst = found.selection_errors.max()
         left_out = (np.abs(found.amplitudes) == 0.0).all(axis=0).mean()
         assert left_out > 0.05
-    nothing = excite_with(molecule.state, between, 8, multiplicity, method=Method(selection=1e-30))
+    nothing = excite(molecule.state, between, 8, multiplicity, method=Method(selection=1e-30))
     np.testing.assert_allclose(nothing.energies, exact, atol=1e-9)
 
 
 def test_products_or_matrix(few, monkeypatch):
     molecule = distorted("C5H5N")
     between, method = molecule.interaction(), Method(selection=1e-4)
-    stored = excite_with(molecule.state, between, 6, method=method)
+    stored = excite(molecule.state, between, 6, method=method)
     davidson_only(monkeypatch)
     monkeypatch.setattr(selected_configurations, "STORED", 0)
-    product = excite_with(molecule.state, between, 6, method=method)
+    product = excite(molecule.state, between, 6, method=method)
     np.testing.assert_allclose(product.energies, stored.energies, atol=2e-6)
 
 
 def test_degenerate_states_stay_degenerate(few):
     benzene = named("C6H6")
-    exact = excite_with(benzene.state, benzene.interaction(), 8).energies
-    found = excite_with(
-        benzene.state, benzene.interaction(), 8, method=Method(selection=1e-4)
-    ).energies
+    exact = excite(benzene.state, benzene.interaction(), 8).energies
+    found = excite(benzene.state, benzene.interaction(), 8, method=Method(selection=1e-4)).energies
     pairs = np.flatnonzero(np.diff(exact) < 1e-8)
     assert pairs.size
     assert np.diff(found)[pairs].max() < 1e-6
@@ -70,7 +66,7 @@ def test_flat_molecules_need_few_functions_however_they_lie(few):
         between, n = benzene.interaction(), benzene.state.n_occupied
         lumo = in_principal_axes(between, benzene.state.orbitals[:, n : n + 2])
         assert (np.abs(lumo).max(axis=1) > 1e-8).sum() == 6
-        found.append(excite_with(benzene.state, between, 8, method=Method(selection=1e-2)))
+        found.append(excite(benzene.state, between, 8, method=Method(selection=1e-2)))
     np.testing.assert_allclose(found[0].energies, found[1].energies, atol=1e-6)
 
 
@@ -101,7 +97,7 @@ def test_products_of_a_few_orbitals_onto_others(factor):
 def test_amplitudes_are_those_of_the_window(few):
     molecule = distorted("C5H5N")
     method = Method(selection=3e-3)
-    found = excite_with(molecule.state, molecule.interaction(), 4, method=method)
+    found = excite(molecule.state, molecule.interaction(), 4, method=method)
     left, X, right = found.between(molecule.state.orbitals)
     n = molecule.state.n_occupied
     occ, vir = molecule.state.orbitals[:, :n], molecule.state.orbitals[:, n:]

@@ -22,7 +22,7 @@ import numpy as np
 import scipy.linalg
 from scipy.optimize import minimize
 
-from mlsemi.excited.excitations import excite_with
+from mlsemi.excited.excitations import excite
 from mlsemi.ground.state import ground_state
 from mlsemi.model.committee import (
     ENERGY,
@@ -246,7 +246,7 @@ def excitation_errors_and_spreads(
         spread = Uncertainty(point.structure, point.state, shifts, committee.calibration)
         between = case.interaction(parameters.excitation)
         for kind in MULTIPLICITIES:
-            states = excite_with(case.state, between, N_STATES, kind)
+            states = excite(case.state, between, N_STATES, kind)
             partner, _ = match(case, states)
             sure = partner >= 0
             error = states.energies[partner[sure]] - case.energies[kind][sure]

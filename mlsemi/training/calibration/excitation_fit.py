@@ -14,9 +14,9 @@ import numpy as np
 
 from mlsemi.errors import InputError
 from mlsemi.excited.constants import ExcitationParameters, Scalars
-from mlsemi.excited.excitations import excite_adjoint, excite_with
+from mlsemi.excited.excitations import excite, excite_adjoint
 from mlsemi.excited.interaction import Interaction
-from mlsemi.excited.states import ExcitedStates, Multiplicity
+from mlsemi.excited.states import Excitations, Multiplicity
 from mlsemi.molecule.elements import number_of
 from mlsemi.parameters import Parameters
 from mlsemi.training.data.dataset import Reference, ReferenceDataset
@@ -145,7 +145,7 @@ def compare(
     between = case.interaction(constants)
     out = []
     for multiplicity, reference in case.energies.items():
-        states = excite_with(case.state, between, N_MODEL, multiplicity)
+        states = excite(case.state, between, N_MODEL, multiplicity)
         found, weight = match(case, states)
         index = np.flatnonzero(found >= 0)
         slopes = [_slopes(case, states, int(k), between, free) for k in found[index]]
@@ -167,7 +167,7 @@ def compare(
 
 
 def _slopes(
-    case: Case, states: ExcitedStates, k: int, between: Interaction, free: Sequence[str]
+    case: Case, states: Excitations, k: int, between: Interaction, free: Sequence[str]
 ) -> list[float]:
     """Derivatives of one energy by the free numbers."""
     if not free:

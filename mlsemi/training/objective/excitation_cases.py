@@ -18,7 +18,7 @@ from mlsemi.evaluate import singlepoint
 from mlsemi.excited.constants import ExcitationParameters
 from mlsemi.excited.excitations import build_interaction
 from mlsemi.excited.interaction import Interaction
-from mlsemi.excited.states import ExcitedStates, Multiplicity
+from mlsemi.excited.states import Excitations, Multiplicity
 from mlsemi.molecule.basis import Basis
 from mlsemi.molecule.integrals import dipole_integrals, overlap
 from mlsemi.molecule.structure import Structure
@@ -199,7 +199,7 @@ def triplet_shift_of(parameters: Parameters) -> float:
     return float(options.get("triplet_shift", 0.0))
 
 
-def match(case: Case, states: ExcitedStates) -> tuple[np.ndarray, np.ndarray]:
+def match(case: Case, states: Excitations) -> tuple[np.ndarray, np.ndarray]:
     """Model state of each valence state of the reference, -1 where none resembles it, and weight.
 
     Hungarian assignment on squared overlaps of transition densities; degenerate model states

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from mlsemi.excited.constants import ExcitationParameters
-from mlsemi.excited.excitations import excite_adjoint, excite_with, shared_among_degenerate
-from mlsemi.excited.intensities import strengths_adjoint, with_strengths
+from mlsemi.excited.excitations import excite, excite_adjoint, shared_among_degenerate
+from mlsemi.excited.intensities import lengths, strengths_adjoint
 from mlsemi.excited.interaction import Interaction
-from mlsemi.excited.states import ExcitedStates
+from mlsemi.excited.states import Excitations
 from mlsemi.excited.tamm_dancoff import DEGENERATE as SAME_LEVEL
 from mlsemi.ground.adjoint import Cotangent, reverse
 from mlsemi.ground.state import ground_state
@@ -115,7 +115,7 @@ def states_loss(
     for multiplicity, reference in case.energies.items():
         if not reference.size:
             continue
-        states = excite_with(state, between, N_MODEL, multiplicity)
+        states = excite(state, between, N_MODEL, multiplicity)
         found, sure = match(case, states)
         share = np.where(np.arange(reference.size) == 0, 1.0, HIGHER)
         share = sure * share / share.sum()
@@ -135,7 +135,7 @@ def states_loss(
 
 def _strengths_loss(
     case: Case,
-    states: ExcitedStates,
+    states: Excitations,
     between: Interaction,
     found: np.ndarray,
     share: np.ndarray,
@@ -155,8 +155,8 @@ def _strengths_loss(
     share = share * (reference > BRIGHT) * ~mixed[found]
     if not share.any():
         return 0.0, np.zeros_like(case.state.orbitals)
-    states = with_strengths(states, case.state.orbitals, case.dipole, moment)
-    strengths = shared_among_degenerate(states.energies, states.oscillator_strengths)[found]
+    _, every = lengths(states, case.state.orbitals, case.dipole, moment)
+    strengths = shared_among_degenerate(states.energies, every)[found]
     ratio = np.log((strengths + DARK) / (reference + DARK))
     square, slope = soft_square(ratio, SOFT_RATIO)
     if not with_gradient:
@@ -166,7 +166,7 @@ def _strengths_loss(
     return float(share @ square), cotangent.hamiltonian
 
 
-def _of_levels(states: ExcitedStates, found: np.ndarray, slopes: np.ndarray) -> np.ndarray:
+def _of_levels(states: Excitations, found: np.ndarray, slopes: np.ndarray) -> np.ndarray:
     """(n_state,) cotangents from those of the matched states, equal within a degenerate level."""
     bar = np.zeros(states.n_state)
     np.add.at(bar, found, slopes)

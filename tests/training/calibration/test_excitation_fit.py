@@ -12,7 +12,7 @@ from mlsemi.calculator import MLSemi
 from mlsemi.errors import DomainWarning, InputError, ParameterError
 from mlsemi.evaluate import singlepoint
 from mlsemi.excited.constants import ExcitationParameters
-from mlsemi.excited.excitations import excite_with
+from mlsemi.excited.excitations import excite
 from mlsemi.header import sealed
 from mlsemi.parameters import Parameters, checksum_of
 from mlsemi.training.calibration.committee_fit import (
@@ -110,7 +110,7 @@ def test_further_elements_from_ris_singlets(parameters, dataset):
     records = []
     for record in dataset:
         state = singlepoint(record.structure, parameters=parameters).state
-        states = excite_with(state, Case(record, state, {}, {}).interaction(teacher), 4, "singlet")
+        states = excite(state, Case(record, state, {}, {}).interaction(teacher), 4, "singlet")
         n = state.n_occupied
         densities = state.orbitals[:, :n] @ states.amplitudes @ state.orbitals[:, n:].T
         bare = replace(record, singlet_energies=None, triplet_energies=None)

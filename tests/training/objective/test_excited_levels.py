@@ -11,7 +11,7 @@ from teacher import excited_lesson, named_in
 from mlsemi.errors import InputError, ParameterError
 from mlsemi.evaluate import singlepoint
 from mlsemi.excited.constants import ExcitationParameters
-from mlsemi.excited.excitations import excite_with
+from mlsemi.excited.excitations import excite
 from mlsemi.model.model import Model
 from mlsemi.parameters import Parameters
 from mlsemi.training.data.dataset import ReferenceDataset
@@ -96,7 +96,7 @@ def test_loss_is_the_mean_over_matched_states(parameters, records):
     square = 2.0 * SOFT**2 * (np.sqrt(1.0 + (LATER / SOFT) ** 2) - 1.0)
     assert loss == pytest.approx(2 * square, rel=1e-3)  # singlets and triplets
     case = case_of(record, state)
-    states = excite_with(state, case.interaction(CONSTANTS), 8)
+    states = excite(state, case.interaction(CONSTANTS), 8)
     np.testing.assert_array_equal(match(case, states)[0], range(4))
 
 
@@ -104,7 +104,7 @@ def test_degenerate_states_are_told_apart(parameters, records):
     """States that share their overlaps still go to the partners that they overlap with most."""
     state = singlepoint(records[0].structure, parameters=parameters).state
     case = case_of(records[0], state)
-    states = excite_with(state, case.interaction(CONSTANTS), 4)
+    states = excite(state, case.interaction(CONSTANTS), 4)
     together = replace(
         states,
         energies=np.full(4, states.energies[0]),
