@@ -39,13 +39,19 @@ class ReferenceFile:
     ----------
     path : str
     inputs, skip : tuple of str
-    frames, heavy_atoms : int, optional
+    frames : int, optional
     temperatures : tuple of float, optional
-    stretches, contacts, seed, grid, excitations, ris, first : int
+    stretches, contacts, seed : int
     method, basis : str
+    grid : int
+    forces : bool
+    excitations, ris : int
+    counterpoise : bool
+    heavy_atoms : int, optional
+    first : int
     only : str
         File of labels.
-    forces, counterpoise, lean : bool
+    lean : bool
     testing : bool
         Never for training: molecules that are excluded elsewhere may be among these.
     note : str
@@ -95,8 +101,9 @@ class SurfaceFile:
         The parameter set or sets: names, or folders relative to the manifest.
     seed : int
     method, basis : str
+        Of broken bonds.
     grid : int
-        The level of broken bonds.
+        Of broken bonds.
     first : int
         Only so many training molecules of the lists (0: all).
     kept : bool
@@ -257,8 +264,9 @@ def make_all(
     lacking = [e for e in manifest.ordered(wanted) if not (folder / e.path).exists()]
     needed = {need for entry in lacking for need in entry.needs} | set(wanted)
     todo = [e for e in lacking if getattr(e, "kept", True) or e.path in needed]
+    made = {entry.path for entry in todo}
     for entry in todo:
-        lost = [n for n in entry.needs if not (folder / n).exists() and n not in _paths(todo)]
+        lost = [n for n in entry.needs if not (folder / n).exists() and n not in made]
         if isinstance(entry, GivenFile) or lost:
             what = f"{entry.path}: {entry.why}" if isinstance(entry, GivenFile) else lost[0]
             raise InputError(f"{path}: cannot be made here: {what}")
@@ -270,10 +278,6 @@ def make_all(
         elif isinstance(entry, SurfaceFile):
             _make_surfaces(entry, folder, exclude, by)
     return [entry.path for entry in todo]
-
-
-def _paths(entries: Sequence[Made]) -> set[str]:
-    return {entry.path for entry in entries}
 
 
 def _make_reference(
