@@ -51,11 +51,11 @@ MOLECULES = [
     "N2",
     "CO2",
     "HCOOH",
-    "CH3F",
+    "F2",
     "H2O2",
     "N2H4",
     "C2H6",
-    "CH3NH2",
+    "HOCl",
     "CH3Cl",
     "SH2",
 ]

@@ -1,0 +1,38 @@
+"""The snippets of the pages on representations and learning run, and come to what the pages say."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from mlsemi.units import HARTREE_EV
+
+CHECKOUT = Path(__file__).parents[3]
+
+
+def run(name, monkeypatch):
+    """All Python of one page, as one script in the checkout."""
+    page = CHECKOUT / "docs" / name
+    if not page.exists():
+        pytest.skip("no checkout around the tests")
+    monkeypatch.chdir(CHECKOUT)
+    space = {}
+    for snippet in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
+        exec(snippet, space)
+    return space
+
+
+def test_learning(monkeypatch):
+    pytest.importorskip("pyscf")
+    found = run("learning.md", monkeypatch)
+    assert HARTREE_EV * found["error"] < 0.01
+    assert HARTREE_EV * found["occupied"] < 0.02
+    assert HARTREE_EV * found["kernel_error"] < 0.01
+    assert found["quality"] > 0.99
+    assert found["dipole_integrals"].shape == (13, 13, 3)
+
+
+def test_representation(monkeypatch):
+    found = run("representation.md", monkeypatch)
+    assert found["rho2"][2, 1].shape == (24, 5, 20)
+    assert found["even"]
