@@ -14,7 +14,8 @@ from mlsemi.errors import InputError, MlsemiError, located
 from mlsemi.evaluate import as_structure, singlepoint
 from mlsemi.molecule.formats import Frame, iter_frames
 from mlsemi.molecule.structure import Structure
-from mlsemi.parameters import DEFAULT, Parameters
+from mlsemi.parameters import Parameters
+from mlsemi.releases import DEFAULT
 from mlsemi.result import Result
 from mlsemi.workers import in_order
 

@@ -22,8 +22,9 @@ from mlsemi.molecule.formats import structure_of
 from mlsemi.molecule.periodicity import PERIODIC
 from mlsemi.molecule.structure import Structure
 from mlsemi.molecule.wording import named
-from mlsemi.parameters import DEFAULT, Parameters
+from mlsemi.parameters import Parameters
 from mlsemi.potential import needs_orbitals, potential_energy
+from mlsemi.releases import DEFAULT
 from mlsemi.response.difference_density import Response
 from mlsemi.result import Result
 from mlsemi.surface import Crossing, SurfacePoint, check_uncrossed, excited_surface
@@ -49,10 +50,9 @@ class MLSemi(Calculator):
     point, with the number it has now. Behind a crossing with the ground state, once the excited one
     lies 0.1 eV below, a :class:`mlsemi.errors.StateError` is raised instead of an energy.
 
-    The first geometry that is charged, of several molecules, with a bond broken or crushed or with
-    unusual contacts is said in a :class:`mlsemi.errors.DomainWarning`, each kind once;
-    ``mlsemi.singlepoint`` looks closer. Where the neutral molecule has an odd number of electrons
-    there are charges and a dipole, but no energy and forces.
+    The first geometry that is charged, of several molecules, with a broken or crushed bond or with
+    unusual contacts is said in a :class:`mlsemi.errors.DomainWarning`, each kind once. Where the
+    neutral molecule is a radical there are charges and a dipole, but no energy and forces.
 
     Parameters
     ----------

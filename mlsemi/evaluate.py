@@ -22,7 +22,8 @@ from mlsemi.molecule.electrons import settle
 from mlsemi.molecule.formats import iter_frames, structure_of
 from mlsemi.molecule.pairs import PairList
 from mlsemi.molecule.structure import Structure, whole
-from mlsemi.parameters import DEFAULT, Parameters
+from mlsemi.parameters import Parameters
+from mlsemi.releases import DEFAULT
 from mlsemi.response.solvents import Solvent, solvent_of
 from mlsemi.response.surroundings import Surroundings, numbers_of, pair_of
 from mlsemi.result import Result

@@ -32,36 +32,10 @@ from mlsemi.model.terms.prediction import Prediction
 from mlsemi.molecule.elements import symbol
 from mlsemi.molecule.structure import Structure
 from mlsemi.outputs import complete_or_absent
+from mlsemi.releases import folder_of
 from mlsemi.response.constants import ResponseConstants
 
 PARTS = ("header.json", "weights.npz", "committee.npz")
-DEFAULT = "organic-1"
-
-
-def folder() -> Path:
-    """Where released parameter sets live: inside the package, or beside it in a checkout."""
-    installed = Path(__file__).parent / "parameter_sets"
-    return installed if installed.is_dir() else Path(__file__).parent.parent / "parameters"
-
-
-def available() -> list[str]:
-    """Names of the released parameter sets."""
-    return sorted(path.parent.name for path in folder().glob("*/header.json"))
-
-
-def folder_of(name: str | os.PathLike[str]) -> Path:
-    """Folder of a released set, or the path of any set.
-
-    Raises
-    ------
-    ParameterError
-        If there is none.
-    """
-    for path in (Path(name), folder() / str(name)):
-        if os.path.isfile(path / "header.json"):
-            return path
-    known = ", ".join(available()) or "none"
-    raise ParameterError(f"no parameter set {str(name)!r} (available: {known})")
 
 
 def checksum_of(weights: Mapping[str, np.ndarray], excitation: object = None) -> str:

@@ -6,7 +6,8 @@ from ase.build import molecule
 
 from mlsemi import singlepoint
 from mlsemi.molecule.structure import Structure
-from mlsemi.parameters import DEFAULT, Parameters
+from mlsemi.parameters import Parameters
+from mlsemi.releases import DEFAULT
 from mlsemi.surface import excited_surface
 
 STEP = 5e-3

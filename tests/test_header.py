@@ -6,11 +6,11 @@ import pytest
 
 from mlsemi.errors import MlsemiError, ParameterError
 from mlsemi.header import FACTS, MORE, checked_header, sealed
-from mlsemi.parameters import DEFAULT, folder
+from mlsemi.releases import DEFAULT, folder_of
 
 
 def released():
-    return (folder() / DEFAULT / "header.json").read_text()
+    return (folder_of(DEFAULT) / "header.json").read_text()
 
 
 def test_a_seal_does_not_depend_on_the_order_and_replaces_an_old_one():

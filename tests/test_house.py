@@ -22,8 +22,8 @@ FLOORS = """
     kernels molecule symmetry representations.kernels representations model.terms model
     orbitals excited uncertainty response ground
     draw formats spectrum ensemble plots
-    header parameters excited_record result walk evaluate batch calculator_settings potential
-    surface calculator nuclei representations.learning training.data
+    header releases parameters excited_record result walk evaluate batch calculator_settings
+    potential surface calculator nuclei representations.learning training.data
     training.reference training.generators training.objective training.calibration training.fit cli
 """.split()  # noqa: SIM905
 """Rooms (folders) and files that stand alone: each imports only what stands before it."""

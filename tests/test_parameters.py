@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -19,7 +19,8 @@ from mlsemi.model.committee import Calibration, Committee
 from mlsemi.model.model import Model
 from mlsemi.model.terms.catalogue import shapes_of
 from mlsemi.molecule.structure import Structure
-from mlsemi.parameters import DEFAULT, Parameters, available, checksum_of
+from mlsemi.parameters import Parameters, checksum_of
+from mlsemi.releases import DEFAULT, available, check_unreleased
 
 
 @pytest.fixture(scope="module")
@@ -342,13 +343,37 @@ def test_the_elements_that_are_named_are_those_of_the_set(original, tmp_path, sy
 def test_the_released_set_refuses_elements_it_has_not_seen(number, symbol):
     released = Parameters.load("organic-1")
     bent = Structure([1, number, 8, 1], 2.8 * np.eye(4)[:, :3], number % 2)
-    with pytest.raises(InputError, match=f"^atom 1: element {symbol} is not in .*organic-1 "):
+    with pytest.raises(InputError, match=f"^atom 1: element {symbol} is not in .*organic-1.0 "):
         released.check(bent)
+
+
+def test_a_name_without_minor_version_means_its_latest(tmp_path, monkeypatch):
+    """By number, not by letter; an exact name or a path comes first, and others do not count."""
+    monkeypatch.setattr("mlsemi.releases.folder", lambda: tmp_path)
+    given = parameters_of(random_model())
+    for name in ("mine-1.2", "mine-1.10", "mine-1.x", "mine-10.99", "other-1.11"):
+        replace(given, name=name).save(tmp_path / name)
+    assert Parameters.load("mine-1").name == "mine-1.10"
+    assert Parameters.load("mine-1.2").name == "mine-1.2"
+    for name in ("mine", "mine-2", "mine-1.", "mine-1.1"):
+        with pytest.raises(ParameterError, match="no parameter set"):
+            Parameters.load(name)
+    replace(given, name="exact").save(tmp_path / "mine-1")
+    assert Parameters.load("mine-1").name == "exact"
+
+
+def test_a_version_is_not_written_over(tmp_path):
+    for name in ("mine-1.0", "mine-1"):
+        check_unreleased(tmp_path / name)
+        parameters_of(random_model()).save(tmp_path / name)
+    check_unreleased(tmp_path / "mine-1")
+    with pytest.raises(ParameterError, match="never overwritten"):
+        check_unreleased(tmp_path / "mine-1.0")
 
 
 def test_released_sets_are_complete():
     """Every released set loads, says where it comes from, and is licensed."""
-    assert DEFAULT in available()
+    assert Parameters.load(DEFAULT).name in available()
     for name in available():
         parameters = Parameters.load(name)
         assert parameters.name == name

@@ -28,8 +28,9 @@ from rich.progress import track
 from mlsemi.molecule.dispersion import dispersion_of
 from mlsemi.molecule.formats import read_structures
 from mlsemi.molecule.structure import Structure
-from mlsemi.parameters import DEFAULT, Parameters
+from mlsemi.parameters import Parameters
 from mlsemi.potential import potential_energy
+from mlsemi.releases import DEFAULT
 
 EXAMPLES = report.HERE.parent / "docs" / "examples"
 FUNCTIONAL = "b3lyp"

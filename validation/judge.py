@@ -32,7 +32,8 @@ from threadpoolctl import threadpool_limits
 
 from mlsemi.errors import InputError, MlsemiError
 from mlsemi.outputs import check_writable, complete_or_absent
-from mlsemi.parameters import DEFAULT, Parameters
+from mlsemi.parameters import Parameters
+from mlsemi.releases import DEFAULT
 
 LIMITS = report.HERE / "judge.toml"
 
@@ -91,7 +92,7 @@ def main() -> int:
     groups = groups_for(chosen, options.fast)
     with threadpool_limits(1):
         values, *other = (measure(parameters, groups) for parameters in chosen)
-    limits = verdicts.load(LIMITS, chosen[0].name, DEFAULT)
+    limits = verdicts.load(LIMITS, chosen[0].name, Parameters.load(DEFAULT).name)
     rows = verdicts.judge(limits, values, *other)
     print(verdicts.text(rows))
     if options.json:

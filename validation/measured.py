@@ -37,7 +37,8 @@ from mlsemi import MLSemi, singlepoint
 from mlsemi.model.domain import check_energy
 from mlsemi.molecule.formats import read_structures
 from mlsemi.molecule.structure import Structure
-from mlsemi.parameters import DEFAULT, Parameters
+from mlsemi.parameters import Parameters
+from mlsemi.releases import DEFAULT
 from mlsemi.training.calibration.excitation_fit import FitOptions, compare, errors_of
 from mlsemi.training.data.dataset import Reference, ReferenceDataset
 from mlsemi.training.data.geometries import inchikey

@@ -26,7 +26,8 @@ from gfn2 import gfn2
 
 from mlsemi import singlepoint
 from mlsemi.molecule.structure import Structure
-from mlsemi.parameters import DEFAULT, Parameters
+from mlsemi.parameters import Parameters
+from mlsemi.releases import DEFAULT
 from mlsemi.units import HARTREE_EV
 
 matplotlib.use("Agg")

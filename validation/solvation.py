@@ -22,7 +22,8 @@ from ase.build import molecule
 import mlsemi
 from mlsemi.molecule.structure import Structure
 from mlsemi.outputs import complete_or_absent
-from mlsemi.parameters import DEFAULT, Parameters
+from mlsemi.parameters import Parameters
+from mlsemi.releases import DEFAULT
 from mlsemi.response.solvents import TENSION, solvent_of
 from mlsemi.training.data.dataset import ReferenceDataset
 

@@ -11,7 +11,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from mlsemi.parameters import DEFAULT, Parameters, available, folder
+from mlsemi.parameters import Parameters
+from mlsemi.releases import DEFAULT, available, folder, folder_of
 from mlsemi.units import AU_DEBYE, FORCE_EV_ANGSTROM, HARTREE_EV
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def print_available(console: Console) -> None:
     columns = ("parameter set", "elements", "reference", "training molecules", "checksum")
     table = Table(*columns, box=None, pad_edge=False)
     for name in names:
-        shown = f"{name} (default)" if name == DEFAULT else name
+        shown = f"{name} (default)" if name == folder_of(DEFAULT).name else name
         parameters = Parameters.load(name)
         table.add_row(
             shown,

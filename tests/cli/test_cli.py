@@ -342,7 +342,7 @@ def test_info_of_a_dataset(cli):
 
 
 def test_default_parameters_agree():
-    from mlsemi.parameters import DEFAULT
+    from mlsemi.releases import DEFAULT
 
     assert DEFAULT == DEFAULT_PARAMETERS
     assert MOST_THREADS == threads.MOST

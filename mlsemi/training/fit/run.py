@@ -23,6 +23,7 @@ from mlsemi.errors import InputError
 from mlsemi.excited.constants import ExcitationParameters
 from mlsemi.model.model import Model
 from mlsemi.parameters import Parameters
+from mlsemi.releases import check_unreleased
 from mlsemi.training.calibration.excited import with_fitted_excitations
 from mlsemi.training.data.dataset import Reference
 from mlsemi.training.fit.batches import Examples, side_by_side
@@ -112,6 +113,8 @@ class Run:
         start = known_set(recipe, base)
         output = recipe.folder(base)
         folder = output.with_name(output.name + ".run")
+        if not folder.exists():
+            check_unreleased(output)
         run = cls(recipe, output, folder, data, parts_of(records, recipe), start)
         calibrated = start is not None and start.calibrated
         for number in range(len(recipe.stage)):

@@ -236,7 +236,7 @@ def test_forces_are_learnt_and_recorded(uninterrupted, dataset, tmp_path):
     (stage,) = fitted.header["training"]["recipe"]["stage"]
     assert (stage["loss"]["forces"], stage["force_share"]) == (1.0, 0.6)
     assert fitted.header["errors"]["train"]["forces_ev_per_angstrom"] > 0.0
-    longer = CONFIG.replace(f"epochs = {EPOCHS}", f"epochs = {6 * EPOCHS}")
+    longer = CONFIG.replace(f"epochs = {EPOCHS}", f"epochs = {8 * EPOCHS}")
     path = place(tmp_path / "longer", dataset, longer)
     train(path, quiet=True)
     rows = last_state(path).history
