@@ -36,6 +36,12 @@ def _set(library: LibController, number: int) -> None:
     library.set_num_threads(number)
 
 
+def _others(libraries: list[LibController], number: int) -> list[tuple[LibController, int]]:
+    """Libraries that have another number of threads, with that number."""
+    found = ((library, library.num_threads) for library in libraries)
+    return [(library, before) for library, before in found if before != number]
+
+
 MOST = 1024
 """Threads beyond this break OpenMP libraries."""
 
@@ -53,8 +59,8 @@ class _Shared:
             self.changed.wait_for(lambda: not self.users or self.number == number)
             if not self.users:
                 libraries = _libraries("blas").lib_controllers
-                self.before = [(library, library.num_threads) for library in libraries]
-                for library in libraries:
+                self.before = _others(libraries, number)
+                for library, _ in self.before:
                     _set(library, number)
                 self.number = number
             self.users += 1
@@ -84,7 +90,7 @@ def limited(threads: int) -> Iterator[None]:
     """
     if not isinstance(threads, Integral) or not 1 <= threads <= MOST:
         raise InputError(f"{threads!r} threads: need 1 to {MOST}")
-    before = [(one, one.num_threads) for one in _libraries("openmp").lib_controllers]
+    before = _others(_libraries("openmp").lib_controllers, threads)
     _BLAS.enter(threads)
     try:
         for library, _ in before:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mlsemi.brief import one_line
+from mlsemi.memory import check_memory
 from mlsemi.model.model import Model
 from mlsemi.model.terms.prediction import Prediction
 from mlsemi.orbitals import eigen, observables
@@ -20,6 +21,13 @@ from mlsemi.response.difference_density import Neutral, Response, respond
 from mlsemi.response.moments import AtomicMoments
 from mlsemi.response.surroundings import Surroundings
 from mlsemi.symmetry.so3 import XYZ
+
+MATRICES = 8
+"""Square matrices over all orbitals that are there at once, with forces (7.3 at 2400 orbitals)."""
+
+WITHOUT_ORBITALS = (
+    "energy and forces alone (mlsemi.MLSemi) need none; or compute where there is more"
+)
 
 NOTHING = Surroundings()
 """Empty space."""
@@ -98,8 +106,15 @@ def ground_state(
     surroundings : Surroundings
     constants : ResponseConstants
         Of the response, where there is a charge, a spin or something around the molecule.
+
+    Raises
+    ------
+    InputError
+        If the matrices of the orbitals do not fit into the memory that is free.
     """
     structure = prediction.hamiltonian.pairs.structures[index]
+    n = structure.n_orbital
+    check_memory(8 * MATRICES * n * n, f"{n} orbitals", WITHOUT_ORBITALS)
     if structure.charge == 0 and structure.multiplicity == 1 and surroundings.empty:
         return _neutral(model, prediction, index, kt)
     return _changed(model, prediction, index, kt, surroundings, constants)

@@ -14,6 +14,7 @@ of x -> q is the same equation with other electronegativities.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from scipy.linalg import lapack
@@ -72,6 +73,7 @@ class Neighbourhood:
     bond: np.ndarray
 
 
+@cache
 def shift_of(near: float, reach: float) -> np.ndarray:
     """(3,) s with 1 / r + s_0 + s_1 (r - near)^3 + s_2 (r - near)^4 and two slopes 0 at ``reach``.
 
