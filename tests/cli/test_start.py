@@ -14,7 +14,7 @@ SLOW = {
     *("scipy.sparse.linalg", "scipy.stats", "ase.io", "ase.calculators", "ase.neighborlist"),
     *("sklearn", "matplotlib", "h5py", "pyscf", "rdkit", "tblite", "dftd4", "pandas", "torch"),
     *("dask", "distributed", "loky", "rich", "multiprocessing"),
-    *("mlsemi.calculator", "mlsemi.nuclei", "mlsemi.training", "mlsemi.representations"),
+    *("mlsemi.calculator", "mlsemi.nuclei", "mlsemi.training"),
 }
 
 
