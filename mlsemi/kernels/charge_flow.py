@@ -96,59 +96,13 @@ def flow_matrix(start, index, coulomb, own, first, second, ease):
 
 
 @kernel
-def iterate_flow(start, index, coulomb, own, first, second, inverse, uphill, tolerance, most):
-    """Flows p with (B^T A B + 1 / ease) p = -B^T uphill, by conjugate gradients.
-
-    B adds the flow of a bond to its first atom and takes it from its second.
-
-    Parameters
-    ----------
-    start, index, coulomb, own : arrays
-        As of :func:`potential`.
-    first, second : (n_bond,) integer arrays
-    inverse : (2, n_bond) array
-        1 / ease, and 1 / diagonal of the matrix.
-    uphill : (n,) array
-    tolerance : float
-        Of the residual, relative to its start.
-    most : int
-        Number of steps.
-
-    Returns
-    -------
-    charges : (n,) array
-        B p.
-    converged : bool
-    """
-    p, r = np.zeros(first.size), np.empty(first.size)
+def arrivals(first, second, flow, n):
+    """B flow (n,): what flows on a bond arrives at its first atom and leaves its second."""
+    out = np.zeros(n)
     for b in range(first.size):
-        r[b] = uphill[second[b]] - uphill[first[b]]
-    z = inverse[1] * r
-    step, charges, moved = z.copy(), np.zeros(own.size), np.zeros(own.size)
-    size = np.sum(r * z)
-    limit = tolerance * tolerance * size
-    for _ in range(most):
-        if size <= limit:
-            break
-        moved[:] = 0.0
-        for b in range(first.size):
-            moved[first[b]] += step[b]
-            moved[second[b]] -= step[b]
-        v = potential(start, index, coulomb, own, moved)
-        z = inverse[0] * step
-        for b in range(first.size):
-            z[b] += v[first[b]] - v[second[b]]
-        length = size / np.sum(step * z)
-        p += length * step
-        r -= length * z
-        z = inverse[1] * r
-        following = np.sum(r * z)
-        step = z + following / size * step
-        size = following
-    for b in range(first.size):
-        charges[first[b]] += p[b]
-        charges[second[b]] -= p[b]
-    return charges, size <= limit
+        out[first[b]] += flow[b]
+        out[second[b]] -= flow[b]
+    return out
 
 
 @kernel

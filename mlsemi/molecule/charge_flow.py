@@ -17,16 +17,16 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from scipy.linalg import lapack
+from scipy.linalg import cho_solve_banded, cholesky_banded, lapack
 
 from mlsemi.errors import ConvergenceError
 from mlsemi.kernels.charge_flow import (
+    arrivals,
     downhill,
     electronegativity,
     flow_adjoint,
     flow_matrix,
     interaction,
-    iterate_flow,
     potential,
 )
 from mlsemi.molecule.dispersion_tables import ElementTables
@@ -40,7 +40,10 @@ MOST_BONDS = 8.0
 DENSE = 256
 """Up to here a dense matrix is quicker than conjugate gradients."""
 
-TOLERANCE, MOST_STEPS = 1e-12, 10000
+TOLERANCE, MOST_STEPS = 1e-12, 1000
+
+HARDNESS, HARDLY_OPEN = 0.6, 1e-2
+"""Of the atoms (hartree / e^2) in a first guess of the flows, and the ease of a bond in it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +87,49 @@ def shift_of(near: float, reach: float) -> np.ndarray:
     return np.linalg.solve(matrix, [-1.0 / reach, 1.0 / reach**2, -2.0 / reach**3])
 
 
+class Guess:
+    """Solves (c B^T B + 1 / w) p = r, as if atoms repelled themselves alone, with hardness c.
+
+    By Woodbury, p = w r - w B^T (1 / c + L)^-1 B w r: one banded system over the atoms, sorted
+    along the molecule. Hardly open bonds take part by themselves.
+
+    Parameters
+    ----------
+    first, second : (n_bond,) integer arrays
+    ease : (n_bond,) array
+    n : int
+        Number of atoms.
+    """
+
+    def __init__(self, first: np.ndarray, second: np.ndarray, ease: np.ndarray, n: int) -> None:
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import reverse_cuthill_mckee  # slow to import
+
+        self.ease, self.n = ease, n
+        self.open = np.flatnonzero(ease > HARDLY_OPEN)
+        self.ends = first[self.open], second[self.open]
+        w = ease[self.open]
+        rows = np.concatenate([*self.ends, *self.ends[::-1]])
+        graph = coo_array((np.tile(w, 2), rows.reshape(2, -1)), shape=(n, n)).tocsr()
+        self.order = reverse_cuthill_mckee(graph, symmetric_mode=True)
+        place = np.empty(n, np.int64)
+        place[self.order] = np.arange(n)
+        one, two = np.sort(place[np.stack(self.ends)], axis=0)
+        band = np.zeros((int((two - one).max(initial=0)) + 1, n))
+        band[0] = 1.0 / HARDNESS + np.bincount(rows[: 2 * w.size], np.tile(w, 2), n)[self.order]
+        band[two - one, one] = -w
+        self.factor = cholesky_banded(band, lower=True, check_finite=False)
+
+    def __call__(self, r: np.ndarray) -> np.ndarray:
+        """Solution for the right-hand side of all bonds."""
+        out = self.ease * r
+        arrived = arrivals(*self.ends, out[self.open], self.n)[self.order]
+        solved = np.empty(self.n)
+        solved[self.order] = cho_solve_banded((self.factor, True), arrived, check_finite=False)
+        out[self.open] -= self.ease[self.open] * (solved[self.ends[0]] - solved[self.ends[1]])
+        return out
+
+
 class ChargeFlow:
     """The charges at one geometry, and the way back.
 
@@ -119,6 +165,7 @@ class ChargeFlow:
         self.ease = EASE * around.bond[0]
         self.second = around.index[around.at]
         self._factors: tuple[np.ndarray, np.ndarray] | None = None
+        self._guess: Guess | None = None
         chi, pull = tables.chi[around.species], tables.pull[around.species]
         x, self._x_slope = electronegativity(chi, pull, around.cn[1], MOST_BONDS)
         self.charges = self._flow(x, charge)
@@ -136,14 +183,7 @@ class ChargeFlow:
         solved: np.ndarray
         if x.size > DENSE:
             q0 = np.full(x.size, charge / x.size)
-            inverse = 1.0 / self.ease
-            between = self.own[ends[0]] + self.own[ends[1]] - 2.0 * self.coulomb[around.at]
-            inverses = np.stack([inverse, 1.0 / (inverse + between)])
-            uphill = x + self._potential(q0)
-            flown, converged = iterate_flow(*lists, *ends, inverses, uphill, TOLERANCE, MOST_STEPS)
-            if not converged:
-                raise ConvergenceError("charges of the dispersion energy do not converge")
-            solved = q0 + flown
+            solved = q0 + self._iterated(x + self._potential(q0))
         else:
             if self._factors is None:
                 matrix = flow_matrix(*lists, *ends, self.ease)
@@ -151,6 +191,30 @@ class ChargeFlow:
             right = downhill(*ends, self.ease, x, charge)
             solved = lapack.dgetrs(*self._factors, right, trans=1)[0]
         return solved
+
+    def _iterated(self, uphill: np.ndarray) -> np.ndarray:
+        """Charges B p by conjugate gradients, (B^T A B + 1 / w) p = -B^T uphill on all bonds.
+
+        B takes the flow of every bond to its first atom, from its second.
+        """
+        ends, n = (self.around.first, self.second), uphill.size
+        guess = self._guess if self._guess is not None else Guess(*ends, self.ease, n)
+        self._guess = guess
+        p, r = np.zeros(self.ease.size), uphill[ends[1]] - uphill[ends[0]]
+        z = guess(r)
+        step, size = z, float(r @ z)
+        limit = TOLERANCE**2 * size
+        for _ in range(MOST_STEPS):
+            if size <= limit:
+                return np.asarray(arrivals(*ends, p, n))
+            v = self._potential(arrivals(*ends, step, n))
+            image = step / self.ease + v[ends[0]] - v[ends[1]]
+            length = size / float(step @ image)
+            p, r = p + length * step, r - length * image
+            z = guess(r)
+            following = float(r @ z)
+            step, size = z + following / size * step, following
+        raise ConvergenceError("charges of the dispersion energy do not converge")
 
     def adjoint(self, charges_bar: np.ndarray, gradient: np.ndarray) -> np.ndarray:
         """Add to the gradient (3, n) what moves the charges; cotangent of the coordination number.
