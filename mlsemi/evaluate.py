@@ -224,6 +224,14 @@ def surroundings_of(
 ) -> Surroundings:
     """Surroundings of the arguments of :func:`singlepoint`.
 
+    Parameters
+    ----------
+    solvent : str, float, Solvent or None
+    field : (3,) array or None
+        Atomic units.
+    point_charges : tuple of (n,) and (n, 3) arrays, or None
+        Charges, e, and their positions, bohr.
+
     Raises
     ------
     InputError

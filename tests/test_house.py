@@ -147,6 +147,55 @@ def test_docstrings_name_the_arguments(module):
                     assert names == fields, f"{module}.{node.name}"
 
 
+def public_functions(body, cls=None):
+    """Functions and methods of public classes whose names have no underscore in front."""
+    for node in body:
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            yield from public_functions(node.body, node)
+        elif isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+            yield cls, node
+
+
+def arrays_of(function):
+    """Arguments that are arrays, by their annotation."""
+    every = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
+    for argument in every:
+        kind = ast.unparse(argument.annotation) if argument.annotation else ""
+        if re.search("ndarray|ArrayLike", kind) and not re.search("apping|dict|Callable", kind):
+            yield argument.arg
+
+
+def kinds_of(docstring):
+    """Names in a numpydoc docstring and what it says that they are."""
+    lines = (line.split(" : ", 1) for line in docstring.splitlines() if re.match(r"\S.* : ", line))
+    return {name.strip(): kind for names, kind in lines for name in names.split(",")}
+
+
+CONTRACT = {"fit", "forward", "adjoint", "predict", "score", "transform"}
+"""Methods whose arguments a base class or a protocol describes."""
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_arrays_have_their_shapes_in_the_docstring(module):
+    """Of public functions of three or more arguments; units are atomic where none is said.
+
+    An adjoint has those of its forward function; others may name the function that describes them.
+    """
+    for cls, node in public_functions(tree(module).body):
+        doc = ast.get_docstring(node) or ""
+        described = "djoint" in node.name or "rguments as" in doc or "rguments and" in doc
+        if cls is not None and cls.bases and node.name in CONTRACT:
+            described = True
+        if len(signature(node)) < 3 or described:
+            continue
+        if "kernels" in room(module).split("."):
+            assert "(" in doc or "djoint" in doc, f"{module}.{node.name}: no shape"
+            continue
+        kinds = kinds_of(doc)
+        for name in arrays_of(node):
+            assert "(" in kinds.get(name, ""), f"{module}.{node.name}: no shape of {name}"
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_no_print_and_no_placeholders(module):
     for node in ast.walk(tree(module)):

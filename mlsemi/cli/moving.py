@@ -235,7 +235,15 @@ def scan_lines(found: Scan, unit: str) -> list[str]:
 
 
 def conformer_lines(found: Conformers, weights: np.ndarray, kelvin: float) -> list[str]:
-    """Table of conformers."""
+    """Table of conformers.
+
+    Parameters
+    ----------
+    found : Conformers
+    weights : (n,) array
+        Share of each minimum at the temperature.
+    kelvin : float
+    """
     lines = [
         f"{found.n_built} built, {len(found.frames)} different minima"
         + (f", {found.n_open} not relaxed and left out" if found.n_open else ""),

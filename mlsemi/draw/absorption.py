@@ -117,7 +117,17 @@ def spectrum_figure(
 def draw_measured(
     axes: Axes, to_axis: ToAxis, measured: Measured, grid_ev: np.ndarray, curve: np.ndarray
 ) -> None:
-    """A measured curve, as high as the computed one where both are known."""
+    """A measured curve, as high as the computed one where both are known.
+
+    Parameters
+    ----------
+    axes : matplotlib Axes
+    to_axis : callable
+        From eV to what the axis shows.
+    measured : Measured
+    grid_ev, curve : (n,) arrays
+        Energies, eV, and the computed curve there.
+    """
     scaled = measured.scaled_to(grid_ev, curve)
     label = "measured, scaled to the same height"
     axes.plot(to_axis(measured.energies_ev), scaled, color=INK, lw=1.0, ls="--", label=label)

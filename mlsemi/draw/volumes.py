@@ -151,7 +151,7 @@ def write_cube(
     path : path
     structure : Structure
     grid : Grid
-    values : array of the grid's shape
+    values : (n_x, n_y, n_z) array
     title : str
         First line; characters beyond ASCII, which not every program reads, are written as escapes.
 

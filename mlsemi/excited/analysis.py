@@ -170,7 +170,7 @@ def pi_directions(positions: np.ndarray, bonds: np.ndarray, p_atoms: np.ndarray)
     ----------
     positions : (n_atom, 3) array
     bonds : (n_atom, n_atom) bool array
-    p_atoms : int array
+    p_atoms : (m,) int array
         Atoms that have p orbitals.
     """
     flat = np.zeros((len(positions), 3, 3))
@@ -209,6 +209,13 @@ def fragments_of(
     n_atom: int, bonds: np.ndarray, named: Sequence[Sequence[int]] | None
 ) -> tuple[tuple[int, ...], ...]:
     """Fragments as given, completed by the atoms that none of them names; or the molecules.
+
+    Parameters
+    ----------
+    n_atom : int
+    bonds : (n_atom, n_atom) bool array
+    named : sequence of sequences of int, or None
+        Atoms of each fragment.
 
     Raises
     ------

@@ -164,7 +164,16 @@ def _lower(
 
 
 def along(x: np.ndarray, vectors: np.ndarray, distances: np.ndarray) -> np.ndarray:
-    """Rows x times the inverse of what has these eigenvectors and ``distances``, and no others."""
+    """Rows x times the inverse of what has these eigenvectors and ``distances``, and no others.
+
+    Parameters
+    ----------
+    x : (n, size) array
+    vectors : (m, size) array
+        Orthonormal eigenvectors as rows.
+    distances : (m,) array
+        Their eigenvalues, hartree.
+    """
     return ((x @ vectors.T) / np.maximum(distances, NEAR).astype(x.dtype)) @ vectors
 
 
@@ -255,7 +264,16 @@ def converged_block(
 
 
 def close(values: np.ndarray, n_root: int, tolerance: float) -> int:
-    """Number of the wanted roots and of those that form a level with the last one."""
+    """Number of the wanted roots and of those that form a level with the last one.
+
+    Parameters
+    ----------
+    values : (m,) array
+        Ascending energies of the block, hartree.
+    n_root : int
+    tolerance : float
+        Residual norm, hartree.
+    """
     return int(np.searchsorted(values, values[n_root - 1] + min(2.0 * tolerance, LEVEL)))
 
 
@@ -268,7 +286,16 @@ def reach(values: np.ndarray, norms: np.ndarray) -> float:
 
 
 def strictly(values: np.ndarray, n_root: int, tolerance: float) -> float:
-    """Residual norm asked for where the block ends close above the wanted roots."""
+    """Residual norm asked for where the block ends close above the wanted roots.
+
+    Parameters
+    ----------
+    values : (m,) array
+        Ascending energies of the block, hartree.
+    n_root : int
+    tolerance : float
+        Residual norm, hartree.
+    """
     room = float(values[-1] - values[n_root - 1])
     return min(tolerance, max(TIGHTEST, float(np.sqrt(FINE * room))))
 

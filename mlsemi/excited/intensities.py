@@ -95,7 +95,10 @@ def lengths(
     Parameters
     ----------
     states : Excitations
-    orbitals, dipole, factor
+    orbitals : (n_orbital, n_orbital) array
+    dipole : (3, n_orbital, n_orbital) array
+        Bohr.
+    factor : float
         As in :func:`intensities`, with its formulas.
 
     Returns

@@ -149,7 +149,7 @@ def respond(
         s_K of theory eq 9.
     onto : (n_orbital, m_occ), (n_orbital, m_vir) arrays, optional
         Orbitals between which A X is wanted, if not those of X.
-    rows : two int arrays, optional
+    rows : (m,), (n,) int arrays, optional
         Functions on which the occupied and on which the virtual orbitals of X do not vanish; all
         by default.
 
@@ -192,7 +192,13 @@ def respond_swapped(
 
 
 def transition_density(occupied: np.ndarray, virtual: np.ndarray, X: np.ndarray) -> np.ndarray:
-    """X_AO = C_occ X C_vir^T as (n_row, n_vector, n_column): vectors stand in the middle."""
+    """X_AO = C_occ X C_vir^T as (n_row, n_vector, n_column): vectors stand in the middle.
+
+    Parameters
+    ----------
+    occupied, virtual : (n_orbital, n_occ), (n_orbital, n_vir) arrays
+    X : (n_vector, n_occ, n_vir) array
+    """
     n_vector, n_occ, n_vir = X.shape
     flat = np.ascontiguousarray(X.transpose(1, 0, 2)).reshape(n_occ, n_vector * n_vir)
     half = (occupied @ flat).reshape(-1, n_vir)
@@ -200,7 +206,16 @@ def transition_density(occupied: np.ndarray, virtual: np.ndarray, X: np.ndarray)
 
 
 def to_potential(between: Interaction, transition: np.ndarray, factor: float) -> None:
-    """Overwrite transition densities (n_orbital, n_vector, n_orbital) by their potentials."""
+    """Overwrite transition densities (n_orbital, n_vector, n_orbital) by their potentials.
+
+    Parameters
+    ----------
+    between : Interaction
+    transition : (n_orbital, n_vector, n_orbital) array
+        Overwritten.
+    factor : float
+        s_K of theory eq 9.
+    """
     every, one = np.arange(len(transition)), np.eye(len(transition))
     blocks = _on_atoms(between, transition, factor, every, every)
     _screen(between, transition, every, every)
@@ -319,6 +334,13 @@ def diagonal(
     """Monopole part of factor (ia|ia) - (ii|aa), (n_occ, n_vir), hartree.
 
     Computed in the precision of the orbitals.
+
+    Parameters
+    ----------
+    between : Interaction
+    occupied, virtual : (n_orbital, n_occ), (n_orbital, n_vir) arrays
+    factor : float
+        s_K of theory eq 9.
     """
     kind = occupied.dtype
     gamma_j, gamma_k = between.gamma_j.astype(kind), between.gamma_k.astype(kind)

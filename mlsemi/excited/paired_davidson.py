@@ -38,6 +38,12 @@ def reduced_pairs(
 
     With M- = L L^T the symmetric problem is L^T M+ L T = w^2 T; Z = L T w^-1/2, W = L^-T T w^1/2.
 
+    Parameters
+    ----------
+    plus, minus : (n, n) arrays
+        M+ and M-, hartree.
+    n_root : int
+
     Returns
     -------
     (n_root,) energies, and Z, W as columns.

@@ -56,7 +56,7 @@ def potential(start, index, coulomb, own, charges):
 
 @kernel
 def downhill(first, second, ease, uphill, charge):
-    """Equal charges, and the flow down along each bond: charge / n - L uphill."""
+    """Equal charges, and the flow down along each bond: charge / n - L uphill, all (n_atom,)."""
     out = np.full(uphill.size, charge / uphill.size)
     for b in range(first.size):
         flow = ease[b] * (uphill[first[b]] - uphill[second[b]])

@@ -12,7 +12,7 @@ C20 = 0.25 * np.sqrt(5.0 / np.pi)
 
 @kernel
 def count_pairs(positions, start, cutoff):
-    """Number of directed pairs within ``cutoff`` inside each block start[s]:start[s+1]."""
+    """Number of pairs of positions (n_atom, 3) within ``cutoff``, in each start[s]:start[s+1]."""
     count = 0
     limit = cutoff * cutoff
     for s in range(start.size - 1):

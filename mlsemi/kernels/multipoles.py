@@ -37,7 +37,7 @@ def dot(a, b):
 
 @kernel
 def along(a, x, y, z):
-    """Component of the vector behind the first element."""
+    """Component of the vector behind the first element of a, (4,)."""
     return a[1] * x + a[2] * y + a[3] * z
 
 

@@ -7,7 +7,7 @@ from mlsemi.kernels.jit import kernel
 
 @kernel
 def gather(value, chosen, out):
-    """out[m, p] = value[m, chosen[p]]: what the coefficients then meet in contiguous memory."""
+    """Columns ``chosen`` of value (n, m): what the coefficients then meet in contiguous memory."""
     for m in range(value.shape[0]):
         for p in range(chosen.size):
             out[m, p] = value[m, chosen[p]]

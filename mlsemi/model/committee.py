@@ -129,7 +129,15 @@ class Committee(Brief):
 
 
 def shifts_of(inputs: np.ndarray, species: np.ndarray, shifts: np.ndarray) -> np.ndarray:
-    """(n_atom, 3, n_member) shifts of atoms from what the members are linear in."""
+    """(n_atom, 3, n_member) shifts of atoms from what the members are linear in.
+
+    Parameters
+    ----------
+    inputs : (n_atom, 1 + n_invariant) array
+    species : (n_atom,) int array
+    shifts : (n_species, 1 + n_invariant, 3, n_member) array
+        Hartree.
+    """
     out = np.empty((len(inputs), *shifts.shape[2:]))
     for row in np.unique(species):
         mine = species == row
@@ -148,6 +156,14 @@ def distances(atom_shifts: np.ndarray) -> np.ndarray:
 
 
 def committee_inputs(pairs: PairList, invariants: np.ndarray, weights: Weights) -> np.ndarray:
-    """(n_atom, 1 + n_invariant) what the members are linear in: one, and the invariants."""
+    """(n_atom, 1 + n_invariant) what the members are linear in: one, and the invariants.
+
+    Parameters
+    ----------
+    pairs : PairList
+    invariants : (n_atom, n_invariant) array
+    weights : mapping
+        Of the model, with those of its domain.
+    """
     ones = np.ones((pairs.n_atom, 1))
     return np.concatenate([ones, standardised(pairs.species, invariants, weights)], axis=1)

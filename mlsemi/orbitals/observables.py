@@ -29,7 +29,14 @@ def lowdin_charges_adjoint(structure: Structure, charges_bar: np.ndarray) -> np.
 def mulliken_charges(
     structure: Structure, density_ao: np.ndarray, overlap: np.ndarray
 ) -> np.ndarray:
-    """(n_atom,) charges q_A = Z_A - sum_{mu in A} (P S)_mu mu (AO frame), e."""
+    """(n_atom,) charges q_A = Z_A - sum_{mu in A} (P S)_mu mu (AO frame), e.
+
+    Parameters
+    ----------
+    structure : Structure
+    density_ao, overlap : (n_orbital, n_orbital) arrays
+        P and S of the atomic orbitals.
+    """
     gross = np.einsum("mn,nm->m", density_ao, overlap)
     return structure.core_charges - np.bincount(orbital_atom(structure), gross, structure.n_atom)
 
@@ -40,6 +47,12 @@ def mayer_bond_orders(
     """(n_atom, n_atom) Mayer bond orders sum_{mu in A, nu in B} (PS)_mu nu (PS)_nu mu.
 
     Mayer, Chem. Phys. Lett. 97, 270 (1983); the diagonal is set to zero.
+
+    Parameters
+    ----------
+    structure : Structure
+    density_ao, overlap : (n_orbital, n_orbital) arrays
+        P and S of the atomic orbitals.
     """
     ps = density_ao @ overlap
     start = np.flatnonzero(np.diff(orbital_atom(structure), prepend=-1))

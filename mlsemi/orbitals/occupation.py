@@ -39,7 +39,16 @@ def fermi_level(energies: np.ndarray, n_electron: int, kt: float) -> float:
 
 
 def occupations(energies: np.ndarray, n_electron: int, kt: float) -> np.ndarray:
-    """(n_orbital,) occupation numbers f_p between 0 and 2."""
+    """(n_orbital,) occupation numbers f_p between 0 and 2.
+
+    Parameters
+    ----------
+    energies : (n_orbital,) array
+        Hartree.
+    n_electron : int
+    kt : float
+        Electronic temperature times Boltzmann's constant, hartree.
+    """
     return 2.0 * expit((fermi_level(energies, n_electron, kt) - energies) / kt)
 
 

@@ -31,7 +31,7 @@ def smeared_power(r: np.ndarray, power: int, width: float) -> np.ndarray:
 
     Parameters
     ----------
-    r : array
+    r : (...) array
         Bohr.
     power : int
     width : float

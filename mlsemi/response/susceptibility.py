@@ -58,7 +58,14 @@ class Filling:
     def second_order(
         self, moments: AtomicMoments, one: np.ndarray, other: np.ndarray
     ) -> np.ndarray:
-        """Mixed second derivative of the density by the strengths of two potentials."""
+        """Mixed second derivative of the density by the strengths of two potentials.
+
+        Parameters
+        ----------
+        moments : AtomicMoments
+        one, other : (n_atom, 4) arrays
+            Potentials, hartree / e, and their gradients.
+        """
         C, V = self.occupied, self.virtual
         x = {k: self.first_order(moments, u) for k, u in ((0, one), (1, other))}
         mixed = np.zeros_like(self.gaps)

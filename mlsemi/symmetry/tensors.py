@@ -69,7 +69,15 @@ def taken(tensors: Tensors, rows: np.ndarray) -> dict[Irrep, np.ndarray]:
 
 
 def gathered(tensors: Tensors, rows: np.ndarray, n_sample: int) -> dict[Irrep, np.ndarray]:
-    """Sum of the samples that belong to each of ``n_sample`` rows; the adjoint of :func:`taken`."""
+    """Sum of the samples that belong to each of ``n_sample`` rows; the adjoint of :func:`taken`.
+
+    Parameters
+    ----------
+    tensors : mapping of Irrep to (n, 2l+1, n_feature) array
+    rows : (n,) int array
+        To which row each sample belongs.
+    n_sample : int
+    """
     ones = np.ones(rows.size)
     sums = csr_array((ones, (rows, np.arange(rows.size))), shape=(n_sample, rows.size))
     out = {}

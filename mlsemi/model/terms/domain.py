@@ -55,7 +55,15 @@ def feature_distance(species: np.ndarray, invariants: np.ndarray, weights: Weigh
 
 
 def standardised(species: np.ndarray, invariants: np.ndarray, weights: Weights) -> np.ndarray:
-    """(n_atom, n_invariant) invariants minus their mean, over their spread in training."""
+    """(n_atom, n_invariant) invariants minus their mean, over their spread in training.
+
+    Parameters
+    ----------
+    species : (n_atom,) int array
+    invariants : (n_atom, n_invariant) array
+    weights : mapping
+        ``domain.center``, ``domain.spread``.
+    """
     return (invariants - weights["domain.center"][species]) / weights["domain.spread"][species]
 
 
@@ -89,7 +97,15 @@ def fit_domain(
 
 
 def relative_distance(pairs: PairList, invariants: np.ndarray, weights: Weights) -> np.ndarray:
-    """(n_atom,) feature distances of the species-sorted atoms, 1 where the training domain ends."""
+    """(n_atom,) feature distances of the species-sorted atoms, 1 where the training domain ends.
+
+    Parameters
+    ----------
+    pairs : PairList
+    invariants : (n_atom, n_invariant) array
+    weights : mapping
+        ``domain.*``.
+    """
     distance = feature_distance(pairs.species, invariants, weights)
     return _over_limit(distance, weights["domain.limit"][pairs.species])
 
@@ -102,6 +118,14 @@ def outside(pairs: PairList, invariants: np.ndarray, weights: Weights) -> np.nda
     """Atoms of a one-structure pair list (in its order) that lie outside the training domain.
 
     Where all atoms together do (:data:`TOGETHER`), those farther from its center than the average.
+
+    Parameters
+    ----------
+    pairs : PairList
+        Of one structure.
+    invariants : (n_atom, n_invariant) array
+    weights : mapping
+        ``domain.*``.
     """
     distance = feature_distance(pairs.species, invariants, weights)
     strange = _over_limit(distance, weights["domain.limit"][pairs.species]) > 1.0

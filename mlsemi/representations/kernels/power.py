@@ -7,7 +7,7 @@ from mlsemi.kernels.jit import kernel
 
 @kernel
 def present(rho, x, a, n_radial):
-    """Whether atom x has any density in the channels of species a."""
+    """Whether atom x of rho (n_atom, 9, n) has any density in the channels of species a."""
     for m in range(rho.shape[1]):
         for n in range(a * n_radial, (a + 1) * n_radial):
             if rho[x, m, n] != 0.0:

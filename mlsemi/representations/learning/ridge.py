@@ -47,7 +47,17 @@ class GramPath(NamedTuple):
 
     @classmethod
     def of(cls, gram: np.ndarray, right: np.ndarray, n_feature: int) -> GramPath:
-        """Decompose; a Gram matrix of zeros gives zero weights."""
+        """Decompose; a Gram matrix of zeros gives zero weights.
+
+        Parameters
+        ----------
+        gram : (n, n) array
+            X^T X, or X X^T.
+        right : (n, n_target) array
+            X^T y, or y.
+        n_feature : int
+            The penalty is relative to the trace over it.
+        """
         scale = float(np.trace(gram)) / n_feature or 1.0
         values, vectors = np.linalg.eigh(gram)
         return cls(vectors, np.maximum(values, 0.0) / scale, vectors.T @ right, scale)

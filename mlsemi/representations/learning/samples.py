@@ -154,6 +154,12 @@ def fit_r2(y: np.ndarray, predicted: np.ndarray, with_mean: bool) -> float:
     """1 - sum |y - predicted|^2 / sum |y - mean|^2, all components together.
 
     The mean is taken off scalars only: the mean of a tensor depends on how samples are turned.
+
+    Parameters
+    ----------
+    y, predicted : (n_sample, 2l+1) arrays
+    with_mean : bool
+        Whether the mean is taken off.
     """
     rest = y - y.mean(axis=0) if with_mean else y
     return 1.0 - float(np.sum((y - predicted) ** 2) / np.sum(rest**2))

@@ -145,7 +145,16 @@ class Bootstrap:
         self.count = 0
 
     def add(self, molecule: str, design: np.ndarray, errors: np.ndarray) -> None:
-        """Take in one record."""
+        """Take in one record.
+
+        Parameters
+        ----------
+        molecule : str
+        design : (n, n_weight) array
+            Derivatives of the errors by the weights of the last layer.
+        errors : (n,) array
+            In units of their widths.
+        """
         used = np.flatnonzero(design.any(axis=0))
         part = design[:, used]
         self.gram[np.ix_(used, used)] += part.T @ part

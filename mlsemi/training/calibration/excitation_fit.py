@@ -84,6 +84,12 @@ def changed(
 ) -> ExcitationParameters:
     """Constants times exp(x), shifts plus x, for each free name.
 
+    Parameters
+    ----------
+    start : ExcitationParameters
+    free : sequence of str
+    x : (n_free,) array
+
     Raises
     ------
     InputError
@@ -247,7 +253,13 @@ def cross_validate(
 ) -> list[list[Comparison]]:
     """Comparison of every case with constants fitted to the folds it is not in.
 
-    Arguments as in :func:`fit_constants`; ``begin`` is best the fit to all cases.
+    Parameters
+    ----------
+    cases : sequence of Case
+    start : ExcitationParameters
+    options : FitOptions
+    begin : (n_free,) array
+        Best the fit to all cases.
     """
     out: list[list[Comparison]] = [[] for _ in cases]
     molecules = sorted({case.record.molecule for case in cases})

@@ -313,7 +313,15 @@ def bridges(bonds: np.ndarray) -> list[tuple[int, int, np.ndarray]]:
 
 
 def with_bond(atoms: Atoms, bond: tuple[int, int, np.ndarray], factor: float) -> Atoms:
-    """The molecule with a bond of :func:`bridges` ``factor`` times as long, both sides rigid."""
+    """The molecule with a bond of :func:`bridges` ``factor`` times as long, both sides rigid.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+    bond : (int, int, (m,) int array)
+        Its two atoms, and the atoms on the side of the second.
+    factor : float
+    """
     i, j, side = bond
     positions = atoms.get_positions()
     positions[side] += (factor - 1.0) * (positions[j] - positions[i])

@@ -42,8 +42,8 @@ def direction(
         Changed; empty before the first step.
     name : str
         Of the weight.
-    gradient : array
-        (n,), (n, m), or a stack (k, n, m).
+    gradient : (n,), (n, m) or (k, n, m) array
+        The last a stack of matrices.
     step : int
         Counted from 1.
     beta1, beta2 : float

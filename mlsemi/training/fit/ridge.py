@@ -72,7 +72,15 @@ def ridge(
 
 
 def with_weights(model: Model, names: Sequence[str], flat: np.ndarray) -> Model:
-    """The model with the weights ``names`` taken from one flat array."""
+    """The model with the weights ``names`` taken from one flat array.
+
+    Parameters
+    ----------
+    model : Model
+    names : sequence of str
+    flat : (n_weight,) array
+        One weight after another.
+    """
     sizes = [model.weights[name].size for name in names]
     parts = np.split(flat, np.cumsum(sizes)[:-1])
     shaped = {n: p.reshape(model.weights[n].shape) for n, p in zip(names, parts, strict=True)}

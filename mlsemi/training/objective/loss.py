@@ -160,7 +160,7 @@ def soft_square(
 
     Parameters
     ----------
-    error : array
+    error : (...) array
     width : float
         w, in the unit of the error.
     axis : int, optional

@@ -255,6 +255,16 @@ def fitted_gradient(
     E = c/2 d V^-1 d - x sum_ij (ij|P) V^-1_PQ (Q|ij) with d_P = (P|mn) D_mn, so
     dE = Gamma_Pmn d(P|mn) - 1/2 M_PQ dV_PQ. The derivative on an auxiliary function is minus
     that on the pair (translation), so one kind of three-center derivative suffices.
+
+    Parameters
+    ----------
+    fit : df.DF
+    density : (n_ao, n_ao) array
+        D.
+    occupied : (n_ao, n_occ) array
+        Orthonormal orbitals behind it.
+    coulomb, exchange : float
+        c and x.
     """
     mol, auxiliary = fit.mol, fit.auxmol
     n_occ = occupied.shape[1]
