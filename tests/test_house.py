@@ -287,3 +287,31 @@ def test_no_machine_paths():
         p.name: m.group() for p in texts() if p.is_file() and (m := pattern.search(p.read_text()))
     }
     assert not found
+
+
+def without_code(page):
+    """Text of a page of Markdown without its blocks of code."""
+    return re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+
+
+def anchors(page):
+    """What headings of a page are called in addresses."""
+    for heading in re.findall(r"^#+ (.*)$", without_code(page), re.MULTILINE):
+        words = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).replace("`", "").replace("*", "")
+        yield re.sub(r"[^\w\- ]", "", words.strip().lower()).replace(" ", "-")
+
+
+def test_links_lead_somewhere():
+    """A page of a validation may be one that its script has still to write."""
+    kinds = r"[^)\s]*\.(?:md|py|toml|json|csv|png|svg|html|smi|xyz|h5)"
+    link = re.compile(rf"\]\(((?!https?:)(?:{kinds})?(?:#[^)\s]+)?)\)")
+    dead = []
+    for page in texts():
+        for target in link.findall(without_code(page)) if page.suffix == ".md" else ():
+            name, _, anchor = target.partition("#")
+            there = page.parent / name if name else page
+            if (not there.is_file() and not there.with_suffix(".py").is_file()) or (
+                anchor and there.suffix == ".md" and anchor not in set(anchors(there))
+            ):
+                dead.append((page.name, target))
+    assert not dead
