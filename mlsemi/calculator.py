@@ -16,7 +16,7 @@ from mlsemi.calculator_settings import SURROUNDINGS, checked, restored, surround
 from mlsemi.errors import DomainWarning, InputError, InputWarning, StateWarning
 from mlsemi.evaluate import singlepoint, surroundings_of
 from mlsemi.ground.state import GroundState
-from mlsemi.model.domain import check_energy, doubts
+from mlsemi.model.applicability import check_energy, doubts
 from mlsemi.molecule.electrons import StoredCharge, said_by, settle
 from mlsemi.molecule.formats import structure_of
 from mlsemi.molecule.periodicity import PERIODIC
@@ -216,9 +216,9 @@ class MLSemi(Calculator):
         Raises
         ------
         InputError
-            For energy and forces that are not known (:func:`mlsemi.model.domain.has_energy`),
-            excited states of anything but a neutral closed shell, or a structure that cannot be
-            used.
+            For energy and forces that are not known
+            (:func:`~mlsemi.model.applicability.has_energy`), excited states of anything but a
+            neutral closed shell, or a structure that cannot be used.
         """
         if atoms is not None:
             self.set_atoms(atoms)

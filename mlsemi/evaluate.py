@@ -16,7 +16,7 @@ from mlsemi.errors import InputError
 from mlsemi.excited.method import TDA, Method
 from mlsemi.excited.states import ExcitedStates, Multiplicity
 from mlsemi.ground.state import NOTHING, GroundState
-from mlsemi.model.domain import check_closed, check_energy, molecules
+from mlsemi.model.applicability import check_closed, check_energy, molecules
 from mlsemi.molecule.dispersion import NO_DISPERSION
 from mlsemi.molecule.electrons import settle
 from mlsemi.molecule.formats import iter_frames, structure_of

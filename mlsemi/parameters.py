@@ -22,8 +22,8 @@ from mlsemi.archives import read_arrays
 from mlsemi.errors import ElementError, InputError, MlsemiError, ParameterError
 from mlsemi.excited.constants import ExcitationParameters
 from mlsemi.header import FORMAT, check_keys, checked_header, form_entries, sealed
+from mlsemi.model.applicability import doubts
 from mlsemi.model.committee import QUANTITIES, Calibration, Committee
-from mlsemi.model.domain import doubts
 from mlsemi.model.model import Model
 from mlsemi.model.terms.architecture import ModelForm
 from mlsemi.model.terms.catalogue import shapes_of, weights_of

@@ -30,7 +30,7 @@ from mlsemi.excited.method import TDA, Method
 from mlsemi.excited.states import Excitations, ExcitedStates, Multiplicity
 from mlsemi.ground.adjoint import Cotangent, reverse
 from mlsemi.ground.state import NOTHING, GroundState, ground_state, response_of
-from mlsemi.model.domain import has_energy
+from mlsemi.model.applicability import has_energy
 from mlsemi.model.model import Model, ModelRecord
 from mlsemi.model.terms.prediction import Prediction
 from mlsemi.molecule.dispersion import Dispersion, dispersion_of

@@ -9,7 +9,7 @@ from molecules import parameters_of, random_model
 
 from mlsemi.errors import InputError
 from mlsemi.evaluate import singlepoint
-from mlsemi.model.domain import has_energy
+from mlsemi.model.applicability import has_energy
 from mlsemi.molecule.structure import Structure, lowest_multiplicity
 
 PARAMETERS = parameters_of(random_model(seed=2))

@@ -34,7 +34,7 @@ from held_out import FOLDER, test_records
 from speed_excited import beside_eigensolver, flake
 
 from mlsemi import MLSemi, singlepoint
-from mlsemi.model.domain import check_energy
+from mlsemi.model.applicability import check_energy
 from mlsemi.molecule.formats import read_structures
 from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters

@@ -25,7 +25,7 @@ from mlsemi.draw.spectrum import Lines
 from mlsemi.draw.summary import summary_row
 from mlsemi.errors import InputError, MlsemiError, OutputError, located
 from mlsemi.excited.method import Method
-from mlsemi.model.domain import check_closed, check_energy
+from mlsemi.model.applicability import check_closed, check_energy
 from mlsemi.molecule.formats import Frame
 from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters

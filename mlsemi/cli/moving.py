@@ -19,7 +19,7 @@ from mlsemi.cli import jobs, terminal
 from mlsemi.cli.resume import complete_lines, left_by
 from mlsemi.draw.profiles import KCAL_EV
 from mlsemi.errors import ConvergenceError, DomainWarning, InputError, StateWarning, located
-from mlsemi.model.domain import check_closed, check_energy
+from mlsemi.model.applicability import check_closed, check_energy
 from mlsemi.molecule.elements import formula
 from mlsemi.molecule.formats import Frame
 from mlsemi.molecule.xyz import read_xyz, split_xyz

@@ -284,8 +284,8 @@ def surfaces(
     mlsemi surfaces molecules.smi -o breaking.h5 --breaking
     """  # noqa: D301 (click reads the backspace: do not rewrap)
     from mlsemi.outputs import check_distinct
+    from mlsemi.training.generators.distillation import teach
     from mlsemi.training.generators.surface_lists import surfaces_of_list
-    from mlsemi.training.generators.teaching import teach
 
     if bool(teacher) + bool(dynamics) + breaking > 1:
         raise typer.BadParameter("give one of --teacher, --dynamics and --breaking")

@@ -18,7 +18,7 @@ from mlsemi.draw.molden import write_orbitals
 from mlsemi.draw.volumes import Grid, density_on, orbital_on, write_cube
 from mlsemi.errors import InputError
 from mlsemi.excited.states import ExcitedStates
-from mlsemi.model.domain import check_closed
+from mlsemi.model.applicability import check_closed
 from mlsemi.molecule.structure import Structure
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from ase.optimize.optimize import Optimizer
 from mlsemi.brief import Brief
 from mlsemi.calculator import MLSemi
 from mlsemi.errors import ConvergenceError, DomainWarning, InputError
-from mlsemi.model.domain import check_energy
+from mlsemi.model.applicability import check_energy
 from mlsemi.molecule.structure import Structure
 from mlsemi.response.solvents import Solvent
 from mlsemi.units import BOHR_ANGSTROM, FORCE_EV_ANGSTROM

@@ -1,6 +1,6 @@
 """Training domain: how far the features of an atom are from everything the model was trained on.
 
-What else a user should know about a result is said by :mod:`mlsemi.model.domain`.
+What else a user should know about a result is said by :mod:`mlsemi.model.applicability`.
 """
 
 from __future__ import annotations

@@ -22,8 +22,8 @@ from pydantic.dataclasses import dataclass
 
 from mlsemi.errors import InputError, MlsemiError
 from mlsemi.training.data.written import first_mistake, toml
+from mlsemi.training.generators.distillation import teach
 from mlsemi.training.generators.surface_lists import surfaces_of_list
-from mlsemi.training.generators.teaching import teach
 from mlsemi.training.reference.commands import jobs_asked_for, reference_command
 from mlsemi.training.reference.inputs import read_hashes
 

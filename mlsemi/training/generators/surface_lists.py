@@ -19,7 +19,7 @@ from mlsemi.outputs import check_writable
 from mlsemi.parameters import Parameters
 from mlsemi.training.data.dataset import split_of
 from mlsemi.training.data.surfaces import Surface, load_surfaces, save_surfaces
-from mlsemi.training.generators.exploration import explored_surfaces
+from mlsemi.training.generators.active_learning import explored_surfaces
 from mlsemi.training.generators.relaxations import relaxation_surfaces
 from mlsemi.training.reference.commands import available_cores, require_programs
 from mlsemi.training.reference.inputs import read_hashes

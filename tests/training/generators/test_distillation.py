@@ -12,7 +12,7 @@ from mlsemi import singlepoint
 from mlsemi.cli import app
 from mlsemi.parameters import Parameters
 from mlsemi.training.data.surfaces import load_surfaces, save_surfaces
-from mlsemi.training.generators.teaching import LARGEST_MOVE, teach
+from mlsemi.training.generators.distillation import LARGEST_MOVE, teach
 
 SETS = Path(__file__).parents[3] / "parameters"
 TEACHERS = ["organic-1", str(SETS / "organic-1-ground")]

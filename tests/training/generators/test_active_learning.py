@@ -12,7 +12,7 @@ from mlsemi.parameters import Parameters, checksum_of
 from mlsemi.training.data.dataset import split_of
 from mlsemi.training.data.geometries import embed, inchikey
 from mlsemi.training.data.surfaces import load_surfaces
-from mlsemi.training.generators.exploration import explored_surfaces, strangeness
+from mlsemi.training.generators.active_learning import explored_surfaces, strangeness
 from mlsemi.training.generators.surface_lists import surfaces_of_list
 
 RELEASED = "organic-1"

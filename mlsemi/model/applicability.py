@@ -1,4 +1,4 @@
-"""Training domain in words: what a user should know about results for a structure.
+"""Applicability domain in words: what a user should know about results for a structure.
 
 How far the features of an atom are from those of training says :mod:`mlsemi.model.terms.domain`,
 and how far in a metric of what matters to the levels a committee (:meth:`Committee.outside`).

@@ -12,7 +12,7 @@ from scipy.optimize import brentq
 
 from mlsemi import MLSemi
 from mlsemi.errors import DomainWarning, InputError
-from mlsemi.model.domain import (
+from mlsemi.model.applicability import (
     CLOSEST,
     MOST_TOUCHING,
     check_energy,
