@@ -15,6 +15,7 @@ import mlsemi.model.terms
 from mlsemi import singlepoint
 from mlsemi.errors import InputError
 from mlsemi.model.model import Model
+from mlsemi.model.terms.bonded import PREFIX
 from mlsemi.model.terms.catalogue import shapes_of, start_of, terms_of, weights_of
 from mlsemi.model.terms.prediction import PredictionBar
 from mlsemi.molecule.pairs import PairList
@@ -116,7 +117,9 @@ def test_what_is_not_wanted_is_left_out(form):
 def test_names_of_weights_stand_in_one_file():
     """Of learned models; words that mean other things too (a level, a charge) are left out."""
     forms = [form for form in FORMS.values() if form.learned]
-    names = {re.sub(r"\d$", "", name) for form in forms for name in weights_of(form)}
+    names = {
+        re.sub(r"\d$", "", name.removeprefix(PREFIX)) for form in forms for name in weights_of(form)
+    }
     names -= {"level", "charge"}
     found = {name: set() for name in names}
     for path in PACKAGE.rglob("*.py"):

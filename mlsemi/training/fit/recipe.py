@@ -26,7 +26,7 @@ SOME = Annotated[str, Field(min_length=1)]
 EXACT = ConfigDict(extra="forbid")
 
 Aim = Literal[
-    "levels", "charges", "dipole", "energy", "forces", "interaction", "excitations",
+    "levels", "charges", "dipole", "multipoles", "energy", "forces", "interaction", "excitations",
     "constants", "moments",
 ]  # fmt: skip
 """What a source is for. The last two are fitted to it after a stage: the constants of the

@@ -9,9 +9,10 @@ import numpy as np
 from mlsemi.ground.state import ground_state
 from mlsemi.model.model import Model
 from mlsemi.model.terms.architecture import ModelForm
+from mlsemi.model.terms.bonded import PREFIX
 from mlsemi.model.terms.catalogue import start_of
 from mlsemi.model.terms.prediction import Prediction
-from mlsemi.model.terms.term import Known
+from mlsemi.model.terms.term import EVERYTHING, Known
 from mlsemi.molecule.pairs import PairList
 from mlsemi.symmetry.blocks import irreps_of
 from mlsemi.training.data.dataset import Reference
@@ -48,7 +49,9 @@ def initial_model(form: ModelForm, records: Sequence[Reference], seed: int) -> M
     model = Model(form, weights)
     sample = Prediction.blank(some, *form.radial(some.distance))
     matrices = irreps_of(pairs, [r.hamiltonian for r in records])
-    of_energy = [term for term in model.terms if term.serves == {"atom_energies"}]
+    of_energy = [
+        t for t in model.terms if "atom_energies" in t.serves and not t.serves & EVERYTHING
+    ]
     for term in model.terms:
         if term not in of_energy:
             term.fit(weights, Known(matrices, np.zeros(len(records))), sample)
@@ -57,6 +60,28 @@ def initial_model(form: ModelForm, records: Sequence[Reference], seed: int) -> M
     for term in of_energy:
         term.fit(weights, Known(matrices, missing), sample)
     return model
+
+
+def extended_model(known: Model, form: ModelForm, records: Sequence[Reference], seed: int) -> Model:
+    """A known model in a form that has ``bonded`` beside its own entries.
+
+    What it knows stays; the energy's own features start as a copy of those of H, so that the energy
+    of a molecule starts as it was; what is new starts as in :func:`initial_model`.
+
+    Parameters
+    ----------
+    known : Model
+    form : ModelForm
+    records : sequence of Reference
+        Training records.
+    seed : int
+    """
+    weights = dict(initial_model(form, records, seed).weights)
+    for name in weights:
+        source = name if name in known.weights else name.removeprefix(PREFIX)
+        if source in known.weights:
+            weights[name] = known.weights[source].copy()
+    return Model(form, weights)
 
 
 def thinned(records: Sequence[Reference], most: int) -> Sequence[Reference]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import ChainMap
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,7 +31,7 @@ from mlsemi.training.fit.batches import Examples, side_by_side
 from mlsemi.training.fit.checkpoint import TrainState
 from mlsemi.training.fit.progress import TrainingDisplay
 from mlsemi.training.fit.recipe import Recipe
-from mlsemi.training.fit.regression import initial_model
+from mlsemi.training.fit.regression import extended_model, initial_model
 from mlsemi.training.fit.release import release, stage_set
 from mlsemi.training.fit.ridge import ridge
 from mlsemi.training.fit.sources import Data, Parts, load_sources, parts_of
@@ -110,12 +111,13 @@ class Run:
         """
         recipe, data = load_sources(recipe, base)
         records = [entry for entry in data[0].entries if isinstance(entry, Reference)]
-        start = known_set(recipe, base)
+        parts = parts_of(records, recipe)
+        start = known_set(recipe, base, parts.train)
         output = recipe.folder(base)
         folder = output.with_name(output.name + ".run")
         if not folder.exists():
             check_unreleased(output)
-        run = cls(recipe, output, folder, data, parts_of(records, recipe), start)
+        run = cls(recipe, output, folder, data, parts, start)
         calibrated = start is not None and start.calibrated
         for number in range(len(recipe.stage)):
             run.sources(number, ExcitationParameters() if calibrated else None)
@@ -225,8 +227,19 @@ def finished_set(folder: Path, stamp: str) -> Parameters | None:
     return found if isinstance(training, dict) and training.get("stamp") == stamp else None
 
 
-def known_set(recipe: Recipe, base: Path) -> Parameters | None:
+def known_set(recipe: Recipe, base: Path, records: Sequence[Reference]) -> Parameters | None:
     """The parameter set that a run starts from, if it does.
+
+    A set without ``bonded`` may become one with it
+    (:func:`~mlsemi.training.fit.regression.extended_model`).
+
+    Parameters
+    ----------
+    recipe : Recipe
+    base : Path
+        What its file names are relative to.
+    records : sequence of Reference
+        Training records, for the start values of what is new.
 
     Raises
     ------
@@ -237,11 +250,13 @@ def known_set(recipe: Recipe, base: Path) -> Parameters | None:
     """
     if not recipe.start:
         return None
-    folder = base / recipe.start
+    folder, form = base / recipe.start, recipe.form()
     known = Parameters.load(folder if folder.is_dir() else recipe.start)
-    if known.model.form != recipe.form():
+    if known.model.form == form:
+        return known
+    if replace(known.model.form, bonded=True) != form:
         raise InputError(f"start = {recipe.start!r}: a set of other elements or another form")
-    return known
+    return replace(known, model=extended_model(known.model, form, records, recipe.seed))
 
 
 def start_model(recipe: Recipe, records: list[Reference], pool: ThreadPoolExecutor) -> Model:

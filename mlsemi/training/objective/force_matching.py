@@ -29,8 +29,7 @@ Random directions of three molecules in organic-1 differ from the derivative by 
 bohr, 2e-6 at 1e-7 and, by rounding, 6e-7 at 1e-8.
 """
 
-READ = ("atom_energies", "atom_dipoles", "charges")
-"""What can be read without orbitals."""
+ENERGY = frozenset({"atom_energies"})
 
 
 def forces_of(
@@ -106,9 +105,13 @@ class EnergyWalk:
     ----------
     model : Model
     structures : sequence of Structure
+    more : set of str
+        What is read off the features beside the energies.
     """
 
-    def __init__(self, model: Model, structures: Sequence[Structure]) -> None:
+    def __init__(
+        self, model: Model, structures: Sequence[Structure], more: frozenset[str] = frozenset()
+    ) -> None:
         self.model = model
         self.pairs = PairList.of(structures, model.form.elements, model.form.cutoff)
         self.rows = [self.pairs.atoms_of(index) for index in range(len(structures))]
@@ -118,7 +121,7 @@ class EnergyWalk:
             self.grounds = [ground_state(model, self.prediction, k) for k in range(len(structures))]
             self.energies = np.array([ground.energy for ground in self.grounds])
         else:
-            self.prediction, self.record = model.predict(self.pairs, READ)
+            self.prediction, self.record = model.predict(self.pairs, ENERGY | more)
             energies = self.prediction.atom_energies
             self.energies = np.array([energies[mine].sum() for mine in self.rows])
 
@@ -131,10 +134,7 @@ class EnergyWalk:
         return forces_of(self.model, self.prediction, self.record, self.grounds, every)
 
     def gradient(
-        self,
-        energies_bar: Sequence[float],
-        dipoles_bar: np.ndarray | None = None,
-        charges_bar: np.ndarray | None = None,
+        self, energies_bar: Sequence[float], more: PredictionBar | None = None
     ) -> dict[str, np.ndarray]:
         """Gradient of all weights.
 
@@ -142,8 +142,8 @@ class EnergyWalk:
         ----------
         energies_bar : sequence of float
             One per structure.
-        dipoles_bar, charges_bar : (n_atom, 3) and (n_atom,) arrays, optional
-            Of the readouts of atomic dipoles and charges, where no orbitals are asked for.
+        more : PredictionBar, optional
+            Of what else is read off the features, where no orbitals are asked for.
         """
         if self.grounds:
             cotangents = [Cotangent(energy=bar) for bar in energies_bar]
@@ -152,9 +152,7 @@ class EnergyWalk:
         atoms_bar = np.empty(self.pairs.n_atom)
         for mine, bar in zip(self.rows, energies_bar, strict=True):
             atoms_bar[mine] = bar
-        given = PredictionBar(
-            atom_energies=atoms_bar, atom_dipoles=dipoles_bar, charges=charges_bar
-        )
+        given = replace(more or PredictionBar(), atom_energies=atoms_bar)
         return self.model.adjoint(self.prediction, self.record, given)[0]
 
 

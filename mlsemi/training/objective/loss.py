@@ -51,6 +51,9 @@ class LossWeights:
         Squared rows of the error of the density matrix in the minimal frame, per orbital.
     charges, dipole : float
         Mean square of the charges' errors; squared error of the dipole, per atom.
+    multipoles : float
+        Mean square of the errors of the charges, and squared error of the dipole per atom, of the
+        multipoles of a form with ``bonded`` (theory eq 21).
     energy : float
         Squared error of the total energy, per atom.
     forces : float
@@ -74,6 +77,7 @@ class LossWeights:
     density: NUMBER = 0.02
     charges: NUMBER = 0.02
     dipole: NUMBER = 0.02
+    multipoles: NUMBER = 0.03
     energy: NUMBER = 0.3
     forces: NUMBER = 1.0
     force_width: POSITIVE = 0.2
@@ -92,6 +96,7 @@ TERMS = {
     "levels": ("occupied", "frontier", "virtual", "residual", "residual_virtual", "density"),
     "charges": ("charges",),
     "dipole": ("dipole",),
+    "multipoles": ("multipoles",),
     "energy": ("energy",),
     "forces": ("forces",),
     "interaction": ("interaction",),

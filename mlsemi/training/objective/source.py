@@ -29,7 +29,7 @@ from mlsemi.units import HARTREE_EV
 Ramp = tuple[float, float]
 """A number at the first and at the last epoch of a stage."""
 
-SURFACE = frozenset(("energy", "forces", "charges", "dipole"))
+SURFACE = frozenset(("energy", "forces", "charges", "dipole", "multipoles"))
 """Targets that need no orbitals, or a readout of their own."""
 
 ORBITAL = frozenset(("levels", "charges", "dipole"))

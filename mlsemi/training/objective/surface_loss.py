@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mlsemi.model.model import Model
+from mlsemi.model.terms.prediction import PredictionBar
 from mlsemi.symmetry.so3 import XYZ
 from mlsemi.training.data.dataset import Reference
 from mlsemi.training.data.surfaces import Surface
@@ -42,7 +43,10 @@ def surface_loss(
     -------
     loss (a.u.), gradients of all weights
     """
-    walk = EnergyWalk(model, [s.structure for s in surfaces])
+    more = {"charges", "atom_dipoles"} if weights.charges or weights.dipole else set()
+    if weights.multipoles:
+        more.add("multipoles")
+    walk = EnergyWalk(model, [s.structure for s in surfaces], frozenset(more))
     energies_bar, moved, slopes = [], [], []
     loss = 0.0
     for surface, energy, forces in zip(surfaces, walk.energies, walk.forces(), strict=True):
@@ -59,11 +63,23 @@ def surface_loss(
                 slopes.append(beside[1])
                 energy_bar -= beside[1]
         energies_bar.append(energy_bar)
-    charges_bar = dipoles_bar = None
+    read_bar = PredictionBar()
     if weights.charges or weights.dipole:
-        more, charges_bar, dipoles_bar = _moments_loss(walk, surfaces, weights)
-        loss += more
-    gradients = walk.gradient(energies_bar, dipoles_bar, charges_bar)
+        read = walk.prediction.charges, walk.prediction.atom_dipoles[:, XYZ]
+        of_read, read_bar.charges, dipoles_bar = _moments_loss(
+            walk, *read, surfaces, weights.charges, weights.dipole
+        )
+        read_bar.atom_dipoles = np.empty_like(dipoles_bar)
+        read_bar.atom_dipoles[:, XYZ] = dipoles_bar
+        loss += of_read
+    if weights.multipoles:
+        charges, dipoles = np.split(walk.prediction.multipoles, [1], axis=1)
+        of_read, charges_bar, dipoles_bar = _moments_loss(
+            walk, charges[:, 0], dipoles, surfaces, weights.multipoles, weights.multipoles
+        )
+        read_bar.multipoles = np.concatenate([charges_bar[:, None], dipoles_bar], axis=1)
+        loss += of_read
+    gradients = walk.gradient(energies_bar, read_bar)
     if moved:
         for name, value in energy_gradient(model, moved, slopes).items():
             gradients[name] = gradients[name] + value
@@ -71,25 +87,23 @@ def surface_loss(
 
 
 def _moments_loss(
-    walk: EnergyWalk, surfaces: Sequence[Surface | Reference], weights: LossWeights
+    walk: EnergyWalk,
+    charges: np.ndarray,
+    dipoles: np.ndarray,
+    surfaces: Sequence[Surface | Reference],
+    of_charges: float,
+    of_dipole: float,
 ) -> tuple[float, np.ndarray, np.ndarray]:
-    """Loss of charges and of dipoles made of them, and the cotangents of both readouts."""
-    pairs = walk.pairs
-    charges, dipoles = walk.prediction.charges, walk.prediction.atom_dipoles
-    charges_bar, dipoles_bar = np.empty(pairs.n_atom), np.empty((pairs.n_atom, 3))
+    """Loss of charges and dipoles (x, y, z) of atoms with its weights, and their cotangents."""
+    charges_bar, dipoles_bar = np.empty_like(charges), np.empty_like(dipoles)
     loss = 0.0
-    for index, surface in enumerate(surfaces):
-        rows, structure = pairs.atoms_of(index), surface.structure
-        of_each = 1.0 / structure.n_atom
-        dipole = charges[rows] @ structure.positions + dipoles[rows].sum(axis=0)[XYZ]
-        of_charges, charge_bar = soft_square(charges[rows] - surface.charges, CHARGE_WIDTH)
-        of_dipole, dipole_bar = soft_square(dipole - surface.dipole, DIPOLE_WIDTH, axis=0)
-        loss += of_each * (
-            weights.charges * float(of_charges.sum()) + weights.dipole * float(of_dipole.sum())
-        )
-        dipole_bar = of_each * weights.dipole * dipole_bar
-        charges_bar[rows] = (
-            of_each * weights.charges * charge_bar + structure.positions @ dipole_bar
-        )
-        dipoles_bar[np.ix_(rows, XYZ)] = dipole_bar
+    for rows, surface in zip(walk.rows, surfaces, strict=True):
+        structure, of_each = surface.structure, 1.0 / surface.structure.n_atom
+        dipole = charges[rows] @ structure.positions + dipoles[rows].sum(axis=0)
+        value, charge_bar = soft_square(charges[rows] - surface.charges, CHARGE_WIDTH)
+        length, dipole_bar = soft_square(dipole - surface.dipole, DIPOLE_WIDTH, axis=0)
+        loss += of_each * (of_charges * float(value.sum()) + of_dipole * float(length.sum()))
+        dipole_bar = of_each * of_dipole * dipole_bar
+        charges_bar[rows] = of_each * of_charges * charge_bar + structure.positions @ dipole_bar
+        dipoles_bar[rows] = dipole_bar
     return loss, charges_bar, dipoles_bar

@@ -45,11 +45,21 @@ def check_gradient(model, one, names, step=1e-3, tolerance=1e-5):
     assert derivative(at, step) == pytest.approx(expected, rel=tolerance)
 
 
-@pytest.mark.parametrize("kind", ["nonlinear", "local", "linear", "band"])
+@pytest.mark.parametrize("targets", [("multipoles",), ("energy", "forces", "multipoles")])
+def test_gradient_of_multipoles(targets):
+    """Charges and dipoles that the energy of contacts reads, with and without the energy."""
+    model = random_model(FORMS["bonded"], seed=7)
+    one = source(random_surfaces("A"), *targets)
+    read = ("flow.", "moment", "bonded.")
+    names = {name for name in learned(model) if name.startswith(read)}
+    check_gradient(model, one, names, 1e-3, 1e-4)
+
+
+@pytest.mark.parametrize("kind", ["nonlinear", "local", "linear", "band", "bonded"])
 def test_gradient_of_surfaces(kind):
     model = random_model(FORMS[kind], seed=7)
     one = source(random_surfaces("A"), "energy", "forces")
-    for names in (set(learned(model)), {n for n in model.weights if n.startswith("energy.")}):
+    for names in (set(learned(model)), {n for n in model.weights if "energy." in n}):
         check_gradient(model, one, names, 1e-4 if kind == "band" else 1e-3, 1e-4)
 
 
