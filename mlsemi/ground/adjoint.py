@@ -62,6 +62,7 @@ def reverse(
     cotangents: Sequence[Cotangent],
     with_positions: bool = False,
     with_weights: bool = True,
+    multipoles_bar: np.ndarray | None = None,
 ) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
     """Gradients of a loss of the observables of every structure of a pair list.
 
@@ -78,6 +79,8 @@ def reverse(
         Walk on to the positions.
     with_weights : bool
         Collect the gradients of the weights.
+    multipoles_bar : (n_atom, 4) array, optional
+        dL/d multipoles of the prediction, for a loss that reads them itself.
 
     Returns
     -------
@@ -113,6 +116,7 @@ def reverse(
         atom_energies=atom_energies_bar,
         atom_dipoles=atom_dipoles_bar,
         sp_lengths=sp_lengths_bar,
+        multipoles=multipoles_bar,
     )
     gradients, walked = model.adjoint(prediction, record, given, with_positions, with_weights)
     return gradients, None if walked is None else walked + np.concatenate(direct)

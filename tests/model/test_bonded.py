@@ -135,7 +135,7 @@ def test_adjoint_by_positions():
 @pytest.mark.parametrize("wanted", [None, ("atom_energies", "multipoles")])
 def test_adjoint_by_weights(wanted):
     pairs = listed(stretched(), METHANOL)
-    names = [n for n in MODEL.weights if n.startswith(("bonded.", "flow", "moment", "contact"))]
+    names = [n for n in MODEL.weights if n.startswith(("bonded.", "flow.", "contact."))]
 
     def forward(*values):
         model = Model(FORM, dict(MODEL.weights) | dict(zip(names, values, strict=True)))

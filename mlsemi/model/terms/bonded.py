@@ -49,7 +49,7 @@ class Bonded(Term):
 
     def fit(self, weights: dict[str, np.ndarray], known: Known, sample: Prediction) -> None:
         """As the inner terms do it."""
-        own = dict(_inside(weights))
+        own = dict(inside(weights))
         inner, _ = self._open(sample)
         for part in self.parts:
             part.fit(own, known, inner)
@@ -59,7 +59,7 @@ class Bonded(Term):
     def forward(self, weights: Weights, out: Prediction) -> BondedRecord:
         """Features and energies from connected pairs."""
         inner, chosen = self._open(out)
-        own = _inside(weights)
+        own = inside(weights)
         record = tuple(part.forward(own, inner) for part in self.parts)
         out.bonded = inner
         out.atom_energies += inner.atom_energies
@@ -85,7 +85,7 @@ class Bonded(Term):
         assert inner is not None
         assert out.bonded is not None
         inner.atom_energies = bar.atom_energies
-        own, own_gradients = _inside(weights), None if gradients is None else _inside(gradients)
+        own, own_gradients = inside(weights), None if gradients is None else inside(gradients)
         for part, kept in zip(reversed(self.parts), reversed(record.inner), strict=True):
             part.adjoint(own, out.bonded, kept, inner, own_gradients)
         if bar.geometry is None or inner.geometry is None:
@@ -96,7 +96,7 @@ class Bonded(Term):
         bar.connection[chosen] += np.einsum("pn,pn->p", inner.geometry.basis, out.basis[chosen])
 
 
-def _inside(arrays: Weights) -> dict[str, np.ndarray]:
+def inside(arrays: Weights) -> dict[str, np.ndarray]:
     """The arrays of the inner terms under their own names."""
     n = len(PREFIX)
     return {name[n:]: value for name, value in arrays.items() if name.startswith(PREFIX)}

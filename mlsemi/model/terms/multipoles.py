@@ -52,14 +52,14 @@ class Multipoles(Term):
     serves = frozenset({"atom_energies", "multipoles"})
 
     def weights(self) -> dict[str, Weight]:
-        """``flow.radial`` by ordered pair of species, ``flow.head``, ``flow.level``, ``moment``."""
+        """``flow.radial`` by pair of species, ``flow.head``, ``flow.level``; ``flow.dipole``."""
         form = self.form
         s, n = len(form.elements), form.n_node
         return {
             "flow.radial": Weight((s * s, form.n_radial, N_FLOW), faint, step=0.1),
             "flow.head": Weight((s, n, N_FLOW), faint, step=0.3),
             "flow.level": Weight((s, N_FLOW), drawn, step=0.1, decays=False),
-            "moment": Weight((s, n), step=0.1),
+            "flow.dipole": Weight((s, n), step=0.1),
         }
 
     def forward(self, weights: Weights, out: Prediction) -> FlowRecord:
@@ -72,7 +72,9 @@ class Multipoles(Term):
         potential = np.einsum("in,ink->ik", nodes[:, 0], weights["flow.head"][pairs.species])
         potential += weights["flow.level"][pairs.species]
         flow = np.einsum("pk,pk->p", conductance, potential[pairs.first] - potential[pairs.second])
-        moments = np.einsum("imk,ik->im", nodes[:, components(1)], weights["moment"][pairs.species])
+        moments = np.einsum(
+            "imk,ik->im", nodes[:, components(1)], weights["flow.dipole"][pairs.species]
+        )
         charges = np.bincount(pairs.first, flow, pairs.n_atom)
         out.multipoles = np.concatenate([charges[:, None], moments[:, XYZ]], axis=1)
         return FlowRecord(conductance, potential)
@@ -94,7 +96,7 @@ class Multipoles(Term):
         moments_bar = np.empty((pairs.n_atom, 3))
         moments_bar[:, XYZ] = bar.multipoles[:, 1:]
         inner_bar.nodes[:, components(1)] += (
-            moments_bar[:, :, None] * weights["moment"][pairs.species][:, None]
+            moments_bar[:, :, None] * weights["flow.dipole"][pairs.species][:, None]
         )
         flow_bar = bar.multipoles[pairs.first, 0]
         drop = record.potential[pairs.first] - record.potential[pairs.second]
@@ -115,7 +117,7 @@ class Multipoles(Term):
             return
         per_atom = np.einsum("im,imk->ik", moments_bar, nodes[:, components(1)])
         for species, rows in pairs.groups:
-            gradients["moment"][species] += per_atom[rows].sum(axis=0)
+            gradients["flow.dipole"][species] += per_atom[rows].sum(axis=0)
             gradients["flow.head"][species] += nodes[rows, 0].T @ potential_bar[rows]
             gradients["flow.level"][species] += potential_bar[rows].sum(axis=0)
         by_pair = np.zeros_like(weights["flow.radial"])

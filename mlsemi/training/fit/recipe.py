@@ -202,10 +202,10 @@ class Recipe:
 
     def __post_init__(self) -> None:
         first = self.source[0]
-        if first.head != "model" or not set(first.targets) <= GROUND_STATE:
+        if first.head != "model" or not set(first.targets) <= GROUND_STATE | {"multipoles"}:
             raise ValueError(
                 "the first [[source]] is the reference: no other head, and of targets only "
-                + ", ".join(sorted(GROUND_STATE))
+                + ", ".join(sorted(GROUND_STATE | {"multipoles"}))
             )
         for fitted in FITS:
             if sum(fitted in table.targets for table in self.source) > 1:

@@ -155,6 +155,8 @@ def load_sources(recipe: Recipe, base: Path) -> tuple[Recipe, list[Data]]:
             raise InputError(
                 f"{table.name}: a readout of its own needs an energy that reads the features"
             )
+        if "multipoles" in table.targets and not recipe.form().bonded:
+            raise InputError(f"{table.name}: multipoles are those of a form with bonded = true")
         loaded.append(_load(table, head, base, set(recipe.elements), excluded))
     return recipe, loaded
 

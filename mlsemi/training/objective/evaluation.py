@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from mlsemi.model.model import Model
 from mlsemi.molecule.pairs import PairList
 from mlsemi.training.objective.force_matching import displaced, energy_gradient, forces_of
 from mlsemi.training.objective.loss import Errors, LossWeights, Target, force_loss, structure_loss
+from mlsemi.training.objective.surface_loss import multipoles_loss, surface_loss
 from mlsemi.units import AU_DEBYE, FORCE_EV_ANGSTROM, HARTREE_EV
 
 
@@ -23,6 +25,9 @@ def batch_loss(
     silent: Collection[int] = (),
 ) -> tuple[list[float], list[Errors], dict[str, np.ndarray]]:
     """Losses and errors of several structures and the gradient of the summed loss.
+
+    A gradient that needs no orbitals comes without: there are no errors then, and only the mean of
+    the losses is known.
 
     Parameters
     ----------
@@ -37,6 +42,15 @@ def batch_loss(
     -------
     losses (in eV^2: a.u. times the square of one hartree in eV), errors, gradients of all weights
     """
+    if with_gradient and not (weights.read_orbitals or model.form.band):
+        records = [
+            replace(t.record, forces=None) if k in silent else t.record
+            for k, t in enumerate(targets)
+        ]
+        loss, gradients = surface_loss(model, records, weights)
+        square = HARTREE_EV**2
+        scaled = {name: square * value for name, value in gradients.items()}
+        return [square * loss / len(targets)] * len(targets), [], scaled
     pairs = PairList.of(
         [t.record.structure for t in targets], model.form.elements, model.form.cutoff
     )
@@ -44,7 +58,7 @@ def batch_loss(
     grounds = [ground_state(model, prediction, index) for index in range(len(targets))]
     rows = [structure_loss(t, g, weights) for t, g in zip(targets, grounds, strict=True)]
     losses = [loss * HARTREE_EV**2 for loss, _, _ in rows]
-    errors = [error for _, error, _ in rows]
+    errors: list[Errors] = [error for _, error, _ in rows]
     bars = [bar for _, _, bar in rows]
     known = [k for k, t in enumerate(targets) if t.record.forces is not None and k not in silent]
     forces_bar = {}
@@ -55,6 +69,12 @@ def batch_loss(
             losses[k] += loss * HARTREE_EV**2
             errors[k] = errors[k]._replace(forces=error)
             forces_bar[k] = bar
+    multipoles_bar = None
+    if weights.multipoles and model.form.bonded:
+        atoms = [pairs.atoms_of(k) for k in range(len(targets))]
+        records = [t.record for t in targets]
+        more, multipoles_bar = multipoles_loss(atoms, prediction.multipoles, records, weights)
+        losses = [loss + more * HARTREE_EV**2 / len(losses) for loss in losses]
     if not with_gradient:
         return losses, errors, {}
     moved, slopes = [], []
@@ -63,7 +83,7 @@ def batch_loss(
             moved.append(beside[0])
             slopes.append(beside[1])
             bars[k] = bars[k]._replace(energy=bars[k].energy - beside[1])
-    gradients, _ = reverse(model, prediction, record, grounds, bars)
+    gradients, _ = reverse(model, prediction, record, grounds, bars, multipoles_bar=multipoles_bar)
     if moved:
         for name, value in energy_gradient(model, moved, slopes).items():
             gradients[name] += value
@@ -75,8 +95,10 @@ def batch_loss(
 def summarise(losses: Sequence[float], errors: Sequence[Errors]) -> dict[str, float]:
     """Mean absolute errors in eV, e, D (vector length) and eV/angstrom, and the mean loss.
 
-    Those of the forces are absent if nothing had forces.
+    Those of the forces are absent if nothing had forces, all if nothing was compared.
     """
+    if not errors:
+        return {"loss": float(np.mean(losses))}
     lumo = np.array([e.lumo for e in errors])
     known = lumo[np.isfinite(lumo)]
     row = {

@@ -31,6 +31,7 @@ import numpy as np
 from mlsemi.ground.state import ground_state
 from mlsemi.model.model import Model
 from mlsemi.model.terms.architecture import ModelForm
+from mlsemi.model.terms.bonded import PREFIX, inside
 from mlsemi.model.terms.catalogue import weights_of
 from mlsemi.model.terms.energy import atomic_energies, new_hidden_units
 from mlsemi.model.terms.term import Weight
@@ -89,8 +90,11 @@ class Head(NamedTuple):
         else:
             kept = {name: fact.shape for name, fact in facts.items() if fact.own}
             out = {name: np.array(own.get(name, np.zeros(shape))) for name, shape in kept.items()}
-        out |= atomic_energies(structures, energies, model.form.elements)[0]
-        out |= new_hidden_units(model.weights, FIRST_SEED[self.kind] + self.number)
+        energy = atomic_energies(structures, energies, model.form.elements)[0]
+        readout = inside(own) if model.form.bonded else own
+        energy |= new_hidden_units(readout, FIRST_SEED[self.kind] + self.number)
+        where = PREFIX if model.form.bonded else ""
+        out |= {where + name: value for name, value in energy.items()}
         return {self.prefix + name: value for name, value in out.items()}
 
     def read(self, model: Model) -> Model:
@@ -170,5 +174,8 @@ def released(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 def _energy(model: Model, structure: Structure) -> float:
     """Total energy, hartree."""
     pairs = PairList.of([structure], model.form.elements, model.form.cutoff)
+    if not model.form.band:
+        prediction, _ = model.predict(pairs, ("atom_energies",))
+        return float(prediction.atom_energies.sum())
     prediction, _ = model.predict(pairs)
     return ground_state(model, prediction, 0).energy

@@ -91,6 +91,11 @@ class LossWeights:
         silent = {term for terms in TERMS.values() for term in terms} - kept
         return replace(self, **dict.fromkeys(sorted(silent), 0.0))
 
+    @property
+    def read_orbitals(self) -> bool:
+        """Whether a term compares levels, or charges and dipole of the density."""
+        return any(getattr(self, term) for aim in ORBITAL for term in TERMS[aim])
+
 
 TERMS = {
     "levels": ("occupied", "frontier", "virtual", "residual", "residual_virtual", "density"),
@@ -103,6 +108,9 @@ TERMS = {
     "excitations": ("excitations", "strengths"),
 }
 """What data can teach, and the terms of the loss that do."""
+
+ORBITAL = frozenset(("levels", "charges", "dipole"))
+"""Targets that the model's own head reads from its orbitals."""
 
 GROUND_STATE = frozenset(("levels", "charges", "dipole", "energy", "forces"))
 """What every record can teach, forces where it has some."""

@@ -22,7 +22,7 @@ from mlsemi.training.objective.evaluation import batch_loss
 from mlsemi.training.objective.excited_levels import excited_loss
 from mlsemi.training.objective.heads import Head
 from mlsemi.training.objective.interaction import interaction_loss
-from mlsemi.training.objective.loss import LossWeights, Target
+from mlsemi.training.objective.loss import ORBITAL, LossWeights, Target
 from mlsemi.training.objective.surface_loss import surface_loss
 from mlsemi.units import HARTREE_EV
 
@@ -31,9 +31,6 @@ Ramp = tuple[float, float]
 
 SURFACE = frozenset(("energy", "forces", "charges", "dipole", "multipoles"))
 """Targets that need no orbitals, or a readout of their own."""
-
-ORBITAL = frozenset(("levels", "charges", "dipole"))
-"""Targets that the model's own head reads from its orbitals."""
 
 
 @dataclass(frozen=True, eq=False)

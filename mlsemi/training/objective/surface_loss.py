@@ -66,18 +66,16 @@ def surface_loss(
     read_bar = PredictionBar()
     if weights.charges or weights.dipole:
         read = walk.prediction.charges, walk.prediction.atom_dipoles[:, XYZ]
-        of_read, read_bar.charges, dipoles_bar = _moments_loss(
-            walk, *read, surfaces, weights.charges, weights.dipole
+        of_read, read_bar.charges, dipoles_bar = moments_loss(
+            walk.rows, *read, surfaces, weights.charges, weights.dipole
         )
         read_bar.atom_dipoles = np.empty_like(dipoles_bar)
         read_bar.atom_dipoles[:, XYZ] = dipoles_bar
         loss += of_read
     if weights.multipoles:
-        charges, dipoles = np.split(walk.prediction.multipoles, [1], axis=1)
-        of_read, charges_bar, dipoles_bar = _moments_loss(
-            walk, charges[:, 0], dipoles, surfaces, weights.multipoles, weights.multipoles
+        of_read, read_bar.multipoles = multipoles_loss(
+            walk.rows, walk.prediction.multipoles, surfaces, weights
         )
-        read_bar.multipoles = np.concatenate([charges_bar[:, None], dipoles_bar], axis=1)
         loss += of_read
     gradients = walk.gradient(energies_bar, read_bar)
     if moved:
@@ -86,24 +84,59 @@ def surface_loss(
     return loss, gradients
 
 
-def _moments_loss(
-    walk: EnergyWalk,
+def multipoles_loss(
+    rows: Sequence[np.ndarray],
+    multipoles: np.ndarray,
+    surfaces: Sequence[Surface | Reference],
+    weights: LossWeights,
+) -> tuple[float, np.ndarray]:
+    """Loss of charges and dipoles that contacts read, summed, and its cotangents (n_atom, 4).
+
+    Parameters
+    ----------
+    rows : sequence of int arrays
+        Atoms of every structure.
+    multipoles : (n_atom, 4) array
+    surfaces : sequence of Surface or Reference
+    weights : LossWeights
+    """
+    weight = weights.multipoles
+    loss, charges_bar, dipoles_bar = moments_loss(
+        rows, multipoles[:, 0], multipoles[:, 1:], surfaces, weight, weight
+    )
+    return loss, np.concatenate([charges_bar[:, None], dipoles_bar], axis=1)
+
+
+def moments_loss(
+    rows: Sequence[np.ndarray],
     charges: np.ndarray,
     dipoles: np.ndarray,
     surfaces: Sequence[Surface | Reference],
     of_charges: float,
     of_dipole: float,
 ) -> tuple[float, np.ndarray, np.ndarray]:
-    """Loss of charges and dipoles (x, y, z) of atoms with its weights, and their cotangents."""
+    """Loss of charges and dipoles of atoms, summed, and the cotangents of both.
+
+    Parameters
+    ----------
+    rows : sequence of int arrays
+        Atoms of every structure.
+    charges : (n_atom,) array
+    dipoles : (n_atom, 3) array
+        x, y, z.
+    surfaces : sequence of Surface or Reference
+    of_charges, of_dipole : float
+        Weights of the squared errors of charges, and of the dipole of the molecule.
+    """
     charges_bar, dipoles_bar = np.empty_like(charges), np.empty_like(dipoles)
     loss = 0.0
-    for rows, surface in zip(walk.rows, surfaces, strict=True):
+    for mine, surface in zip(rows, surfaces, strict=True):
         structure, of_each = surface.structure, 1.0 / surface.structure.n_atom
-        dipole = charges[rows] @ structure.positions + dipoles[rows].sum(axis=0)
-        value, charge_bar = soft_square(charges[rows] - surface.charges, CHARGE_WIDTH)
+        dipole = charges[mine] @ structure.positions + dipoles[mine].sum(axis=0)
+        value, charge_bar = soft_square(charges[mine] - surface.charges, CHARGE_WIDTH)
         length, dipole_bar = soft_square(dipole - surface.dipole, DIPOLE_WIDTH, axis=0)
         loss += of_each * (of_charges * float(value.sum()) + of_dipole * float(length.sum()))
         dipole_bar = of_each * of_dipole * dipole_bar
-        charges_bar[rows] = of_each * of_charges * charge_bar + structure.positions @ dipole_bar
-        dipoles_bar[rows] = dipole_bar
+        charges_bar[mine] = of_each * of_charges * charge_bar + structure.positions @ dipole_bar
+        dipoles_bar[mine] = dipole_bar
     return loss, charges_bar, dipoles_bar
