@@ -215,7 +215,7 @@ def training_figure(history: Sequence[Mapping[str, float]]) -> Figure:
     Parameters
     ----------
     history : sequence of mapping
-        One row per epoch, as ``mlsemi train`` records them.
+        One row per epoch, as ``mlsemi train`` records them; what is not there is not drawn.
     """
     epochs = np.arange(1, len(history) + 1)
     panels = {
@@ -231,7 +231,8 @@ def training_figure(history: Sequence[Mapping[str, float]]) -> Figure:
         figure, _ = figure_of(7.8, 2.6, len(panels))
         for axes, (ylabel, curves) in zip(figure.axes, panels.items(), strict=True):
             for color, (label, key) in zip(_colors(len(curves)), curves.items(), strict=True):
-                axes.semilogy(epochs, [row[key] for row in history], color=color, label=label)
+                if all(key in row for row in history):
+                    axes.semilogy(epochs, [row[key] for row in history], color=color, label=label)
             axes.set_xlabel("epoch")
             axes.set_ylabel(ylabel)
             axes.legend(frameon=False)

@@ -188,3 +188,46 @@ def test_shares_rise_within_a_stage(whole):
     history = json.loads(str(rows["meta"]))["history"]
     assert history[0]["other_loss"] == 0.0
     assert history[1]["other_loss"] > 0.0
+
+
+BONDED = """
+name = "apart"
+start = "teacher"
+only = ["bonded.", "flow.", "contact."]
+elements = ["H", "C", "N", "O"]
+committee = 0
+[model]
+cutoff = 6.5
+n_radial = 4
+n_channel = 3
+n_node = 2
+n_hidden = 4
+bonded = true
+[[source]]
+files = ["lessons.h5"]
+targets = ["energy", "forces", "multipoles"]
+[[source]]
+files = ["lessons.h5"]
+head = "shifted"
+targets = ["energy", "forces"]
+[[stage]]
+epochs = 1
+batch = 4
+"""
+
+
+def test_a_set_gets_an_energy_that_sees_one_molecule(data, tmp_path):
+    """H and its constants stay to the bit; everything of the energy has moved."""
+    path = place(tmp_path / "bonded", data, BONDED)
+    teacher = parameters_of(gapped_model(STRUCTURES))
+    teacher.with_excitation(ExcitationParameters(ax=0.4), {}).save(path.parent / "teacher")
+    made = train(path, quiet=True)
+    assert made.excitation.ax == 0.4
+    before, after = teacher.model.weights, made.model.weights
+    for name in set(before) & set(after):
+        if not name.startswith("domain."):
+            np.testing.assert_array_equal(before[name], after[name])
+    assert (after["bonded.density.0"] != before["density.0"]).any()
+    assert after["flow.dipole"].any()
+    with pytest.raises(InputError, match="bonded = true"):
+        train(place(tmp_path / "plain", data, BONDED.replace("bonded = true", "")), quiet=True)

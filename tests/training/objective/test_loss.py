@@ -61,7 +61,10 @@ def test_no_loss_at_the_truth():
             assert np.abs(value).max() < 1e-11
 
 
-OF_OTHER_FUNCTIONS = ("forces", "force_width", "interaction", "excitations", "strengths")
+OF_OTHER_FUNCTIONS = (
+    *("forces", "force_width", "interaction", "excitations", "strengths"),
+    "multipoles",
+)
 
 
 def test_each_weight_alone_gives_a_loss():
@@ -186,7 +189,7 @@ def force_gradient(model, structures, bars, step=STEP):
     return {name: value - here[name] for name, value in there.items()}
 
 
-@pytest.mark.parametrize("form", ["nonlinear", "band", "linear"])
+@pytest.mark.parametrize("form", ["nonlinear", "band", "linear", "bonded"])
 def test_force_gradient(form):
     """The difference of two reverse walks against that of the forces, along all weights."""
     rng = np.random.default_rng(4)
@@ -203,6 +206,22 @@ def test_force_gradient(form):
     walked = sum(np.sum(gradient[name] * turn) for name, turn in turns.items())
     assert abs(walked) > 1e-3
     assert walked == pytest.approx(derivative(at, 2e-3), rel=1e-6)
+
+
+def test_multipoles_beside_orbitals():
+    """In one loss with levels and forces they add what they give alone."""
+    student = random_model(FORMS["bonded"], seed=9)
+    with_them, none = EQUAL, replace(EQUAL, multipoles=0.0)
+    alone = replace(none.of(()), multipoles=EQUAL.multipoles)
+    (both, errors, g_both), (rest, _, g_rest), (own, no_errors, g_own) = (
+        batch_loss(student, TARGETS, weights) for weights in (with_them, none, alone)
+    )
+    assert sum(both) == pytest.approx(sum(rest) + sum(own))
+    assert sum(own) > 0.0
+    assert len(errors) == len(TARGETS)
+    assert not no_errors
+    for name, value in g_both.items():
+        np.testing.assert_allclose(value, g_rest[name] + g_own[name], atol=1e-9)
 
 
 def test_step_of_the_force_gradient():
