@@ -21,9 +21,10 @@ FLOORS = """
     units errors brief archives outputs memory threads workers
     kernels molecule symmetry representations.kernels representations model.terms model
     orbitals excited uncertainty response ground
-    draw formats spectrum ensemble plots
+    draw page formats spectrum ensemble plots
     header releases parameters excited_record result walk evaluate batch calculator_settings
-    potential surface calculator nuclei representations.learning training.data
+    potential surface calculator nuclei server representations.learning
+    training.data
     training.reference training.generators training.objective training.calibration training.fit cli
 """.split()  # noqa: SIM905
 """Rooms (folders) and files that stand alone: each imports only what stands before it."""

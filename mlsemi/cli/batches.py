@@ -83,18 +83,12 @@ class Job:
         ]
 
     def _relaxed(self, item: Frame | Failure) -> Frame | Failure:
-        """The same relaxed; what is to be known about that joins its warnings."""
         if isinstance(item, Failure):
             return item
-        from mlsemi.nuclei.relaxation import relaxed_structure  # slow to import
-
-        around = {name: self.requests.get(name) for name in ("solvent", "field")}
         try:
-            with located(item.label):
-                structure, notes = relaxed_structure(item.structure, self.parameters, **around)
+            return relaxed_frame(item, self.parameters, self.requests)
         except MlsemiError as error:
             return Failure(item.file, item.index, item.name, error)
-        return replace(item, structure=structure, warnings=(*item.warnings, *notes))
 
     def _of(self, result: Result, item: Frame | Failure, checksum: str) -> Outcome:
         """Outcome of one result, everything in the form in which it is written."""
@@ -147,6 +141,16 @@ class Job:
             said["no_dispersion"] = True
         said = {key: value for key, value in said.items() if value}
         return said | ({"opt": True} if self.relax else {})
+
+
+def relaxed_frame(frame: Frame, parameters: str, requests: Mapping[str, Any]) -> Frame:
+    """The same relaxed in its surroundings; what is to be known about that joins its warnings."""
+    from mlsemi.nuclei.relaxation import relaxed_structure  # slow to import
+
+    around = {name: requests.get(name) for name in ("solvent", "field")}
+    with located(frame.label):
+        structure, notes = relaxed_structure(frame.structure, parameters, **around)
+    return replace(frame, structure=structure, warnings=(*frame.warnings, *notes))
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from mlsemi import __version__
-from mlsemi.cli import export, geometries, run, spectrum, terminal, training, vibrations
+from mlsemi.cli import export, geometries, pages, run, spectrum, terminal, training, vibrations
 from mlsemi.memory import keep_freed_memory
 
 app = typer.Typer(
@@ -59,6 +59,8 @@ app.command()(geometries.optimize)
 app.command()(vibrations.vibrations)
 app.command()(geometries.scan)
 app.command()(geometries.conformers)
+app.command()(pages.page)
+app.command()(pages.serve)
 app.command()(export.export)
 app.command()(training.reference)
 app.command()(training.select)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -113,6 +114,11 @@ def record_of(
         for text in record["warnings"]:
             terminal.warn(f"{frame.label}: {text}")
     return record
+
+
+def with_notes(result: Result, frame: Frame) -> Result:
+    """A result that says also what the reader of its frame had to say."""
+    return replace(result, name=frame.name, warnings=(*frame.warnings, *result.warnings))
 
 
 MOST_ATOMS = 1_000_000

@@ -1,0 +1,86 @@
+"""The HTML file around the content of a page; it fetches nothing."""
+
+from __future__ import annotations
+
+import json
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlsemi.draw.report import json_line
+from mlsemi.page.content import content, surfaces
+
+if TYPE_CHECKING:
+    from mlsemi.result import Result
+
+FOLDER = Path(__file__).parent
+POLICY = "; ".join(
+    [
+        "default-src 'none'",
+        "script-src 'unsafe-inline'",
+        "style-src 'unsafe-inline'",
+        "img-src data: blob:",
+    ]
+)
+"""What a page may do: run what stands in it, fetch nothing."""
+LIVE_POLICY = POLICY + "; connect-src 'self'"
+
+
+def page(result: Result, command: str = "", name: str = "") -> str:
+    """Self-contained HTML of a result.
+
+    Parameters
+    ----------
+    result : Result
+        With the excited states to be shown.
+    command : str
+        That made it.
+    name : str
+        Of the molecule.
+    """
+    held = content(result, command, name) | {"surfaces": surfaces(result)}
+    return document(held, held["name"])
+
+
+def document(held: dict[str, Any] | None, title: str, live: bool = False, form: str = "") -> str:
+    """HTML of the content of a page, or of the live page without any.
+
+    Parameters
+    ----------
+    held : dict or None
+    title : str
+    live : bool
+        Whether it may ask the server it comes from.
+    form : str
+        HTML above the panels.
+    """
+    from plotly.offline import get_plotlyjs
+
+    parts = ["page.js", *(["live.js"] if live else [])]
+    scripts = [get_plotlyjs(), _held(held), *((FOLDER / part).read_text("utf-8") for part in parts)]
+    policy = LIVE_POLICY if live else POLICY
+    body = (FOLDER / "body.html").read_text("utf-8").replace("<!-- form -->", form)
+    return "\n".join(
+        [
+            "<!DOCTYPE html>",
+            '<html lang="en"><head><meta charset="utf-8">',
+            f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            '<link rel="icon" href="data:,">',
+            f"<title>{escape(title)} - mlsemi</title>",
+            f"<style>{(FOLDER / 'page.css').read_text('utf-8')}</style></head>",
+            f"<body>{body}",
+            *(f"<script>{text}</script>" for text in scripts),
+            "</body></html>",
+            "",
+        ]
+    )
+
+
+def _held(held: dict[str, Any] | None) -> str:
+    """The content as a statement; nothing in it can end the script element."""
+    text = "null" if held is None else json_line(held)
+    assert json.loads(text) is None or isinstance(held, dict)
+    for letter, code in (("<", "\\u003c"), ("\u2028", "\\u2028"), ("\u2029", "\\u2029")):
+        text = text.replace(letter, code)
+    return f"let PAGE = {text};"
