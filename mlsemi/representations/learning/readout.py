@@ -60,7 +60,7 @@ def readout_adjoint(
 
 
 def _flat(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    flat = p.reshape(-1, p.shape[2])
+    flat = p.reshape(p.shape[0] * p.shape[1], p.shape[2])
     return flat, np.zeros(len(flat), dtype=np.int64)
 
 
@@ -137,9 +137,9 @@ class NeuralReadout(SymmetryRegressor):
         maps = principal_maps({self.irrep: covariance(flat)}, self.n_channel)
         self.channels_ = maps.get(self.irrep, np.zeros((flat.shape[2], 0)))
         p = invariants_of(records)
-        p = p[np.any(p != 0.0, axis=2)]
+        p = p[np.any(p != 0.0, axis=2)] if np.any(p) else p[:1, 0]
         self.center_ = p.mean(axis=0)
-        values, vectors = np.linalg.eigh(np.cov(p.T).reshape(p.shape[1], -1))
+        values, vectors = np.linalg.eigh((p - self.center_).T @ (p - self.center_) / len(p))
         values, vectors = values[::-1][: self.n_invariant], vectors[:, ::-1][:, : self.n_invariant]
         kept = values > NOISE * max(values[0], np.finfo(float).tiny)
         self.invariants_ = vectors[:, kept] / np.sqrt(values[kept])

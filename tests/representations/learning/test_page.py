@@ -10,21 +10,22 @@ from mlsemi.units import HARTREE_EV
 CHECKOUT = Path(__file__).parents[3]
 
 
-def run(name, monkeypatch):
-    """All Python of one page, as one script in the checkout."""
+def run(name, monkeypatch, folder):
+    """All Python of one page, as one script in a folder with the examples."""
     page = CHECKOUT / "docs" / name
     if not page.exists():
         pytest.skip("no checkout around the tests")
-    monkeypatch.chdir(CHECKOUT)
+    (folder / "docs").symlink_to(CHECKOUT / "docs")
+    monkeypatch.chdir(folder)
     space = {}
     for snippet in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
         exec(snippet, space)
     return space
 
 
-def test_learning(monkeypatch):
+def test_learning(monkeypatch, tmp_path):
     pytest.importorskip("pyscf")
-    found = run("learning.md", monkeypatch)
+    found = run("learning.md", monkeypatch, tmp_path)
     assert HARTREE_EV * found["error"] < 0.01
     assert HARTREE_EV * found["occupied"] < 0.02
     assert HARTREE_EV * found["kernel_error"] < 0.01
@@ -32,7 +33,10 @@ def test_learning(monkeypatch):
     assert found["dipole_integrals"].shape == (13, 13, 3)
 
 
-def test_representation(monkeypatch):
-    found = run("representation.md", monkeypatch)
+def test_representation(monkeypatch, tmp_path):
+    pytest.importorskip("metatensor")
+    found = run("representation.md", monkeypatch, tmp_path)
+    assert found["exchanged"].keys.names == ["o3_lambda", "o3_sigma"]
+    assert found["of_pairs"].sample_names == ["system", "first_atom", "second_atom"]
     assert found["rho2"][2, 1].shape == (24, 5, 20)
     assert found["even"]
