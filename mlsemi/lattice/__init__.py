@@ -1,0 +1,1 @@
+"""Lattices: cells, neighbour images, sums over all images; arrays in, arrays out."""
