@@ -40,6 +40,12 @@ CHANGED_TEXT = (
 )
 NO_ENERGY_TEXT = ", and there are no energy and forces where the neutral molecule is a radical"
 
+CELL_TEXT = (
+    "outside the training domain: nothing periodic was learned, and no contacts between molecules: "
+    "couplings between them come out too small by a third or more, and energies of packing are not "
+    "reliable"
+)
+
 NOWHERE = np.empty(0, dtype=np.int64)
 
 
@@ -134,8 +140,12 @@ def doubts(structure: Structure, strange: np.ndarray = NOWHERE) -> dict[str, str
     atoms = without_usual_bond(structure)
     if strange.size:
         atoms = np.union1d(strange, atoms)
-    molecule, first, second, ratio, n_touching = _contacts(structure)
     found = {}
+    if structure.cell is not None:
+        if atoms.size:
+            found["surroundings"] = outside_text(structure, atoms)[0]
+        return found | {"cell": CELL_TEXT}
+    molecule, first, second, ratio, n_touching = _contacts(structure)
     if structure.charge or structure.multiplicity > 1:
         found["charge"] = CHANGED_TEXT + ("" if has_energy(structure) else NO_ENERGY_TEXT)
     if atoms.size:

@@ -81,13 +81,18 @@ class Model(Brief):
         """(n_atom, n_invariant) invariants of the features alone, rows sorted by species."""
         return self.predict(pairs, ())[0].invariants
 
-    def energy_slope(self, prediction: Prediction, record: ModelRecord) -> np.ndarray:
+    def energy_slope(
+        self, prediction: Prediction, record: ModelRecord, strain_bar: np.ndarray | None = None
+    ) -> np.ndarray:
         """(n_atom, 3) derivatives of the sum of all atomic energies by the positions.
 
-        Arguments are results of :meth:`predict`, of the energies at least.
+        Arguments are results of :meth:`predict`, of the energies at least; derivatives by a strain
+        are added to ``strain_bar``.
         """
         bar = PredictionBar(atom_energies=np.ones(prediction.pairs.n_atom))
-        _, slope = self.adjoint(prediction, record, bar, with_positions=True, with_weights=False)
+        _, slope = self.adjoint(
+            prediction, record, bar, with_positions=True, with_weights=False, strain_bar=strain_bar
+        )
         assert slope is not None
         return slope
 
@@ -98,6 +103,7 @@ class Model(Brief):
         given: PredictionBar,
         with_positions: bool = False,
         with_weights: bool = True,
+        strain_bar: np.ndarray | None = None,
     ) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
         """Adjoint of :meth:`predict`.
 
@@ -111,6 +117,9 @@ class Model(Brief):
             Walk on to the positions as well.
         with_weights : bool
             Collect the gradients of the weights.
+        strain_bar : (3, 3) array, optional
+            Where positions are asked for: dL/d strain of r -> (1 + strain) r for atoms and cells is
+            added to it.
 
         Returns
         -------
@@ -131,4 +140,6 @@ class Model(Brief):
                 pairs.distance, geometry.basis, geometry.envelope
             )
             positions_bar = geometry.positions + pairs.adjoint(distance_bar, geometry.sphere)
+            if strain_bar is not None:
+                strain_bar += geometry.strain + pairs.strain_adjoint(distance_bar, geometry.sphere)
         return gradients or {}, positions_bar

@@ -27,30 +27,29 @@ from mlsemi.kernels.dispersion import (
     triples_adjoint,
 )
 from mlsemi.molecule.charge_flow import ChargeFlow, Neighbourhood
+from mlsemi.molecule.dispersion_images import PAIRS, TRIPLES, WIDTH, dispersion_of_cell
 from mlsemi.molecule.dispersion_tables import ElementTables, damping, element_tables
 from mlsemi.molecule.structure import Structure
 
-PAIRS, TRIPLES, WIDTH = 40.0, 18.0, 5.0
-"""Ranges (bohr) of pairs, and of triples and charges, and the width in which all fade out.
-
-D4's own are 60 and 40 and end in a step. Beta-carotene changes by 0.06 kcal/mol of 114.
-"""
-
 
 class Dispersion(NamedTuple):
-    """Energy (hartree) and its gradient (n_atom, 3; hartree / bohr), None if not asked for."""
+    """Energy (hartree) and its gradient (n_atom, 3; hartree / bohr), None if not asked for.
+
+    In a cell ``strain`` (3, 3) is the derivative by a strain of atoms and cell, hartree.
+    """
 
     energy: float
     gradient: np.ndarray | None
+    strain: np.ndarray | None = None
 
 
-NO_DISPERSION = Dispersion(0.0, np.zeros(3))
+NO_DISPERSION = Dispersion(0.0, np.zeros(3), np.zeros((3, 3)))
 
 
 def dispersion_of(
     structure: Structure, functional: str | None, with_gradient: bool = False
 ) -> Dispersion:
-    """D4(BJ) dispersion of a molecule.
+    """D4(BJ) dispersion of a molecule, or of a cell with all its images.
 
     Parameters
     ----------
@@ -70,6 +69,9 @@ def dispersion_of(
         return NO_DISPERSION
     s6, s8, s9, a1, a2 = damping(functional)
     tables = element_tables()
+    if structure.cell is not None:
+        form = np.array([s6, s8, s9, a1, a2])
+        return Dispersion(*dispersion_of_cell(structure, tables, form, with_gradient))
     order, around = neighbourhood(structure, tables)
     flow = ChargeFlow(around, tables, float(structure.charge), TRIPLES - WIDTH, TRIPLES)
     kept = around.species, around.cn[0]

@@ -27,7 +27,6 @@ from mlsemi.molecule import examples
 from mlsemi.molecule.electrons import said_by, settle
 from mlsemi.molecule.molfile import read_molfile, split_molfiles, title_of
 from mlsemi.molecule.pdb import read_pdb, split_pdb
-from mlsemi.molecule.periodicity import PERIODIC, check_whole
 from mlsemi.molecule.programs import BINARY, Reading, read_program
 from mlsemi.molecule.smiles import PREFIX as SMILES
 from mlsemi.molecule.smiles import is_smiles, read_smiles
@@ -92,9 +91,8 @@ def structure_of(
     Raises
     ------
     InputError
-        For contradictions, molecules cut by their cell, unusable structures.
+        For contradictions, unusable structures.
     """
-    check_whole(atoms)
     electrons = settle([*said, *said_by(atoms)], charge, multiplicity)
     spin, notes = electrons.multiplicity, electrons.notes
     if spin is None:
@@ -102,7 +100,7 @@ def structure_of(
         if spin == 2:
             notes.append("an odd number of electrons: taken as a radical (multiplicity 2)")
     structure = Structure.from_ase(atoms, electrons.charge, spin)
-    return structure, [*notes, *([PERIODIC] if atoms.pbc.any() else [])]
+    return structure, notes
 
 
 @contextmanager

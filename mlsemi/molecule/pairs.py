@@ -1,4 +1,8 @@
-"""PairList: the atoms and directed pairs of one or several structures, ready for kernels."""
+"""PairList: the atoms and directed pairs of one or several structures, ready for kernels.
+
+In a cell the second atom of a pair may be an image. Features of an image are those of the atom: a
+pair names the atom, with the vector to the image, and what is learned sees no difference.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,7 @@ from mlsemi.kernels.geometry import (
     pair_vectors,
     pair_vectors_adjoint,
 )
+from mlsemi.lattice.images import Images, neighbour_images
 from mlsemi.molecule.elements import n_orbital_of
 from mlsemi.molecule.structure import Structure
 
@@ -53,6 +58,8 @@ class PairList(Brief):
         First orbital of each sorted atom within its structure.
     n_species : int
         Number of species the model knows.
+    shift : (n_pair, 3) int array or None
+        Translation of atom j of each pair, in cell vectors; None where no structure has a cell.
     """
 
     structures: tuple[Structure, ...]
@@ -68,6 +75,7 @@ class PairList(Brief):
     sphere: np.ndarray
     orbital: np.ndarray
     n_species: int
+    shift: np.ndarray | None = None
 
     @classmethod
     def of(
@@ -86,8 +94,16 @@ class PairList(Brief):
         groups = tuple(
             (n, slice(a, b)) for n, (a, b) in enumerate(pairwise(edges.tolist())) if b > a
         )
-        first, second = find_pairs(positions, start, cutoff, count_pairs(positions, start, cutoff))
-        distance, unit = pair_vectors(positions, first, second)
+        if all(s.cell is None for s in structures):
+            count = count_pairs(positions, start, cutoff)
+            first, second = find_pairs(positions, start, cutoff, count)
+            distance, unit = pair_vectors(positions, first, second)
+            half, shift = np.flatnonzero(first < second), None
+        else:
+            found = _images(structures, start, cutoff)
+            first, second, shift = found.first, found.second, found.shift
+            distance = np.linalg.norm(found.vector, axis=1)
+            unit, half = found.vector / distance[:, None], np.flatnonzero(found.forward)
         sizes = np.array([n_orbital_of(z) for z in numbers])
         orbital = np.cumsum(sizes) - sizes
         orbital -= np.repeat(orbital[start[:-1]], np.diff(start))
@@ -98,13 +114,14 @@ class PairList(Brief):
             groups,
             row[first],
             row[second],
-            np.flatnonzero(first < second),
+            half,
             np.searchsorted(first, start),
             distance,
             unit,
             harmonics(unit),
             orbital[order],
             len(elements),
+            shift,
         )
 
     @property
@@ -158,3 +175,31 @@ class PairList(Brief):
             self.first, self.second, self.distance, self.unit, distance_bar, unit_bar, positions_bar
         )
         return positions_bar[self.atom]
+
+    def strain_adjoint(self, distance_bar: np.ndarray, sphere_bar: np.ndarray) -> np.ndarray:
+        """dL/d strain (3, 3) of r -> (1 + strain) r, as far as L depends on pairs."""
+        unit_bar = harmonics_adjoint(self.unit, sphere_bar)
+        n = self.distance.size
+        vector_bar = np.zeros((n + 1, 3))
+        rows, origin = np.arange(n), np.full(n, n)
+        pair_vectors_adjoint(
+            origin, rows, self.distance, self.unit, distance_bar, unit_bar, vector_bar
+        )
+        strain_bar: np.ndarray = vector_bar[:n].T @ (self.distance[:, None] * self.unit)
+        return strain_bar
+
+
+def _images(structures: Sequence[Structure], start: np.ndarray, cutoff: float) -> Images:
+    """Pairs with images of every structure, one after the other."""
+    parts = []
+    for structure, offset in zip(structures, start.tolist(), strict=False):
+        x = structure.positions
+        if structure.cell is None:
+            lone = np.array([0, structure.n_atom])
+            first, second = find_pairs(x, lone, cutoff, count_pairs(x, lone, cutoff))
+            shift = np.zeros((first.size, 3), dtype=np.int64)
+            found = Images(first, second, shift, x[second] - x[first])
+        else:
+            found = neighbour_images(x, structure.cell, cutoff)
+        parts.append(found._replace(first=found.first + offset, second=found.second + offset))
+    return Images(*(np.concatenate([part[n] for part in parts]) for n in range(4)))

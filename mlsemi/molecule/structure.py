@@ -14,6 +14,8 @@ from ase import Atoms
 
 from mlsemi.errors import ElementError, InputError
 from mlsemi.kernels.geometry import nearest
+from mlsemi.lattice.cell import Cell
+from mlsemi.lattice.images import neighbour_images
 from mlsemi.molecule.elements import (
     VALENCE,
     covalent_radius,
@@ -26,6 +28,9 @@ from mlsemi.units import BOHR_ANGSTROM
 
 MIN_DISTANCE_FRACTION = 0.4
 """Two atoms closer than this fraction of the sum of their covalent radii overlap."""
+
+LONE = 3.0
+"""Atoms of a cell whose nearest neighbour is farther than so many sums of radii count as lone."""
 
 OTHER_UNIT = {BOHR_ANGSTROM: (0.37, 0.68), 1.0 / BOHR_ANGSTROM: (1.40, 2.50)}
 """Nearest neighbours of a molecule in the wrong unit of length, in sums of covalent radii: 0.53 or
@@ -41,7 +46,7 @@ def read_only(array: np.ndarray, dtype: type = np.float64) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Structure:
-    """Atoms of one molecule and its electrons.
+    """Atoms of one molecule, or of the cell of something periodic, and its electrons.
 
     Parameters
     ----------
@@ -53,20 +58,23 @@ class Structure:
         Total charge, e.
     multiplicity : int
         2 S + 1: 1 for paired electrons, 2 for a radical, 3 for a triplet.
+    cell : Cell, optional
+        Of a chain, a layer or a crystal, whose atoms may be wrapped or not.
 
     Raises
     ------
     InputError
         For no atoms, NaN or infinite coordinates, elements without a valence basis, two atoms
         (nearly) on top of each other, a multiplicity that does not fit the number of electrons, or
-        a charge that leaves no electrons or more than the valence basis holds. Atoms are counted
-        from 0.
+        a charge that leaves no electrons or more than the valence basis holds; for a cell with a
+        charge or unpaired electrons. Atoms are counted from 0.
     """
 
     numbers: np.ndarray
     positions: np.ndarray
     charge: int = 0
     multiplicity: int = 1
+    cell: Cell | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "numbers", read_only(self.numbers, np.int64))
@@ -96,7 +104,8 @@ class Structure:
         worst = int(np.argmin(ratio))
         if ratio[worst] < MIN_DISTANCE_FRACTION:
             i, j = sorted((worst, int(partner[worst])))
-            distance = np.linalg.norm(self.positions[i] - self.positions[j])
+            radii = covalent_radius(self.numbers[[i, j]]).sum()
+            distance = ratio[worst] * radii
             doubt = "".join(f" ({text})" for text in self.unit_doubts())
             raise InputError(
                 f"atoms {i} ({symbol(self.numbers[i])}) and {j} ({symbol(self.numbers[j])}) "
@@ -104,6 +113,15 @@ class Structure:
             )
 
     def _check_electrons(self) -> None:
+        if self.cell is not None and self.charge:
+            raise InputError(
+                f"charge {self.charge:+d} in a periodic cell is not supported: cells are neutral"
+            )
+        if self.cell is not None and (self.multiplicity > 1 or self.of_odd_parent):
+            raise InputError(
+                "unpaired electrons in a periodic cell are not supported: if a cell has an odd "
+                "number of them, double it"
+            )
         if self.multiplicity < 1 or (self.n_electron + self.multiplicity) % 2 == 0:
             fitting = "even" if self.n_electron % 2 else "odd"
             raise InputError(
@@ -125,9 +143,13 @@ class Structure:
     @cached_property
     def nearest(self) -> tuple[np.ndarray, np.ndarray]:
         """Distance of each atom from its nearest neighbour, in sums of their covalent radii, and
-        that neighbour; infinity and -1 for a lone atom.
+        that neighbour; infinity and -1 for a lone atom. In a cell any image counts.
         """
-        ratio, partner = nearest(self.positions, covalent_radius(self.numbers))
+        radius = covalent_radius(self.numbers)
+        if self.cell is None:
+            ratio, partner = nearest(self.positions, radius)
+        else:
+            ratio, partner = _nearest_image(self.positions, radius, self.cell)
         return read_only(ratio), read_only(partner, np.int64)
 
     def unit_doubts(self) -> tuple[str, ...]:
@@ -141,7 +163,8 @@ class Structure:
 
     def __repr__(self) -> str:
         """One line."""
-        return f"Structure({self.formula}, {self.n_atom} atoms, charge {self.charge})"
+        what = f"charge {self.charge}" if self.cell is None else f"cell of {self.cell.kind}"
+        return f"Structure({self.formula}, {self.n_atom} atoms, {what})"
 
     @property
     def formula(self) -> str:
@@ -190,12 +213,31 @@ class Structure:
 
     @classmethod
     def from_ase(cls, atoms: Atoms, charge: int = 0, multiplicity: int = 1) -> Structure:
-        """Structure of an ``ase.Atoms`` object (angstrom); cell and periodicity are ignored."""
-        return cls(atoms.numbers, atoms.get_positions() / BOHR_ANGSTROM, charge, multiplicity)
+        """Structure of an ``ase.Atoms`` object (angstrom), periodic where it is."""
+        cell = Cell.of(np.asarray(atoms.cell) / BOHR_ANGSTROM, atoms.pbc)
+        positions = atoms.get_positions() / BOHR_ANGSTROM
+        return cls(atoms.numbers, positions, charge, multiplicity, cell)
 
     def to_ase(self) -> Atoms:
         """``ase.Atoms`` object with the same atoms (angstrom)."""
-        return Atoms(self.numbers, self.positions * BOHR_ANGSTROM)
+        atoms = Atoms(self.numbers, self.positions * BOHR_ANGSTROM)
+        if self.cell is not None:
+            atoms.set_cell(self.cell.vectors * BOHR_ANGSTROM)
+            atoms.pbc = self.cell.periodic
+        return atoms
+
+
+def _nearest_image(
+    positions: np.ndarray, radius: np.ndarray, cell: Cell
+) -> tuple[np.ndarray, np.ndarray]:
+    """Nearest image of any atom to each, in sums of radii, as far as :data:`LONE` sums."""
+    found = neighbour_images(positions, cell, LONE * 2.0 * float(radius.max()))
+    distance = np.linalg.norm(found.vector, axis=1) / (radius[found.first] + radius[found.second])
+    ratio, partner = np.full(radius.size, np.inf), np.full(radius.size, -1)
+    order = np.lexsort((distance, found.first))
+    atoms, at = np.unique(found.first[order], return_index=True)
+    ratio[atoms], partner[atoms] = distance[order][at], found.second[order][at]
+    return ratio, partner
 
 
 def lowest_multiplicity(numbers: np.ndarray, charge: int) -> int:

@@ -15,10 +15,12 @@ from mlsemi.symmetry.so3 import clebsch_gordan
 
 N_ATOM_IRREP = 10
 N_PAIR_IRREP = 13
-_T0 = np.ascontiguousarray(clebsch_gordan(1, 1, 0)[:, :, 0])
-_T1 = clebsch_gordan(1, 1, 1)
-_T2 = clebsch_gordan(1, 1, 2)
-P_LEVEL = float(1.0 / _T0[0, 0])
+PP_SCALAR = np.ascontiguousarray(clebsch_gordan(1, 1, 0)[:, :, 0])
+PP_VECTOR = clebsch_gordan(1, 1, 1)
+PP_TENSOR = clebsch_gordan(1, 1, 2)
+"""Couplings of two p shells to degree 0, 1 and 2."""
+
+P_LEVEL = float(1.0 / PP_SCALAR[0, 0])
 """The pp0 irrep of a p shell at energy e is P_LEVEL * e."""
 
 
@@ -50,16 +52,18 @@ class BlockedOperator(Brief):
         n = pairs.structures[index].n_orbital
         rows = slice(pairs.pair_start[index], pairs.pair_start[index + 1])
         half = np.zeros((n, n))
-        add_atoms(pairs.atoms_of(index), pairs.orbital, self.has_p, self.atoms, _T0, _T2, half)
+        add_atoms(
+            pairs.atoms_of(index), pairs.orbital, self.has_p, self.atoms, PP_SCALAR, PP_TENSOR, half
+        )
         add_pairs(
             pairs.first[rows],
             pairs.second[rows],
             pairs.orbital,
             self.has_p,
             self.bonds[rows],
-            _T0,
-            _T1,
-            _T2,
+            PP_SCALAR,
+            PP_VECTOR,
+            PP_TENSOR,
             half,
         )
         return half + half.T
@@ -74,7 +78,7 @@ def matrices_adjoint(pairs: PairList, matrices_bar: list[np.ndarray]) -> Blocked
         rows = slice(pairs.pair_start[index], pairs.pair_start[index + 1])
         half_bar = matrix_bar + matrix_bar.T
         add_atoms_adjoint(
-            pairs.atoms_of(index), pairs.orbital, has_p, half_bar, _T0, _T2, atoms_bar
+            pairs.atoms_of(index), pairs.orbital, has_p, half_bar, PP_SCALAR, PP_TENSOR, atoms_bar
         )
         add_pairs_adjoint(
             pairs.first[rows],
@@ -82,9 +86,9 @@ def matrices_adjoint(pairs: PairList, matrices_bar: list[np.ndarray]) -> Blocked
             pairs.orbital,
             has_p,
             half_bar,
-            _T0,
-            _T1,
-            _T2,
+            PP_SCALAR,
+            PP_VECTOR,
+            PP_TENSOR,
             bonds_bar[rows],
         )
     return BlockedOperator(pairs, atoms_bar, bonds_bar)
@@ -107,8 +111,8 @@ def symmetric_blocks(irreps: np.ndarray) -> np.ndarray:
     out = np.empty((*irreps.shape[:-1], 4, 4))
     out[..., 0, 0] = irreps[..., 0]
     out[..., 0, 1:] = out[..., 1:, 0] = irreps[..., 1:4]
-    out[..., 1:, 1:] = irreps[..., 4, None, None] * _T0 + np.tensordot(
-        irreps[..., 5:], _T2, (-1, 2)
+    out[..., 1:, 1:] = irreps[..., 4, None, None] * PP_SCALAR + np.tensordot(
+        irreps[..., 5:], PP_TENSOR, (-1, 2)
     )
     return out
 
@@ -119,8 +123,8 @@ def symmetric_blocks_adjoint(matrices_bar: np.ndarray) -> np.ndarray:
     p_bar = matrices_bar[..., 1:, 1:]
     out[..., 0] = matrices_bar[..., 0, 0]
     out[..., 1:4] = matrices_bar[..., 0, 1:] + matrices_bar[..., 1:, 0]
-    out[..., 4] = np.tensordot(p_bar, _T0, 2)
-    out[..., 5:] = np.tensordot(p_bar, _T2, 2)
+    out[..., 4] = np.tensordot(p_bar, PP_SCALAR, 2)
+    out[..., 5:] = np.tensordot(p_bar, PP_TENSOR, 2)
     return out
 
 

@@ -14,10 +14,9 @@ from typer.testing import CliRunner
 
 import mlsemi
 from mlsemi.cli import app
-from mlsemi.errors import DomainWarning, InputError, InputWarning
+from mlsemi.errors import InputError, InputWarning
 from mlsemi.molecule.electrons import said_by, settle
 from mlsemi.molecule.formats import structure_of
-from mlsemi.molecule.periodicity import PERIODIC
 from mlsemi.parameters import Parameters
 from mlsemi.units import HARTREE_EV
 
@@ -300,7 +299,6 @@ def test_a_restart_keeps_the_charge(tiny, folder, tmp_path):
 def test_warnings_of_files_and_atoms_reach_the_result(tiny, tmp_path):
     flat = molfile_of().replace("  test", "  program 01012412002D")
     for name, text, part in (
-        ("a.xyz", xyz_of('Lattice="19 0 0 0 19 0 0 0 19"'), PERIODIC),
         ("b.xyz", xyz_of("charge"), "looks like a charge"),
         ("c.sdf", flat, "two-dimensional drawing"),
         ("d.pdb", pdb_of(header="FORMUL   2  OXL    C2 O4 2-\n"), "looks like a charge of 2-"),
@@ -310,35 +308,12 @@ def test_warnings_of_files_and_atoms_reach_the_result(tiny, tmp_path):
         assert [text for text in result.warnings if part in text]
         assert [text for text in result.to_dict()["warnings"] if part in text]
     atoms = oxalate(charge=True)
-    atoms.set_cell([19.0] * 3)
-    atoms.pbc = True
-    found = " ".join(mlsemi.singlepoint(atoms, parameters=tiny).warnings)
-    assert PERIODIC in found
-    assert "looks like a charge" in found
-    plain = molecule("H2O")
-    plain.center(5.0)
-    assert PERIODIC not in mlsemi.singlepoint(plain, parameters=tiny).warnings
-
-
-@pytest.mark.filterwarnings("error::mlsemi.errors.DomainWarning")
-def test_the_calculator_says_once_that_the_cell_is_ignored(tiny):
-    atoms = molecule("H2O")
-    atoms.center(5.0)
-    atoms.calc = mlsemi.MLSemi(tiny)
-    free = atoms.get_potential_energy()
-    atoms.pbc = True
-    atoms.calc = mlsemi.MLSemi(tiny)
-    with pytest.warns(DomainWarning, match="periodic cell is ignored"):
-        again = atoms.get_potential_energy()
-    assert again == free
-    atoms.positions[:, 0] += 0.1
-    atoms.get_potential_energy()
-    atoms.positions[:, 1] += 5.0
-    atoms.wrap()
-    with pytest.raises(InputError, match="bonded across the boundary of the periodic cell"):
-        atoms.get_potential_energy()
-    with pytest.raises(InputError, match="bonded across the boundary of the periodic cell"):
-        mlsemi.singlepoint(atoms, parameters=tiny)
+    for pbc in (False, True):
+        atoms.set_cell([19.0] * 3)
+        atoms.pbc = pbc
+        found = " ".join(mlsemi.singlepoint(atoms, parameters=tiny).warnings)
+        assert "looks like a charge" in found
+        assert ("nothing periodic was learned" in found) == pbc
 
 
 def test_the_unit_of_length_is_asked_for(tiny):

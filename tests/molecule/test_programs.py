@@ -68,7 +68,6 @@ def read(folder, name, text):
         ("coord", coord(groups="$set| chrg = -2| uhf = 0"), -2),
         ("a.gjf", gaussian_in_bohr("units=au"), -2),
         ("a.gjf", gaussian_in_bohr("geom=connectivity units(au,deg)"), -2),
-        ("POSCAR", POSCAR.format("charge=-2"), -2),
         ("POSCAR", POSCAR.format("molecule"), 0),
         ("a.cjson", CJSON % (-2, 1), -2),
     ],
@@ -77,7 +76,8 @@ def test_charge_and_geometry(tmp_path, name, text, charge):
     (frame,) = read(tmp_path, name, text)
     assert frame.structure.charge == charge
     np.testing.assert_allclose(frame.structure.positions * BOHR_ANGSTROM, POSITIONS, atol=1e-7)
-    assert frame.warnings == (("the periodic cell is ignored",) if name == "POSCAR" else ())
+    assert frame.warnings == ()
+    assert (frame.structure.cell is not None) == (name == "POSCAR")
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,6 @@ def test_charge_and_geometry(tmp_path, name, text, charge):
         ("coord", coord(groups="$eht charge=0 unpaired=2"), 0, 3),
         ("coord", coord(groups="$set| chrg = -1| uhf = 1"), -1, 2),
         ("a.cjson", CJSON % (0, 3), 0, 3),
-        ("POSCAR", POSCAR.format("charge=-1 mult=4"), -1, 4),
     ],
 )
 def test_multiplicities(tmp_path, name, text, charge, multiplicity):
@@ -101,6 +100,8 @@ def test_multiplicities(tmp_path, name, text, charge, multiplicity):
     [
         ("a.gjf", GAUSSIAN.format("0 2"), "do not have multiplicity 2"),
         ("coord", coord(" frac"), "fractional coordinates"),
+        ("POSCAR", POSCAR.format("charge=-2"), "charge -2 in a periodic cell is not supported"),
+        ("POSCAR", POSCAR.format("mult=3"), "unpaired electrons in a periodic cell"),
         ("coord", coord(groups="$periodic 3|$cell|9 9 9"), "is periodic"),
         ("coord", coord().replace(" c\n", " zz\n", 1), "atom 0: unknown element symbol 'zz'"),
         ("coord", coord().replace(" c\n", "\n", 1), "atom 0: expected 'x y z symbol'"),
@@ -145,7 +146,7 @@ def test_formulas_of_crystals(tmp_path, crystal):
     charged = crystal.replace('"C2 O4"', "'C2 O4 2-'")
     with pytest.raises(InputError, match=r"charged formula.*'C2 O4 2-'.*give the charge"):
         read(tmp_path, "a.cif", charged)
-    assert next(iter_frames(tmp_path / "a.cif", -2)).structure.charge == -2
+    assert next(iter_frames(tmp_path / "a.cif", 0)).structure.charge == 0
     salt = crystal.replace(
         "_chemical_formula_sum",
         "_chemical_formula_moiety 'C2 O4 2-, 2(Na 1+)'\n_chemical_formula_sum",

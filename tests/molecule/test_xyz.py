@@ -115,17 +115,24 @@ def test_a_nameless_column_that_sums_to_a_charge_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("comment", "warned"),
+    ("comment", "periodic"),
     [
-        ('Lattice="9 0 0 0 9 0 0 0 9"', True),
-        ('Lattice = "9 0 0 0 9 0 0 0 9" words', True),
-        ('Lattice="9 0 0 0 9 0 0 0 9" pbc="F F F"', False),
-        ('Lattice="9 0 0 0 9 0 0 0 9" pbc="F T F" charge=-2', True),
+        ('Lattice="9 0 0 0 9 0 0 0 9"', [True, True, True]),
+        ('Lattice = "9 0 0 0 9 0 0 0 9" words', [True, True, True]),
+        ('Lattice="9 0 0 0 9 0 0 0 9" pbc="F F F"', None),
+        ('Lattice="9 0 0 0 9 0 0 0 9" pbc="F T F" charge=0', [False, True, False]),
     ],
 )
-def test_cells_of_plain_comments(tmp_path, comment, warned):
+def test_cells_of_plain_comments(tmp_path, comment, periodic):
     (frame,) = read(tmp_path, xyz_of(comment))
-    assert frame.warnings == (("the periodic cell is ignored",) if warned else ())
+    cell = frame.structure.cell
+    assert frame.warnings == ()
+    if periodic is None:
+        assert cell is None
+    else:
+        assert cell.periodic.tolist() == periodic
+        edges = np.linalg.norm(cell.vectors, axis=1) * BOHR_ANGSTROM
+        np.testing.assert_allclose(edges, 9.0 * np.array(periodic))
     with pytest.raises(InputError, match="not a cell of nine numbers"):
         read(tmp_path, xyz_of('Lattice="9 0 0"'))
 

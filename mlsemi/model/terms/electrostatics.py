@@ -1,17 +1,19 @@
 """Electrostatics: charges that the features predict, and the potential that they make.
 
 The features enter a field that is felt at any distance, as in long-distance equivariants (Grisafi
-and Ceriotti, J. Chem. Phys. 151, 204105 (2019)).
+and Ceriotti, J. Chem. Phys. 151, 204105 (2019)). In a cell the charges of all images count
+(:mod:`mlsemi.lattice.ewald`).
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from mlsemi.lattice.ewald import softened_sum, softened_sum_adjoint
 from mlsemi.model.terms.neutrality import Parts, neutral, neutral_adjoint
 from mlsemi.model.terms.prediction import Prediction, PredictionBar
 from mlsemi.model.terms.term import Term, Weight
-from mlsemi.molecule.pairs import PairList
+from mlsemi.molecule.structure import Structure
 from mlsemi.symmetry.blocks import P_LEVEL
 from mlsemi.symmetry.layers import Gradients, Weights
 
@@ -79,7 +81,7 @@ class Potential(Term):
     def forward(self, weights: Weights, out: Prediction) -> list[np.ndarray]:
         """Onto the scalars of the s and the p shell."""
         potential = np.empty_like(out.charges)
-        kernels = softened(out.pairs)
+        kernels = [softened(structure) for structure in out.pairs.structures]
         for index, kernel in enumerate(kernels):
             rows = out.pairs.atoms_of(index)
             potential[rows] = kernel @ out.charges[rows]
@@ -106,20 +108,30 @@ class Potential(Term):
             bar.charges[rows] += kernel @ potential_bar[rows]
             if bar.geometry is not None:
                 both = np.outer(potential_bar[rows], out.charges[rows])
-                strength = (both + both.T) * kernel**3
-                x = structure.positions
-                bar.geometry.positions[start : start + structure.n_atom] -= (
-                    strength.sum(axis=1)[:, None] * x - strength @ x
-                )
+                moved, strained = softened_adjoint(structure, kernel, both)
+                bar.geometry.positions[start : start + structure.n_atom] += moved
+                bar.geometry.strain[:] += strained
             start += structure.n_atom
 
 
-def softened(pairs: PairList) -> list[np.ndarray]:
-    """1 / sqrt(r^2 + a^2) between the atoms of each structure, zero on the diagonal."""
-    out = []
-    for structure in pairs.structures:
-        x, y, z = ((column[:, None] - column) ** 2 for column in structure.positions.T)
-        kernel = 1.0 / np.sqrt(x + y + z + SOFTENING**2)
-        np.fill_diagonal(kernel, 0.0)
-        out.append(kernel)
-    return out
+def softened(structure: Structure) -> np.ndarray:
+    """1 / sqrt(r^2 + a^2) between the atoms of a structure, zero on the diagonal."""
+    x = structure.positions
+    if structure.cell is not None:
+        return softened_sum(x, structure.cell, SOFTENING)
+    a, b, c = ((column[:, None] - column) ** 2 for column in x.T)
+    kernel: np.ndarray = 1.0 / np.sqrt(a + b + c + SOFTENING**2)
+    np.fill_diagonal(kernel, 0.0)
+    return kernel
+
+
+def softened_adjoint(
+    structure: Structure, kernel: np.ndarray, bar: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Adjoint of :func:`softened`: positions_bar (n_atom, 3), strain_bar (3, 3)."""
+    x = structure.positions
+    if structure.cell is not None:
+        return softened_sum_adjoint(x, structure.cell, SOFTENING, bar)
+    strength = (bar + bar.T) * kernel**3
+    moved = -(strength.sum(axis=1)[:, None] * x - strength @ x)
+    return moved, moved.T @ x

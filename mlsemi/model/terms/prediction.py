@@ -98,6 +98,8 @@ class GeometryBar(NamedTuple):
     sphere : (n_pair, 9) array
     basis : (n_pair, n_radial) array
     envelope : (n_pair,) array
+    strain : (3, 3) array
+        Of r -> (1 + strain) r for atoms and cells, as far as it does not act on the pairs.
     """
 
     positions: np.ndarray
@@ -105,6 +107,7 @@ class GeometryBar(NamedTuple):
     sphere: np.ndarray
     basis: np.ndarray
     envelope: np.ndarray
+    strain: np.ndarray
 
     @classmethod
     def zero(cls, pairs: PairList, basis: np.ndarray) -> GeometryBar:
@@ -116,6 +119,7 @@ class GeometryBar(NamedTuple):
             np.zeros_like(pairs.sphere),
             np.zeros_like(basis),
             np.zeros(n),
+            np.zeros((3, 3)),
         )
 
 
