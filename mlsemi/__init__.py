@@ -13,16 +13,28 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mlsemi.batch import singlepoints
     from mlsemi.calculator import MLSemi
+    from mlsemi.cells import bands, couplings
     from mlsemi.evaluate import singlepoint
     from mlsemi.molecule.structure import Structure
     from mlsemi.result import Result
 
-__all__ = ["MLSemi", "Result", "Structure", "__version__", "singlepoint", "singlepoints"]
+__all__ = [
+    "MLSemi",
+    "Result",
+    "Structure",
+    "__version__",
+    "bands",
+    "couplings",
+    "singlepoint",
+    "singlepoints",
+]
 
 _HOME = {
     "MLSemi": "mlsemi.calculator",
     "Result": "mlsemi.result",
     "Structure": "mlsemi.molecule.structure",
+    "bands": "mlsemi.cells",
+    "couplings": "mlsemi.cells",
     "singlepoint": "mlsemi.evaluate",
     "singlepoints": "mlsemi.batch",
 }

@@ -15,10 +15,12 @@ from mlsemi.evaluate import as_structure, singlepoint
 from mlsemi.molecule.formats import Frame, iter_frames
 from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters
+from mlsemi.periodic.result import CellResult
 from mlsemi.releases import DEFAULT
 from mlsemi.result import Result
 from mlsemi.workers import in_order
 
+Computed = Result | CellResult
 Source = str | os.PathLike[str] | Atoms | Structure
 
 
@@ -57,7 +59,7 @@ def singlepoints(
     multiplicity: int | None = None,
     parameters: str | os.PathLike[str] | Parameters = DEFAULT,
     **requests: Any,
-) -> Iterator[Result | Failure]:
+) -> Iterator[Computed | Failure]:
     """Single points of many structures: an iterator of results, in the order of the structures.
 
     Structures are read and computed as results are taken, so that memory does not grow with their
@@ -104,7 +106,7 @@ def singlepoints(
             yield replace(outcome, parameters=loaded) if apart else outcome
 
 
-def points(items: list[Frame | Failure], settings: Mapping[str, Any]) -> list[Result | Failure]:
+def points(items: list[Frame | Failure], settings: Mapping[str, Any]) -> list[Computed | Failure]:
     """Single points of a few structures; failures pass through.
 
     Parameters
@@ -116,7 +118,7 @@ def points(items: list[Frame | Failure], settings: Mapping[str, Any]) -> list[Re
     return [item if isinstance(item, Failure) else _point(item, settings) for item in items]
 
 
-def _point(frame: Frame, settings: Mapping[str, Any]) -> Result | Failure:
+def _point(frame: Frame, settings: Mapping[str, Any]) -> Computed | Failure:
     try:
         with located(frame.label):
             result = singlepoint(frame.structure, **settings)
@@ -125,7 +127,7 @@ def _point(frame: Frame, settings: Mapping[str, Any]) -> Result | Failure:
     return replace(result, name=frame.name, warnings=(*frame.warnings, *result.warnings))
 
 
-def _light(items: list[Frame | Failure], settings: Mapping[str, Any]) -> list[Result | Failure]:
+def _light(items: list[Frame | Failure], settings: Mapping[str, Any]) -> list[Computed | Failure]:
     """The same without the parameters, which the process in front has."""
     return [
         found if isinstance(found, Failure) else replace(found, parameters=None)  # type: ignore[arg-type]

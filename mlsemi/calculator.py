@@ -13,13 +13,13 @@ from ase.calculators.calculator import Calculator, ReadError, all_changes
 from ase.io.jsonio import write_json
 
 from mlsemi.calculator_settings import SURROUNDINGS, checked, restored, surroundings
+from mlsemi.cells import cell_changes, cell_results
 from mlsemi.errors import DomainWarning, InputError, InputWarning, StateWarning
-from mlsemi.evaluate import singlepoint, surroundings_of
+from mlsemi.evaluate import molecular, surroundings_of
 from mlsemi.ground.state import GroundState
 from mlsemi.model.applicability import check_energy, doubts
 from mlsemi.molecule.electrons import StoredCharge, said_by, settle
 from mlsemi.molecule.formats import structure_of
-from mlsemi.molecule.periodicity import PERIODIC
 from mlsemi.molecule.structure import Structure
 from mlsemi.molecule.wording import named
 from mlsemi.parameters import Parameters
@@ -38,21 +38,20 @@ Evaluated = tuple[float | None, np.ndarray | None, Result | GroundState | None]
 
 
 class MLSemi(Calculator):
-    """Calculator for ``atoms.calc``; the periodic cell, if any, is ignored.
+    """Calculator for ``atoms.calc``; in a periodic cell energy, forces, stress and charges alone.
 
     Energies and forces are consistent: ``energy`` and ``free_energy`` are the same number, at a
     finite electronic temperature the free energy, whose gradient the forces are. Charges and
     dipole are those of the ground state, whatever ``state`` is.
 
-    An excited state is followed by its character: between two geometries it is the state with the
-    largest overlap that counts, not the k-th by energy. ``crossings`` lists every change of
-    its number, each also given as a :class:`mlsemi.errors.StateWarning`; ``surface`` is the last
-    point, with the number it has now. Behind a crossing with the ground state, once the excited one
-    lies 0.1 eV below, a :class:`mlsemi.errors.StateError` is raised instead of an energy.
+    An excited state is followed by its character: what counts is the state with the largest overlap
+    between geometries, not the k-th by energy. ``crossings`` lists changes of its number, each also
+    a :class:`mlsemi.errors.StateWarning`; ``surface`` is the last point. Behind a crossing with the
+    ground state, 0.1 eV below it, :class:`mlsemi.errors.StateError` is raised instead of an energy.
 
-    The first geometry that is charged, of several molecules, with a broken or crushed bond or with
-    unusual contacts is said in a :class:`mlsemi.errors.DomainWarning`, each kind once. Where the
-    neutral molecule is a radical there are charges and a dipole, but no energy and forces.
+    The first geometry that is periodic, charged, of several molecules, with a bond broken or
+    crushed or unusual contacts is said in a :class:`mlsemi.errors.DomainWarning`, each kind once.
+    Where the neutral molecule is a radical there are charges and a dipole, no energy and forces.
 
     Parameters
     ----------
@@ -63,8 +62,7 @@ class MLSemi(Calculator):
     charge, multiplicity : int, optional
         By default what the Atoms say (``info["charge"]``, initial charges and magnetic moments,
         see :mod:`mlsemi.molecule.electrons`), else 0, and 1 or for an odd number of electrons 2. A
-        charge given here is stored in the ``info`` of the Atoms, so that files written from them
-        keep it.
+        charge given here is stored in the ``info`` of the Atoms: files written from them keep it.
     solvent : str or float, optional
         Name or dielectric constant of a polarisable continuum.
     field : (3,) sequence, optional
@@ -76,12 +74,13 @@ class MLSemi(Calculator):
     electronic_temperature : float
         Of the occupations, kelvin.
     follow : bool
-        Follow an excited state by its character; otherwise it is the k-th at every geometry.
+        Follow an excited state by its character; else it is the k-th at every geometry.
+    kpts : str or sequence of int, optional
+        Mesh around Gamma in a periodic cell; by default one that fits it.
     threads : int
         Threads of the linear-algebra libraries.
     **keywords
-        Handed to ``ase.calculators.calculator.Calculator``: ``restart``, ``label``, ``atoms``,
-        ``directory``.
+        Of ``ase.calculators.calculator.Calculator``: ``restart``, ``label``, ``atoms``, ...
 
     Raises
     ------
@@ -91,8 +90,8 @@ class MLSemi(Calculator):
     """
 
     name = "mlsemi"
-    implemented_properties = ["energy", "free_energy", "forces", "charges", "dipole"]  # noqa: RUF012
-    ignored_changes = {"pbc", "cell", "initial_charges", "initial_magmoms"}  # noqa: RUF012
+    implemented_properties = [*sorted(SURFACE), "stress", "charges", "dipole"]  # noqa: RUF012
+    ignored_changes = {"initial_charges", "initial_magmoms"}  # noqa: RUF012
     default_parameters = {  # noqa: RUF012
         "parameters": DEFAULT,
         "state": 0,
@@ -104,6 +103,7 @@ class MLSemi(Calculator):
         "dispersion": True,
         "electronic_temperature": 0.0,
         "follow": True,
+        "kpts": None,
         "threads": 1,
     }
 
@@ -190,6 +190,7 @@ class MLSemi(Calculator):
         if before is None or not np.array_equal(before.numbers, atoms.numbers):
             return list(super().check_state(atoms))
         changes = [] if np.array_equal(before.positions, atoms.positions) else ["positions"]
+        changes += cell_changes(before, atoms)
         if self._decided(before) != self._decided(atoms):
             changes.append("initial_charges")
         return changes
@@ -216,9 +217,8 @@ class MLSemi(Calculator):
         Raises
         ------
         InputError
-            For energy and forces that are not known
-            (:func:`~mlsemi.model.applicability.has_energy`), excited states of anything but a
-            neutral closed shell, or a structure that cannot be used.
+            For energy and forces that are not known (``applicability.has_energy``), excited states
+            of anything but a neutral closed shell, unusable structures.
         """
         if atoms is not None:
             self.set_atoms(atoms)
@@ -232,6 +232,9 @@ class MLSemi(Calculator):
             self.results = {}
             self.evaluations += 1
             self._say_doubts(structure)
+        if structure.cell is not None:
+            self.results |= cell_results(structure, self.parameter_set, self.parameters, properties)
+            return
         if self.parameters["state"]:
             energy, forces, ground = self._excited(structure, "forces" in properties)
         elif SURFACE.issuperset(properties) and not self._needs_orbitals(structure):
@@ -350,18 +353,15 @@ class MLSemi(Calculator):
         for text in notes:
             if text not in self.noted:
                 self.noted.add(text)
-                kind = DomainWarning if text == PERIODIC else InputWarning
-                warnings.warn(text, kind, stacklevel=2)
+                warnings.warn(text, InputWarning, stacklevel=2)
 
     def _settings(self) -> dict[str, Any]:
         names = ("dispersion", "electronic_temperature", "threads")
         return {name: self.parameters[name] for name in names}
 
     def _point(self, structure: Structure, **requests: Any) -> Result:
-        around = surroundings(self.parameters)
-        return singlepoint(
-            structure, parameters=self.parameter_set, **around, **self._settings(), **requests
-        )
+        requests |= {**surroundings(self.parameters), **self._settings()}
+        return molecular(structure, parameters=self.parameter_set, **requests)
 
     def _needs_orbitals(self, structure: Structure) -> bool:
         surrounded = any(self.parameters[name] is not None for name in SURROUNDINGS)

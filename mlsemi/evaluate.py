@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
 from dataclasses import replace
 from numbers import Real
+from typing import Any
 
 import numpy as np
 from ase import Atoms
 from numpy.typing import ArrayLike
 
+from mlsemi.clock import Clock
 from mlsemi.errors import InputError
 from mlsemi.excited.method import TDA, Method
 from mlsemi.excited.states import ExcitedStates, Multiplicity
@@ -23,20 +24,17 @@ from mlsemi.molecule.formats import iter_frames, structure_of
 from mlsemi.molecule.pairs import PairList
 from mlsemi.molecule.structure import Structure, whole
 from mlsemi.parameters import Parameters
+from mlsemi.periodic.point import Mesh, cell_point, mesh_of
+from mlsemi.periodic.result import CellResult, refuse_in_cells
 from mlsemi.releases import DEFAULT
 from mlsemi.response.solvents import Solvent, solvent_of
 from mlsemi.response.surroundings import Surroundings, numbers_of, pair_of
 from mlsemi.result import Result
+from mlsemi.result_doubts import OF_NEUTRAL, excitation_doubts, no_gap
 from mlsemi.threads import limited
 from mlsemi.uncertainty import Uncertainty
-from mlsemi.units import BOLTZMANN, HARTREE_EV
-from mlsemi.walk import Clock, Wanted, evaluate
-
-LEAST_GAP_EV = 0.3
-"""Molecules with a smaller gap are warned about."""
-
-
-OF_NEUTRAL = "the polarisability is that of the neutral molecule with paired electrons"
+from mlsemi.units import BOLTZMANN
+from mlsemi.walk import Wanted, evaluate
 
 
 def as_structure(
@@ -71,6 +69,7 @@ def singlepoint(
     solvent: str | float | Solvent | None = None,
     field: ArrayLike | None = None,
     point_charges: tuple[ArrayLike, ArrayLike] | None = None,
+    kpts: Mesh = None,
     parameters: str | os.PathLike[str] | Parameters = DEFAULT,
     singlets: int = 0,
     triplets: int = 0,
@@ -81,8 +80,10 @@ def singlepoint(
     dispersion: bool = True,
     electronic_temperature: float = 0.0,
     threads: int = 1,
-) -> Result:
+) -> Result | CellResult:
     """Orbitals, charges, dipole, energy; forces and excited states on request.
+
+    What is periodic (``Structure.cell``) gets bands, charges, energy, forces and stress.
 
     Parameters
     ----------
@@ -100,6 +101,8 @@ def singlepoint(
         Uniform electric field, atomic units.
     point_charges : tuple of (n,) and (n, 3) arrays, optional
         Charges around the molecule, e, and their positions, bohr.
+    kpts : str or sequence of int, optional
+        Mesh of k-points around Gamma for a periodic cell, ``8x8x1``; by default one that fits it.
     parameters : str, path or Parameters
         Parameter set.
     singlets, triplets : int
@@ -123,7 +126,7 @@ def singlepoint(
 
     Returns
     -------
-    Result
+    Result, or CellResult for what is periodic
 
     Raises
     ------
@@ -131,7 +134,8 @@ def singlepoint(
         If the structure is unusable or holds an element the parameters were not trained for, or
         the temperature is not a number from zero upwards; for singlets by number and by energy
         at once, or by a number or energy that makes no sense; for excited states of open shells,
-        forces that are not known, surroundings that make no sense.
+        forces that are not known, surroundings that make no sense; for all of these, excited
+        states and polarisabilities of a periodic cell, and for k-points without one.
     ParameterError
         If the parameter set is missing or corrupted.
     """
@@ -144,6 +148,28 @@ def singlepoint(
         with chosen.naming_elements():
             structure, notes = as_structure(source, charge, multiplicity)
         chosen.check(structure)
+        if structure.cell is not None:
+            refuse_in_cells(
+                {
+                    "a solvent": solvent is not None,
+                    "an electric field": field is not None,
+                    "point charges": point_charges is not None,
+                    "excited states": bool(singlets or triplets) or max_energy is not None,
+                    "a polarisability": polarizability,
+                }
+            )
+            periodic = cell_point(
+                structure,
+                chosen,
+                kpts=kpts,
+                forces=forces,
+                dispersion=dispersion,
+                electronic_temperature=electronic_temperature,
+                threads=threads,
+            )
+            return replace(periodic, warnings=(*notes, *periodic.warnings))
+        if kpts is not None:
+            mesh_of(structure, kpts)
         if forces:
             check_energy(structure, "forces")
         check_excitations(singlets, triplets, max_energy)
@@ -178,8 +204,8 @@ def singlepoint(
         if alpha is not None and (structure.charge or structure.multiplicity > 1):
             notes += (OF_NEUTRAL,)
         notes += chosen.warnings(structure, prediction, shifts)
-        notes += _no_gap(ground) + (chosen.excitation_warnings if any(states.values()) else ())
-        notes += _doubts(asked, states)
+        notes += no_gap(ground.state) + (chosen.excitation_warnings if any(states.values()) else ())
+        notes += excitation_doubts(asked, states)
     if dispersion and not chosen.functional:
         notes += ("no dispersion: the parameters do not name the functional they were trained on",)
     return Result(
@@ -201,6 +227,26 @@ def singlepoint(
         timings=clock.timings,
         threads=threads,
     )
+
+
+def molecular(source: str | os.PathLike[str] | Atoms | Structure, **requests: Any) -> Result:
+    """A :func:`singlepoint` of something that has no periodic cell.
+
+    Parameters
+    ----------
+    source : path, ase.Atoms or Structure
+    **requests
+        As there.
+
+    Raises
+    ------
+    InputError
+        If it has one.
+    """
+    result = singlepoint(source, **requests)
+    if isinstance(result, CellResult):
+        raise InputError("has a periodic cell, and this is for molecules: remove the cell")
+    return result
 
 
 def _uncertainty(
@@ -258,43 +304,6 @@ def check_temperature(kelvin: float) -> None:
     """
     if not (isinstance(kelvin, Real) and math.isfinite(kelvin) and kelvin >= 0.0):
         raise InputError(f"electronic temperature {kelvin!r} K: need a number from zero upwards")
-
-
-def _no_gap(ground: GroundState) -> tuple[str, ...]:
-    """A warning where it is arbitrary which orbitals are occupied."""
-    state = ground.state
-    gap = (state.lumo - state.homo) * HARTREE_EV
-    if state.kt or not gap < LEAST_GAP_EV:
-        return ()
-    return (
-        f"the gap is {gap:.2f} eV: a closed shell is the wrong picture, and charges and bond "
-        "orders are arbitrary; an electronic temperature gives fractional occupations",
-    )
-
-
-def _doubts(
-    asked: Mapping[Multiplicity, int], found: Mapping[Multiplicity, ExcitedStates | None]
-) -> tuple[str, ...]:
-    """What a user should know about the excited states."""
-    out = []
-    for multiplicity, number in asked.items():
-        states = found[multiplicity]
-        if states is None:
-            continue
-        if states.selection_errors is not None:
-            worst = float(states.selection_errors.max(initial=0.0)) * HARTREE_EV
-            out.append(
-                f"{multiplicity}s of selected configurations: those left out lower the energies by "
-                f"up to {worst:.1g} eV (second order, included)"
-            )
-        if states.n_state < number:
-            out.append(f"only {states.n_state} {multiplicity}s exist in the minimal basis")
-        if states.n_state and states.energies[0] < 0.0:
-            out.append(
-                f"the lowest {multiplicity} lies below the ground state: the closed-shell ground "
-                "state is unstable or the geometry unusual"
-            )
-    return tuple(out)
 
 
 def check_excitations(singlets: int, triplets: int, max_energy: float | None) -> None:

@@ -58,6 +58,8 @@ def potential_energy(
     """
     if structure.charge or structure.multiplicity > 1:
         raise InputError("energies of ions and open shells need orbitals")
+    if structure.cell is not None:
+        raise InputError("has a periodic cell: give it to mlsemi.singlepoint or the calculator")
     parameters.check(structure)
     wanted = Wanted(orbitals=False, forces=forces, dispersion=dispersion)
     with limited(threads):

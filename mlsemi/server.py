@@ -11,7 +11,7 @@ from typing import Any
 
 from mlsemi.draw.report import json_line
 from mlsemi.errors import InputError, MlsemiError
-from mlsemi.evaluate import singlepoint
+from mlsemi.evaluate import molecular
 from mlsemi.molecule.formats import structure_of
 from mlsemi.molecule.smiles import molecule_of, read_smiles
 from mlsemi.molecule.structure import Structure
@@ -73,7 +73,7 @@ class Work:
             if asked.get("relax"):
                 structure, more = relaxed_structure(structure, self.parameters, solvent=solvent)
                 notes = [*notes, *more]
-            result = singlepoint(
+            result = molecular(
                 structure,
                 parameters=self.parameters,
                 singlets=singlets,

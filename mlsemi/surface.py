@@ -19,6 +19,7 @@ from mlsemi.ground.state import GroundState
 from mlsemi.molecule.basis import Basis
 from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters
+from mlsemi.periodic.result import refuse_in_cells
 from mlsemi.threads import limited
 from mlsemi.units import BOLTZMANN, HARTREE_EV
 from mlsemi.walk import Wanted, evaluate
@@ -238,6 +239,7 @@ def excited_surface(
         raise InputError(
             "energy and forces of excited states are there for neutral closed shells only"
         )
+    refuse_in_cells({"an excited state": structure.cell is not None})
     parameters.check(structure)
 
     def followed(states: Excitations, ground: GroundState) -> int:

@@ -9,14 +9,13 @@ the Hamiltonian nor its orbitals are computed, and energy and forces are the sam
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from mlsemi.brief import Brief
+from mlsemi.clock import Clock
 from mlsemi.excited.excitations import (
     RESIDUAL,
     build_interaction,
@@ -41,21 +40,6 @@ from mlsemi.parameters import Parameters
 from mlsemi.response.solvated_excitations import SolvatedExcitations
 from mlsemi.response.surroundings import Surroundings
 from mlsemi.result import AtomicOrbitals
-
-
-class Clock:
-    """Wall time of named steps."""
-
-    def __init__(self) -> None:
-        self.timings: dict[str, float] = {}
-
-    @contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        """Add the time spent inside the block to ``name``."""
-        start = time.perf_counter()
-        yield
-        self.timings[name] = self.timings.get(name, 0.0) + time.perf_counter() - start
-
 
 Chooser = Callable[[Excitations, GroundState], int]
 

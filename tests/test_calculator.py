@@ -125,7 +125,7 @@ def computed(monkeypatch):
 
         monkeypatch.setattr(calculator, name, counted)
 
-    count("singlepoint")
+    count("molecular")
     count("potential_energy")
     return calls
 
@@ -135,7 +135,7 @@ def test_computes_only_what_is_asked_and_new(tiny, atoms, computed):
     atoms.get_dipole_moment()
     atoms.get_charges()
     atoms.get_potential_energy()
-    expected = [("singlepoint", False)]
+    expected = [("molecular", False)]
     assert computed == expected
     atoms.get_forces()
     atoms.get_charges()
@@ -152,7 +152,7 @@ def test_computes_only_what_is_asked_and_new(tiny, atoms, computed):
     assert computed == expected
     atoms.get_dipole_moment()
     atoms.get_forces()
-    assert computed == [*expected, ("singlepoint", False)]
+    assert computed == [*expected, ("molecular", False)]
 
 
 def test_results_of_old_settings_are_forgotten(tiny, atoms, computed):

@@ -7,8 +7,9 @@ from ase.build import molecule
 from molecules import distorted, parameters_of, random_model, symmetric
 
 from mlsemi.errors import ConvergenceError, InputError, ParameterError
-from mlsemi.evaluate import _doubts, singlepoint
+from mlsemi.evaluate import singlepoint
 from mlsemi.molecule.structure import Structure
+from mlsemi.result_doubts import excitation_doubts
 from mlsemi.units import HARTREE_EV
 
 
@@ -282,9 +283,9 @@ def test_doubtful_states_are_named(parameters):
     assert few.singlets.n_state == 1
     assert few.warnings[-1] == "only 1 singlets exist in the minimal basis"
     low = replace(few.triplets, energies=few.triplets.energies - 2.0 * few.triplets.energies[0])
-    (text,) = _doubts({"triplet": 1}, {"triplet": low})
+    (text,) = excitation_doubts({"triplet": 1}, {"triplet": low})
     assert "the lowest triplet lies below the ground state" in text
-    assert _doubts({"triplet": 1}, {"triplet": few.triplets}) == ()
+    assert excitation_doubts({"triplet": 1}, {"triplet": few.triplets}) == ()
 
 
 def test_electronic_temperature(parameters):

@@ -18,14 +18,14 @@ MODULES = {
 }
 
 FLOORS = """
-    units errors brief archives outputs memory threads workers
-    kernels molecule symmetry representations.kernels representations model.terms model
+    units errors brief archives outputs clock memory threads workers
+    kernels lattice molecule symmetry representations.kernels representations model.terms model
     orbitals excited uncertainty response ground
     draw page formats spectrum ensemble plots
-    header releases parameters excited_record result walk evaluate batch calculator_settings
-    potential surface calculator nuclei server representations.learning
-    training.data
-    training.reference training.generators training.objective training.calibration training.fit cli
+    header releases parameters result_doubts periodic excited_record result walk evaluate batch
+    calculator_settings potential cells surface calculator nuclei server representations.learning
+    training.data training.reference training.generators training.objective training.calibration
+    training.fit cli
 """.split()  # noqa: SIM905
 """Rooms (folders) and files that stand alone: each imports only what stands before it."""
 

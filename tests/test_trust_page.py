@@ -38,7 +38,7 @@ def said_in_python(code):
         try:
             exec("; ".join(before), known)
             value = eval(last, known)
-            texts = list(value.warnings) if isinstance(value, mlsemi.Result) else []
+            texts = list(value.warnings) if hasattr(value, "warnings") else []
         except MlsemiError as error:
             texts = [str(error)]
     return "\n".join([*texts, *(str(warning.message) for warning in caught)])

@@ -29,6 +29,7 @@ from mlsemi.model.applicability import check_closed, check_energy
 from mlsemi.molecule.formats import Frame
 from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters
+from mlsemi.periodic.result import CellResult, refuse_in_cells
 from mlsemi.response.solvents import Solvent
 from mlsemi.result import Result
 from mlsemi.workers import in_order
@@ -78,7 +79,7 @@ class Job:
         ready = [self._relaxed(item) for item in items] if self.relax else items
         results = points(ready, {"parameters": self.parameters} | dict(self.requests))
         return [
-            self._of(result, item, checksum) if isinstance(result, Result) else Outcome.of(result)
+            Outcome.of(result) if isinstance(result, Failure) else self._of(result, item, checksum)
             for result, item, checksum in zip(results, ready, checksums, strict=True)
         ]
 
@@ -90,14 +91,14 @@ class Job:
         except MlsemiError as error:
             return Failure(item.file, item.index, item.name, error)
 
-    def _of(self, result: Result, item: Frame | Failure, checksum: str) -> Outcome:
+    def _of(self, result: Result | CellResult, item: Frame | Failure, checksum: str) -> Outcome:
         """Outcome of one result, everything in the form in which it is written."""
         assert isinstance(item, Frame)
         file, index = item.file, item.index
         try:
             with located(item.label):
                 record = result.to_dict(fragments=self.fragments)
-                if self.molden is not None:
+                if self.molden is not None and isinstance(result, Result):
                     write_molden(result, self.molden)
         except OutputError:
             raise
@@ -222,6 +223,8 @@ class Batch:
         Data field of SDF records that names them.
     forces, states : bool
         Whether they are asked for, which not every structure has.
+    molecular : tuple of str
+        What else is asked for that periodic cells do not have.
     done : Done or None
         What an earlier run has finished.
     errors : list of MlsemiError
@@ -238,6 +241,7 @@ class Batch:
     name_field: str | None = None
     forces: bool = False
     states: bool = False
+    molecular: tuple[str, ...] = ()
     done: Done | None = None
     errors: list[MlsemiError] = field(default_factory=list)
     n_done: int = 0
@@ -277,6 +281,9 @@ class Batch:
                             check_energy(item.structure, "forces")
                         if self.states:
                             check_closed(item.structure)
+                        if item.structure.cell is not None:
+                            asked = {"excited states": self.states}
+                            refuse_in_cells(asked | dict.fromkeys(self.molecular, True))
                 except MlsemiError as error:
                     yield Failure(file, item.index, item.name, error)
                 else:

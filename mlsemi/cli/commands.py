@@ -11,7 +11,17 @@ from typing import Annotated
 import typer
 
 from mlsemi import __version__
-from mlsemi.cli import export, geometries, pages, run, spectrum, terminal, training, vibrations
+from mlsemi.cli import (
+    cells,
+    export,
+    geometries,
+    pages,
+    run,
+    spectrum,
+    terminal,
+    training,
+    vibrations,
+)
 from mlsemi.memory import keep_freed_memory
 
 app = typer.Typer(
@@ -45,6 +55,8 @@ def root(
     mlsemi run caffeine.xyz                        orbitals, gap, charges, dipole, bonds
     mlsemi run caffeine.xyz --singlets 10 --json - the same as JSON, with 10 singlets
     mlsemi spectrum caffeine.xyz --plot uv.png     UV/Vis spectrum
+    mlsemi bands graphene.cif --plot bands.png     band structure of a periodic cell
+    mlsemi couplings crystal.cif                   transfer integrals between molecules
     mlsemi info                                    installed parameter sets
 
     Tables go to standard output, warnings and progress to standard error. Exit status: 0 done,
@@ -62,6 +74,8 @@ app.command()(geometries.conformers)
 app.command()(pages.page)
 app.command()(pages.serve)
 app.command()(export.export)
+app.command()(cells.bands)
+app.command()(cells.couplings)
 app.command()(training.reference)
 app.command()(training.select)
 app.command()(training.surfaces)

@@ -18,12 +18,13 @@ from mlsemi.cli.resume import Done, csv_line
 from mlsemi.draw.spectrum import Spectrum
 from mlsemi.draw.summary import COLUMNS
 from mlsemi.errors import InputError
-from mlsemi.evaluate import singlepoint, surroundings_of
+from mlsemi.evaluate import molecular, surroundings_of
 from mlsemi.excited.method import Method
 from mlsemi.molecule.formats import Frame, located
 from mlsemi.molecule.smiles import PREFIX as SMILES
 from mlsemi.outputs import check_writable, complete_or_absent
 from mlsemi.parameters import Parameters
+from mlsemi.periodic.bands import Bands
 from mlsemi.response.solvents import solvent_of
 from mlsemi.result import Result
 from mlsemi.units import EV_NM, FORCE_EV_ANGSTROM, HARTREE_EV
@@ -82,7 +83,7 @@ def single(
 
 
 def calculate(frame: Frame, parameters: str, threads: int, **requests: Any) -> Result:
-    """Single point of one frame; errors name the frame.
+    """Single point of one frame, a molecule; errors name the frame.
 
     Parameters
     ----------
@@ -94,18 +95,21 @@ def calculate(frame: Frame, parameters: str, threads: int, **requests: Any) -> R
         ``singlets``, ``forces``, ``solvent``, ... of :func:`mlsemi.singlepoint`.
     """
     with located(frame.label):
-        return singlepoint(frame.structure, parameters=parameters, threads=threads, **requests)
+        return molecular(frame.structure, parameters=parameters, threads=threads, **requests)
 
 
 def record_of(
     frame: Frame,
-    result: Result,
+    result: Result | Bands,
     quiet: bool,
     fragments: Sequence[Sequence[int]] | None = None,
 ) -> dict[str, Any]:
     """JSON record with its source; its warnings go to standard error unless ``quiet``."""
     with located(frame.label):
-        record = result.to_dict(fragments=fragments)
+        if isinstance(result, Result):
+            record = result.to_dict(fragments=fragments)
+        else:
+            record = result.to_dict()
     record["source"] = {"file": frame.file, "frame": frame.index}
     if frame.name:
         record["name"] = frame.name

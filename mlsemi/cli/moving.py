@@ -28,6 +28,7 @@ from mlsemi.nuclei.relaxation import Constraints, coordinates_from
 from mlsemi.nuclei.scan import Scan
 from mlsemi.nuclei.vibrations import Vibrations
 from mlsemi.outputs import complete_or_absent, stem_of
+from mlsemi.periodic.result import cell_record
 from mlsemi.response.solvents import Solvent
 
 
@@ -91,7 +92,7 @@ def heading(frame: Frame, calculator: MLSemi) -> str:
 def record_of(frame: Frame, calculator: MLSemi, atoms: Atoms) -> dict[str, Any]:
     """What the JSON of these commands begins with."""
     chosen = calculator.parameter_set
-    record = {
+    record: dict[str, Any] = {
         "mlsemi_version": __version__,
         "parameters": {"name": chosen.name, "checksum": chosen.checksum},
         "structure": {
@@ -103,6 +104,9 @@ def record_of(frame: Frame, calculator: MLSemi, atoms: Atoms) -> dict[str, Any]:
         "state": int(calculator.parameters["state"]),
         "source": {"file": frame.file, "frame": frame.index},
     }
+    cell = frame.structure.cell
+    if cell is not None:
+        record["structure"] |= cell_record(cell)
     return record | ({"name": frame.name} if frame.name else {})
 
 
@@ -115,7 +119,7 @@ def xyz_of(frame: Frame, atoms: Atoms, **more: float | int | str) -> str:
     }
     if frame.name:
         info["title"] = frame.name
-    plain = Atoms(atoms.numbers, atoms.get_positions(), info=info)
+    plain = Atoms(atoms.numbers, atoms.get_positions(), cell=atoms.cell, pbc=atoms.pbc, info=info)
     with StringIO() as stream:
         ase.io.write(stream, plain, format="extxyz")
         return stream.getvalue().rstrip("\n")

@@ -93,6 +93,12 @@ SelectEv = Annotated[
         help="Huge molecules: leave out what lowers no state by more than E eV (try 0.2).",
     ),
 ]
+KPoints = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NxNxN", help="Mesh around Gamma in a periodic cell.  [default: one that fits]"
+    ),
+]
 Threads = Annotated[
     int, typer.Option(min=1, max=MOST_THREADS, help="Threads; one is best for small molecules.")
 ]

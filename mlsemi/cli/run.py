@@ -16,6 +16,7 @@ from mlsemi.cli.options import (
     Fragment,
     FullResponse,
     JsonOutput,
+    KPoints,
     Multiplicity,
     NameField,
     Opt,
@@ -44,6 +45,7 @@ def run(
     field: Annotated[
         str | None, typer.Option(metavar="X,Y,Z", help="Uniform electric field, V/angstrom.")
     ] = None,
+    kpts: KPoints = None,
     singlets: Annotated[int, typer.Option(min=0, help="Lowest singlet excitations.")] = 0,
     triplets: Triplets = 0,
     full_tddft: FullResponse = False,
@@ -85,6 +87,7 @@ def run(
     mlsemi run smiles:CC(=O)Oc1ccccc1C(=O)O --opt
     mlsemi run naphthalene.xyz --charge 1 --solvent acetonitrile
     mlsemi run water.xyz --field 0,0,0.1 --polarizability
+    mlsemi run graphene.cif --kpts 12x12x1 --forces
     mlsemi run trajectory.xyz --json results.jsonl
     mlsemi run formaldehyde.xyz --molden formaldehyde.molden
     mlsemi run dyes.sdf --singlets 5 --csv dyes.csv --json dyes.jsonl --processes 4 --skip-errors -q
@@ -110,6 +113,7 @@ def run(
         {
             "singlets": singlets,
             "triplets": triplets,
+            "kpts": kpts,
             "method": jobs.method_from(full_tddft, select_ev),
             "forces": forces,
             "polarizability": polarizability,
@@ -139,6 +143,7 @@ def run(
         name_field,
         forces=forces,
         states=bool(singlets or triplets),
+        molecular=() if molden is None else ("a Molden file",),
         done=done,
     )
     if molden is not None and len(batch.head) > 1:

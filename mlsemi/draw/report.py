@@ -61,16 +61,21 @@ def result_text(record: Record, title: str, width: int | None = None) -> str:
     width : int, optional
         Columns of the screen; without one nothing is cut.
     """
-    lines = [*_heading(record, title), ""]
-    for spin, levels, electrons in _spins(record):
-        lines += [*_levels(levels, f"Orbitals{spin}", electrons), ""]
+    lines = [*heading(record, title), ""]
+    if "kpoints" in record:
+        lines += [*edges(record), ""]
+    else:
+        for spin, levels, electrons in _spins(record):
+            lines += [*_levels(levels, f"Orbitals{spin}", electrons), ""]
     lines += [_summary(record), ""]
     if "charges_e" in record:
         lines += _atoms(record)
     if record.get("bond_orders"):
-        lines += ["", _bold("Bond orders"), *_bonds(record)]
+        lines += ["", bold("Bond orders"), *_bonds(record)]
     if "forces_ev_per_angstrom" in record:
         lines += _forces(record)
+    if "stress_ev_per_angstrom3" in record:
+        lines += _stress(record)
     return "\n".join([*lines, *_excitations(record, width)])
 
 
@@ -90,7 +95,7 @@ def states_text(
     rotatory : bool
         Rotatory strengths even if all are noise.
     """
-    return "\n".join([*_heading(record, title), *_excitations(record, width, rotatory)])
+    return "\n".join([*heading(record, title), *_excitations(record, width, rotatory)])
 
 
 def _excitations(record: Record, width: int | None, rotatory: bool = False) -> list[str]:
@@ -104,12 +109,12 @@ def _excitations(record: Record, width: int | None, rotatory: bool = False) -> l
     return lines
 
 
-def _bold(text: str) -> str:
+def bold(text: str) -> str:
     """Text that stands out on a screen; the marks are dropped where there is none."""
     return typer.style(text, bold=True)
 
 
-def _table(
+def table(
     title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], left: str
 ) -> list[str]:
     """Lines of a table whose columns named in ``left`` start, and all others end, in line."""
@@ -122,15 +127,16 @@ def _table(
         )
         return "  ".join(parts).rstrip()
 
-    return [_bold(title), _bold(line(columns)), *map(line, rows)]
+    return [bold(title), bold(line(columns)), *map(line, rows)]
 
 
-def _heading(record: Record, title: str) -> list[str]:
+def heading(record: Record, title: str) -> list[str]:
+    """What was computed, with which parameters, in two lines."""
     structure, parameters = record["structure"], record["parameters"]
     symbols = structure["symbols"]
     name = record.get("name")
     return [
-        _bold(f"{title}: {name}" if name else title),
+        bold(f"{title}: {name}" if name else title),
         f"{formula(symbols)}, {len(symbols)} atoms, charge {structure['charge']}"
         f"{_conditions(record)}; parameters {parameters['name']} ({parameters['checksum'][:8]})",
     ]
@@ -146,7 +152,26 @@ def _conditions(record: Record) -> str:
     if "field_v_per_angstrom" in record:
         x, y, z = record["field_v_per_angstrom"]
         words += f", field ({x:g}, {y:g}, {z:g}) V/angstrom"
+    if "pbc" in record["structure"]:
+        repeats = [
+            name for name, flag in zip("abc", record["structure"]["pbc"], strict=True) if flag
+        ]
+        words += f", periodic along {' '.join(repeats)}"
     return words
+
+
+def edges(record: Record) -> list[str]:
+    """Fermi level, edges of bands and gaps of a periodic cell."""
+    fermi = record["kpoints"]["fermi_ev"]
+    mesh = "x".join(str(n) for n in record.get("mesh", record["kpoints"].get("mesh", ())))
+    rows = [
+        ["valence bands end", f"{record['homo_ev']:.3f}"],
+        ["conduction bands begin", f"{record['lumo_ev']:.3f}"],
+        ["Fermi level", f"{fermi:.3f}"],
+        ["gap", f"{record['gap_ev']:.3f}"],
+        ["direct gap", f"{record['direct_gap_ev']:.3f}"],
+    ]
+    return table(f"Bands (mesh {mesh})", ("", "energy / eV"), rows, "")
 
 
 def _spins(record: Record) -> list[tuple[str, Record, int]]:
@@ -194,7 +219,7 @@ def _levels(record: Record, title: str, electrons: int) -> list[str]:
         occupation = f"{smeared[p]:.3f}" if smeared else filled
         error = [f"{spread[p]:.2f}"] if spread else []
         rows.append([orbital_name(p, n_occupied), str(p), f"{energies[p]:.3f}", *error, occupation])
-    return _table(title, columns, rows, "level")
+    return table(title, columns, rows, "level")
 
 
 def _spread(record: Record, key: str) -> Any:
@@ -231,7 +256,7 @@ def _atoms(record: Record) -> list[str]:
     """Charge and total bond order of each atom, in three columns if there are many."""
     symbols = record["structure"]["symbols"]
     valences = np.zeros(len(symbols))
-    for i, j, order in record.get("bond_orders", []):
+    for i, j, order, *_ in record.get("bond_orders", []):
         valences[[i, j]] += order
     spread, spin = _spread(record, "charges_e"), record.get("spin_populations")
     columns = ["atom", "charge / e", *(["±"] if spread else []), *(["spin"] if spin else [])]
@@ -251,22 +276,37 @@ def _atoms(record: Record) -> list[str]:
     tables = [
         [line.ljust(len(block[1])) for line in block]
         for start in range(0, len(rows), height)
-        for block in [_table("", columns, rows[start : start + height], "atom")[1:]]
+        for block in [table("", columns, rows[start : start + height], "atom")[1:]]
     ]
     lines = ["    ".join(parts).rstrip() for parts in zip_longest(*tables, fillvalue="")]
-    return [_bold("Atoms"), *lines]
+    return [bold("Atoms"), *lines]
 
 
 def _bonds(record: Record) -> list[str]:
     symbols = record["structure"]["symbols"]
-    width = 2 * len(str(len(symbols) - 1)) + 5
-    bonds = [
-        f"{symbols[i]}{i}-{symbols[j]}{j}".ljust(width) + f" {order:.2f}"
-        for i, j, order in record["bond_orders"]
+    shown = [
+        (f"{symbols[i]}{i}-{symbols[j]}{j}{_image(*shift)}", order)
+        for i, j, order, *shift in record["bond_orders"]
         if order >= BOND_SHOWN
     ]
+    least = 2 * len(str(len(symbols) - 1)) + 5
+    width = max([least, *(len(name) for name, _ in shown)])
+    bonds = [f"{name.ljust(width)} {order:.2f}" for name, order in shown]
     per_line = max(1, 80 // (width + 8))
     return ["   ".join(bonds[k : k + per_line]) for k in range(0, len(bonds), per_line)]
+
+
+def _image(shift: Sequence[int] = ()) -> str:
+    """Translation of the second atom of a bond where it is an image."""
+    return f" ({' '.join(map(str, shift))})" if any(shift) else ""
+
+
+def _stress(record: Record) -> list[str]:
+    rows = [
+        [name, *(f"{value:.6f}" for value in row)]
+        for name, row in zip("xyz", record["stress_ev_per_angstrom3"], strict=True)
+    ]
+    return ["", *table("Stress / (eV/angstrom^3)", ("", "x", "y", "z"), rows, "")]
 
 
 def _forces(record: Record) -> list[str]:
@@ -275,7 +315,7 @@ def _forces(record: Record) -> list[str]:
         [f"{i} {name}", *(f"{component:.4f}" for component in force)]
         for i, (name, force) in enumerate(pairs)
     ]
-    return ["", *_table("Forces / (eV/angstrom)", ("atom", "x", "y", "z"), rows, "atom")]
+    return ["", *table("Forces / (eV/angstrom)", ("atom", "x", "y", "z"), rows, "atom")]
 
 
 def _states(
@@ -301,7 +341,7 @@ def _states(
         if chiral:
             row.append(f"{round(state['rotatory_strength_1e40_cgs'], 2) + 0.0:.2f}")
         rows.append([*row, _character(state), _contributions(state, n_occupied)])
-    lines = _table(name.capitalize(), columns, rows, "state character contributions")
+    lines = table(name.capitalize(), columns, rows, "state character contributions")
     if width is not None:  # contributions come last: only they are cut
         shortest = max(len(line) - len(row[-1]) for line, row in zip(lines[2:], rows, strict=True))
         lines = [*lines[:2], *(line[: max(width, shortest)] for line in lines[2:])]

@@ -42,8 +42,9 @@ def summary_row(record: dict[str, Any]) -> dict[str, Any]:
     }
     for key in ("energy_ev", "homo_ev", "lumo_ev", "gap_ev"):
         row[key] = _number(record.get(key))
-    dipole = np.linalg.norm(record["dipole_e_angstrom"]) * AU_DEBYE / BOHR_ANGSTROM
-    row["dipole_debye"] = _number(float(dipole))
+    if "dipole_e_angstrom" in record:
+        dipole = np.linalg.norm(record["dipole_e_angstrom"]) * AU_DEBYE / BOHR_ANGSTROM
+        row["dipole_debye"] = _number(float(dipole))
     for name, states in (("s1", excited.get("singlets")), ("t1", excited.get("triplets"))):
         if states:
             row[f"{name}_ev"] = _number(states[0]["energy_ev"])

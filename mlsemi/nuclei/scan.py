@@ -16,6 +16,7 @@ from mlsemi.calculator import MLSemi
 from mlsemi.errors import ConvergenceError, InputError
 from mlsemi.molecule.elements import covalent_radius
 from mlsemi.nuclei.relaxation import FREE, STEPS, Constraints, Coordinate, check_coordinate, relax
+from mlsemi.periodic.result import refuse_in_cells
 from mlsemi.units import BOHR_ANGSTROM
 
 FMAX = 0.02
@@ -84,6 +85,7 @@ def scan(
         If the coordinate cannot be held.
     """
     check_coordinate(coordinate, len(atoms))
+    refuse_in_cells({"a scan": bool(atoms.pbc.any())})
     calculator = MLSemi() if calculator is None else calculator
     moving = hanging_on(atoms, coordinate)
     at = atoms.copy()

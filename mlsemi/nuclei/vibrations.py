@@ -22,6 +22,7 @@ from mlsemi.calculator import MLSemi
 from mlsemi.errors import InputError
 from mlsemi.molecule.formats import structure_of
 from mlsemi.nuclei.relaxation import largest_force
+from mlsemi.periodic.result import refuse_in_cells
 
 STEP = 0.005
 """Displacement of the differences, angstrom."""
@@ -173,6 +174,7 @@ def vibrations(
     InputError
         For a surface without forces.
     """
+    refuse_in_cells({"vibrations": bool(atoms.pbc.any())})
     atoms = Atoms(atoms.numbers, atoms.get_positions(), info=dict(atoms.info))
     atoms.calc = calculator = MLSemi() if calculator is None else calculator
     energy, force = float(atoms.get_potential_energy()), largest_force(atoms)

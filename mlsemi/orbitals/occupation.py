@@ -13,29 +13,33 @@ NEAR = 1.0
 """Levels closer than this (in kT) take the form of the divided difference free of cancellation."""
 
 
-def fermi_level(energies: np.ndarray, n_electron: int, kt: float) -> float:
+def fermi_level(
+    energies: np.ndarray, n_electron: int, kt: float, weights: np.ndarray | float = 1.0
+) -> float:
     """Chemical potential mu, hartree; infinite when every orbital is filled, or none.
 
     Parameters
     ----------
-    energies : (n_orbital,) array
-        Ascending, hartree.
+    energies : (n_orbital,) or (n_k, n_orbital) array
+        Hartree.
     n_electron : int
     kt : float
         Above zero.
+    weights : (n_k, 1) array, optional
+        Of the points in reciprocal space, where there are several: they sum to one.
     """
-    if n_electron >= 2 * energies.size:
+    if n_electron >= 2 * energies.shape[-1]:
         return float("inf")
     if n_electron == 0:
         return float("-inf")
 
     def excess(mu: float) -> float:
-        return float(2.0 * expit((mu - energies) / kt).sum() - n_electron)
+        return float(2.0 * (weights * expit((mu - energies) / kt)).sum() - n_electron)
 
     from scipy.optimize import brentq  # slow to import, and rarely needed
 
     margin = 60.0 * kt
-    return float(brentq(excess, energies[0] - margin, energies[-1] + margin, xtol=1e-15))
+    return float(brentq(excess, energies.min() - margin, energies.max() + margin, xtol=1e-15))
 
 
 def occupations(energies: np.ndarray, n_electron: int, kt: float) -> np.ndarray:
@@ -52,10 +56,13 @@ def occupations(energies: np.ndarray, n_electron: int, kt: float) -> np.ndarray:
     return 2.0 * expit((fermi_level(energies, n_electron, kt) - energies) / kt)
 
 
-def entropy(occupation: np.ndarray) -> float:
-    """S / k = -2 sum_p [n_p ln n_p + (1 - n_p) ln(1 - n_p)] with n_p = f_p / 2."""
+def entropy(occupation: np.ndarray, weights: np.ndarray | float = 1.0) -> float:
+    """S / k = -2 sum_p [n_p ln n_p + (1 - n_p) ln(1 - n_p)] with n_p = f_p / 2.
+
+    ``weights`` (n_k, 1) are those of the points in reciprocal space, where there are several.
+    """
     n = 0.5 * occupation
-    return float(2.0 * (entr(n) + entr(1.0 - n)).sum())
+    return float(2.0 * (weights * (entr(n) + entr(1.0 - n))).sum())
 
 
 def slopes(energies: np.ndarray, occupation: np.ndarray, kt: float) -> np.ndarray:

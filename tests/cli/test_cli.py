@@ -260,10 +260,10 @@ def test_tables(cli):
 
 
 def test_warnings_go_to_standard_error_and_into_the_json(cli):
-    Path("box.xyz").write_text(GOOD.replace("water", 'Lattice="9 0 0 0 9 0 0 0 9"'))
-    result = cli("run", "box.xyz", "--json", "-")
-    assert "mlsemi: warning: box.xyz, frame 0: the periodic cell is ignored" in result.stderr
-    assert "the periodic cell is ignored" in json.loads(result.stdout)["warnings"]
+    Path("box.xyz").write_text(GOOD.replace("water", "charge 0"))
+    words, result = "the charge is taken as 0", cli("run", "box.xyz", "--json", "-")
+    assert f"mlsemi: warning: box.xyz, frame 0: {words}" in result.stderr
+    assert words in json.loads(result.stdout)["warnings"][0]
     assert cli("run", "box.xyz", "--quiet").stderr == ""
 
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from mlsemi.errors import InputError
-from mlsemi.evaluate import singlepoint
+from mlsemi.evaluate import molecular
 from mlsemi.excited.states import ExcitedStates
 from mlsemi.parameters import Parameters
 from mlsemi.training.data.dataset import Reference, ReferenceDataset
@@ -58,7 +58,7 @@ def strength_ratios(parameters: Parameters, records: Sequence[Reference]) -> np.
         if strengths.max(initial=0.0) < BRIGHT:
             continue
         (case,) = cases_of(parameters, [record])
-        states = singlepoint(record.structure, parameters=parameters, singlets=N_MODEL).singlets
+        states = molecular(record.structure, parameters=parameters, singlets=N_MODEL).singlets
         assert states is not None
         bright, found = brightest(case, states)
         if found >= 0:

@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from mlsemi import singlepoint
 from mlsemi.errors import DomainWarning, InputError, MlsemiError
+from mlsemi.evaluate import molecular
 from mlsemi.molecule.structure import Structure
 from mlsemi.outputs import check_writable
 from mlsemi.parameters import Parameters
@@ -60,7 +60,7 @@ def mean_of_sets(
         with warnings.catch_warnings():  # many geometries are outside the domain of either
             warnings.simplefilter("ignore", DomainWarning)
             results = [
-                singlepoint(structure, parameters=one, forces=True, dispersion=False)
+                molecular(structure, parameters=one, forces=True, dispersion=False)
                 for one in teachers
             ]
     except MlsemiError:

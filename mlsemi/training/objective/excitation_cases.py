@@ -14,7 +14,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from mlsemi.errors import InputError
-from mlsemi.evaluate import singlepoint
+from mlsemi.evaluate import molecular
 from mlsemi.excited.constants import ExcitationParameters
 from mlsemi.excited.excitations import build_interaction
 from mlsemi.excited.interaction import Interaction
@@ -163,7 +163,7 @@ def cases_of(
         If no record has excitations.
     """
     cases = [
-        case_of(record, singlepoint(record.structure, parameters=parameters).state, triplet_shift)
+        case_of(record, molecular(record.structure, parameters=parameters).state, triplet_shift)
         for record in records
         if record.singlet_energies is not None
     ]

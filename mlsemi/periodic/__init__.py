@@ -1,0 +1,1 @@
+"""Chains, layers and crystals: k-points, bands, occupations, transfer integrals."""
