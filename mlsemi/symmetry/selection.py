@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mlsemi.symmetry.tensors import Irrep, Tensors
+from mlsemi.symmetry.tensors import SCALAR, Irrep, Tensors
 
 NEGLIGIBLE = 1e-12
 """Directions with less than this fraction of the variance are noise."""
@@ -49,6 +49,23 @@ def principal_maps(covariances: Tensors, n_keep: int) -> dict[Irrep, np.ndarray]
             kept[irrep] = vectors[:, chosen]
             size += float(values[chosen].sum())
     return scaled_together(kept, size)
+
+
+def principal_components(x: np.ndarray, n_keep: int) -> np.ndarray:
+    """(n_feature, n_keep) map to the leading components, each of unit mean square.
+
+    Parameters
+    ----------
+    x : (n, 2l+1, n_feature) array
+        All components m share the map, which keeps the symmetry.
+    n_keep : int
+        Missing components are zero.
+    """
+    matrix = covariance(x) / x.shape[1]
+    found = principal_maps({SCALAR: matrix}, n_keep).get(SCALAR, np.zeros((x.shape[2], 0)))
+    out = np.zeros((x.shape[2], n_keep))
+    out[:, : found.shape[1]] = found / np.sqrt(np.einsum("qk,qp,pk->k", found, matrix, found))
+    return out
 
 
 def scaled_together(components: Tensors, size: float) -> dict[Irrep, np.ndarray]:

@@ -128,6 +128,6 @@ def test_names_of_weights_stand_in_one_file():
             if text in found:
                 found[text].add(path.relative_to(PACKAGE).as_posix())
     assert len(names) > 20
-    other_kinds = {"model/terms/fixed.py", "training/fit/contraction.py"}  # have some names too
+    other_kinds = {"model/terms/fixed_features.py", "model/terms/fixed_bonds.py"}  # share some
     for name, files in found.items():
         assert len(files - other_kinds) == 1, name

@@ -19,7 +19,8 @@ from mlsemi.model.terms.dipole import Dipole
 from mlsemi.model.terms.domain import Domain
 from mlsemi.model.terms.electrostatics import Charges, Potential
 from mlsemi.model.terms.energy import Energy
-from mlsemi.model.terms.fixed import FixedBonds, FixedFeatures
+from mlsemi.model.terms.fixed_bonds import FixedBonds
+from mlsemi.model.terms.fixed_features import FixedFeatures
 from mlsemi.model.terms.levels import Levels
 from mlsemi.model.terms.messages import Messages
 from mlsemi.model.terms.multipoles import MultipoleEnergy, Multipoles

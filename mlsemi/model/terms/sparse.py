@@ -8,6 +8,10 @@ import numpy as np
 
 from mlsemi.model.terms.term import Weight
 from mlsemi.symmetry.layers import Weights
+from mlsemi.symmetry.selection import farthest_points
+
+CANDIDATES = 4000
+"""Environments that the sparse points of one label are picked from."""
 
 
 class SparseRecord(NamedTuple):
@@ -92,3 +96,35 @@ def kernel_factors_adjoint(
         scaled = record.scaled[chosen]
         scaled_bar[chosen] = strength @ points[row] - strength.sum(axis=1)[:, None] * scaled
     return scaled_bar * weights[f"sparse.{name}.metric"][label]
+
+
+def place_points(
+    weights: dict[str, np.ndarray], name: str, x: np.ndarray, label: np.ndarray
+) -> None:
+    """Metric, points and inverse root of the kernel of every label that occurs.
+
+    The metric makes the mean square distance of two environments of one label two.
+
+    Parameters
+    ----------
+    weights : dict
+        Those of the kernel are changed.
+    name : str
+        ``atom`` or ``bond``.
+    x : (n, n_invariant) array
+    label : (n,) int array
+    """
+    metric, points, root = (weights[f"sparse.{name}.{key}"] for key in ("metric", "points", "root"))
+    for row in np.unique(label):
+        some = x[label == row]
+        some = some[:: -(-some.shape[0] // CANDIDATES)]
+        spread = some.std(axis=0)
+        kept = spread > 1e-6
+        metric[row, kept] = 1.0 / (spread[kept] * np.sqrt(kept.sum()))
+        scaled = (some - some.mean(axis=0)) * metric[row]
+        chosen = farthest_points(scaled, points.shape[1])
+        points[row, : chosen.size] = some[chosen] * metric[row]
+        found = points[row, : chosen.size]
+        values, vectors = np.linalg.eigh(gaussian(found, found))
+        inverse = vectors / np.sqrt(np.maximum(values, 1e-6)) @ vectors.T
+        root[row, : chosen.size, : chosen.size] = inverse

@@ -16,7 +16,6 @@ from mlsemi.model.terms.term import EVERYTHING, Known
 from mlsemi.molecule.pairs import PairList
 from mlsemi.symmetry.blocks import irreps_of
 from mlsemi.training.data.dataset import Reference
-from mlsemi.training.fit.contraction import fixed_representation
 
 FITTED, SAMPLE = 1000, 100
 """Most records that decide the baseline, and the scales and components of the features."""
@@ -28,8 +27,7 @@ def initial_model(form: ModelForm, records: Sequence[Reference], seed: int) -> M
     Levels are mean on-site elements and two-center functions a ridge regression on the projected
     Hamiltonians (theory eq 6); atomic energies a least-squares fit of total energies. Weights of
     learned features are random, scaled so that features have unit variance over ``records``; those
-    of fixed features come from :func:`fixed_representation`. Every term knows its own start
-    (:meth:`Term.fit`).
+    of fixed features are principal components. Every term knows its own start (:meth:`Term.fit`).
 
     Parameters
     ----------
@@ -44,8 +42,6 @@ def initial_model(form: ModelForm, records: Sequence[Reference], seed: int) -> M
         for part in (records, thinned(records, SAMPLE))
     )
     weights = start_of(form, seed)
-    if not form.learned:
-        weights |= fixed_representation(form, some)
     model = Model(form, weights)
     sample = Prediction.blank(some, *form.radial(some.distance))
     matrices = irreps_of(pairs, [r.hamiltonian for r in records])

@@ -1,4 +1,4 @@
-"""Features that are not learned: rho_i^2 on site and rho_ij^1 between sites, H linear in both.
+"""Features of atoms that are not learned: rho_i^1 and rho_i^2, in which H is linear.
 
 The representation of the linear models of Nigam, Willatt, Ceriotti, J. Chem. Phys. 156, 014115
 (2022) and Cignoni et al., ACS Cent. Sci. 10, 637 (2024): fixed radial functions, principal
@@ -14,31 +14,23 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mlsemi.kernels.coupling import (
-    bond_invariants,
-    bond_invariants_adjoint,
-    bond_tensors,
-    bond_tensors_adjoint,
-)
 from mlsemi.kernels.density import density, density_adjoint
-from mlsemi.model.terms.bonds import N_IRREP, NODE_DEGREE, PATHS, TABLE, by_path
 from mlsemi.model.terms.prediction import GeometryBar, Prediction, PredictionBar
 from mlsemi.model.terms.sparse import (
     SparseRecord,
     kernel_factors,
     kernel_factors_adjoint,
     kernel_weights,
+    place_points,
 )
-from mlsemi.model.terms.term import Term, Weight
+from mlsemi.model.terms.term import Known, Term, Weight
 from mlsemi.molecule.pairs import PairList
 from mlsemi.representations.correlations import Correlations
 from mlsemi.symmetry.layers import Gradients, Weights
 from mlsemi.symmetry.products import Product
+from mlsemi.symmetry.selection import principal_components
 from mlsemi.symmetry.so3 import L_MAX, components
 from mlsemi.symmetry.tensors import Irrep, Tensors
-
-BOND_INPUTS = 2 * (L_MAX + 1)
-"""Projections on the bond per channel: one per degree of both atoms."""
 
 
 @cache
@@ -161,151 +153,6 @@ def features_adjoint(
     )
 
 
-class FixedBondRecord(NamedTuple):
-    """Intermediates of :func:`bond_irreps` that its adjoint needs."""
-
-    rho1: np.ndarray
-    basis: np.ndarray
-    factors: np.ndarray
-    sparse: SparseRecord | None
-    raw: np.ndarray
-
-
-def bond_irreps(
-    pairs: PairList, basis: np.ndarray, nodes: np.ndarray, weights: Weights
-) -> tuple[np.ndarray, FixedBondRecord]:
-    """Irreps F_ij^(lambda mu) of every directed pair block, linear in rho_ij^1 (theory eq 4).
-
-    F_ij = sum_paths CG(Y_l(r_ij), sum_k w_k rho_(i|j)^(l' k)), w_k = sum_nf c_nfk psi_f B_n(r_ij):
-    coefficients c per species pair, factors psi of the sparse kernel. The radial functions end at
-    the cutoff, so no envelope is needed.
-
-    Parameters
-    ----------
-    pairs : PairList
-    basis : (n_pair, n_radial) array
-    nodes : (n_atom, 9, n_node) array
-        Of :func:`features_of`; the components of rho^1 are read.
-    weights : mapping
-        ``bond.out`` (n_species^2, n_factor * n_radial, n_path * 2 n_channel), ``sparse.bond.*``.
-
-    Returns
-    -------
-    (n_pair, 13) array, components as in ``IRREPS``, and the record for the adjoint.
-    """
-    label = pairs.pair_species
-    rho1 = np.ascontiguousarray(nodes[:, :, _first_order_part(nodes, weights)])
-    factors, sparse = np.ones((label.size, 1)), None
-    if "sparse.bond.points" in weights:
-        projections = bond_invariants(pairs.first, pairs.second, pairs.sphere, rho1)
-        invariants = np.concatenate([projections, basis], axis=1)
-        factors, sparse = kernel_factors(invariants, label, weights, "bond")
-    inputs = (factors[:, :, None] * basis[:, None]).reshape(label.size, -1)
-    raw = np.empty((label.size, weights["bond.out"].shape[2]))
-    for row in np.unique(label):
-        chosen = label == row
-        raw[chosen] = inputs[chosen] @ weights["bond.out"][row]
-    irreps = bond_tensors(
-        pairs.first,
-        pairs.second,
-        np.zeros_like(label),
-        pairs.sphere,
-        by_path(raw),
-        np.ones((1, *by_path(raw).shape[1:])),
-        rho1,
-        NODE_DEGREE,
-        TABLE.entries,
-        TABLE.coefficient,
-        N_IRREP,
-    )
-    return irreps, FixedBondRecord(rho1, basis, factors, sparse, raw)
-
-
-def _first_order_part(nodes: np.ndarray, weights: Weights) -> slice:
-    """Channels of the nodes that are rho^1 times the factor one."""
-    n_channel, n_component = weights["density.0"].shape[2], weights["node.0"].shape[2]
-    n_factor = nodes.shape[2] // (n_channel + n_component)
-    return slice(0, n_channel * n_factor, n_factor)
-
-
-def bond_irreps_adjoint(
-    pairs: PairList,
-    nodes: np.ndarray,
-    weights: Weights,
-    record: FixedBondRecord,
-    irreps_bar: np.ndarray,
-    gradients: Gradients,
-    geometry: GeometryBar | None,
-) -> np.ndarray:
-    """Adjoint of :func:`bond_irreps`: nodes_bar.
-
-    Adds to ``gradients`` and, when given, to ``geometry``.
-    """
-    label, basis = pairs.pair_species, record.basis
-    raw = by_path(record.raw)
-    sphere_bar, raw_bar, _, rho1_bar = bond_tensors_adjoint(
-        pairs.first,
-        pairs.second,
-        np.zeros_like(label),
-        pairs.sphere,
-        raw,
-        np.ones((1, *raw.shape[1:])),
-        record.rho1,
-        NODE_DEGREE,
-        TABLE.entries,
-        TABLE.coefficient,
-        irreps_bar,
-    )
-    raw_bar = raw_bar.reshape(record.raw.shape)
-    inputs = (record.factors[:, :, None] * basis[:, None]).reshape(label.size, -1)
-    inputs_bar = np.empty_like(inputs)
-    for row in np.unique(label):
-        chosen = label == row
-        if gradients is not None:
-            gradients["bond.out"][row] += inputs[chosen].T @ raw_bar[chosen]
-        if geometry is not None:
-            inputs_bar[chosen] = raw_bar[chosen] @ weights["bond.out"][row].T
-    nodes_bar = np.zeros_like(nodes)
-    if geometry is not None:
-        products_bar = inputs_bar.reshape(label.size, -1, basis.shape[1])
-        geometry.basis[:] += np.einsum("pfn,pf->pn", products_bar, record.factors)
-        if record.sparse is not None:
-            factors_bar = np.einsum("pfn,pn->pf", products_bar, basis)
-            _bond_kernel_adjoint(
-                pairs, weights, record, factors_bar, rho1_bar, sphere_bar, geometry.basis
-            )
-        geometry.sphere[:] += sphere_bar
-    nodes_bar[:, :, _first_order_part(nodes, weights)] = rho1_bar
-    return nodes_bar
-
-
-def _bond_kernel_adjoint(
-    pairs: PairList,
-    weights: Weights,
-    record: FixedBondRecord,
-    factors_bar: np.ndarray,
-    rho1_bar: np.ndarray,
-    sphere_bar: np.ndarray,
-    basis_bar: np.ndarray,
-) -> None:
-    """Walk through the kernel of the pairs; adds to the last three."""
-    assert record.sparse is not None
-    invariants_bar = kernel_factors_adjoint(
-        pairs.pair_species, weights, "bond", record.sparse, factors_bar
-    )
-    n_projection = BOND_INPUTS * record.rho1.shape[2]
-    basis_bar += invariants_bar[:, n_projection:]
-    bond_invariants_adjoint(
-        pairs.first,
-        pairs.second,
-        pairs.sphere,
-        record.rho1,
-        np.ascontiguousarray(invariants_bar[:, :n_projection]),
-        sphere_bar,
-        rho1_bar,
-    )
-
-
 class FixedFeatures(Term):
     """rho_i^1 and rho_i^2 that are not learned: :func:`features_of`."""
 
@@ -320,6 +167,31 @@ class FixedFeatures(Term):
         if form.kind == "kernel":
             out |= kernel_weights("atom", s, form.n_sparse, form.n_invariant)
         return out
+
+    def fit(self, weights: dict[str, np.ndarray], known: Known, sample: Prediction) -> None:
+        """Principal components of rho^1, then of all its products, per species and degree.
+
+        Each has unit mean square (scalars of rho^2 about their mean); points of the kernel are
+        picked by farthest-point sampling.
+        """
+        pairs = sample.pairs
+        density = as_tensors(expansion_of(pairs, sample.basis))
+        for (l, _), value in density.items():
+            for species, rows in pairs.groups:
+                components = principal_components(value[rows], self.form.n_channel)
+                weights[f"density.{l}"][species] = components
+        first = {name: w for name, w in weights.items() if name.startswith("density.")}
+        stacked = correlations_of(first)(density, pairs.groups)[1]
+        for (l, _), products in stacked.items():
+            for species, rows in pairs.groups:
+                mean = products[rows].mean(axis=(0, 1)) if l == 0 else np.zeros(products.shape[2])
+                matrix = principal_components(products[rows] - mean, self.form.n_node)
+                weights[f"node.{l}"][species] = matrix
+                if l == 0:
+                    weights["node.bias"][species] = -mean @ matrix
+        if self.form.kind == "kernel":
+            invariants = features_of(pairs, sample.basis, weights).invariants
+            place_points(weights, "atom", invariants, pairs.species)
 
     def forward(self, weights: Weights, out: Prediction) -> FeatureRecord:
         """Nodes and invariants."""
@@ -340,45 +212,3 @@ class FixedFeatures(Term):
             features_adjoint(
                 out.pairs, out.basis, record, weights, bar.nodes, bar.invariants, bar.geometry
             )
-
-
-class FixedBonds(Term):
-    """Environment of the bond, linear in rho_ij^1: :func:`bond_irreps`."""
-
-    serves = frozenset({"hamiltonian"})
-
-    def weights(self) -> dict[str, Weight]:
-        """``bond.out``; ``sparse.bond.*``, set once."""
-        form = self.form
-        labels, k, r = len(form.elements) ** 2, form.n_channel, form.n_radial
-        shape = (labels, form.n_factor * r, len(PATHS) * 2 * k)
-        out = {"bond.out": Weight(shape, step=0.1, linear=True, shifted=True)}
-        if form.kind == "kernel":
-            out |= kernel_weights("bond", labels, form.n_sparse, BOND_INPUTS * k + r)
-        return out
-
-    def forward(self, weights: Weights, out: Prediction) -> FixedBondRecord:
-        """Onto the irreps of the pairs."""
-        irreps, record = bond_irreps(out.pairs, out.basis, out.nodes, weights)
-        out.hamiltonian.bonds[:] += irreps
-        return record
-
-    def adjoint(
-        self,
-        weights: Weights,
-        out: Prediction,
-        record: FixedBondRecord,
-        bar: PredictionBar,
-        gradients: Gradients,
-    ) -> None:
-        """To the nodes, the coefficients and the geometry."""
-        assert bar.hamiltonian is not None
-        bar.nodes += bond_irreps_adjoint(
-            out.pairs,
-            out.nodes,
-            weights,
-            record,
-            bar.hamiltonian.bonds,
-            gradients,
-            bar.geometry,
-        )
