@@ -316,3 +316,13 @@ def test_links_lead_somewhere():
             ):
                 dead.append((page.name, target))
     assert not dead
+
+
+def test_headings_of_the_theory_name_files():
+    if (CHECKOUT / "docs").is_dir():
+        text = (CHECKOUT / "docs" / "theory.md").read_text()
+        named = re.findall(
+            r"`([\w/]+(?:\.py|/))`", "".join(re.findall("^## .*$", text, re.MULTILINE))
+        )
+        assert len(named) > 30
+        assert not [path for path in named if not (PACKAGE / path).exists()]

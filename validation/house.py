@@ -83,12 +83,13 @@ def holders(trees: Sources, name: str) -> int:
 def counted(commit: str) -> dict[str, object]:
     """All counts of one commit."""
     trees, lines = sources(commit)
+    short = ["git", "-C", str(report.HERE.parent), "rev-parse", "--short", commit]
     folders = Counter(str(path.parent) for path in trees)
     between = arrows(trees)
     both = {frozenset(pair) for pair in between if pair[::-1] in between and "mlsemi" not in pair}
     places = [n for n in (holders(trees, name) for name in NAMES) if n]
     return {
-        "commit": commit,
+        "commit": subprocess.run(short, check=True, capture_output=True, text=True).stdout.strip(),
         "files": len(trees),
         "folders": len(folders),
         "most files in a folder": max(folders.values()),
