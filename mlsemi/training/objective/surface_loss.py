@@ -94,7 +94,7 @@ def multipoles_loss(
 
     Parameters
     ----------
-    rows : sequence of int arrays
+    rows : sequence of (n,) int arrays
         Atoms of every structure.
     multipoles : (n_atom, 4) array
     surfaces : sequence of Surface or Reference
@@ -119,7 +119,7 @@ def moments_loss(
 
     Parameters
     ----------
-    rows : sequence of int arrays
+    rows : sequence of (n,) int arrays
         Atoms of every structure.
     charges : (n_atom,) array
     dipoles : (n_atom, 3) array
