@@ -70,7 +70,7 @@ def triples_of_images(start, second, vector, squared, c6, radius, reach, width):
 
 @kernel
 def faded(r2, reach, width):
-    """Fade / r^3, and its logarithmic derivative by the squared distance."""
+    """Fade (of numbers, not arrays) / r^3, and its logarithmic derivative by the squared r."""
     r = sqrt(r2)
     t = min((reach - r) / width, 1.0)
     fade = t * t * t * (10.0 + t * (6.0 * t - 15.0))

@@ -86,8 +86,12 @@ class Model(Brief):
     ) -> np.ndarray:
         """(n_atom, 3) derivatives of the sum of all atomic energies by the positions.
 
-        Arguments are results of :meth:`predict`, of the energies at least; derivatives by a strain
-        are added to ``strain_bar``.
+        Parameters
+        ----------
+        prediction, record
+            Results of :meth:`predict`, of the energies at least.
+        strain_bar : (3, 3) array, optional
+            Derivatives by a strain are added to it.
         """
         bar = PredictionBar(atom_energies=np.ones(prediction.pairs.n_atom))
         _, slope = self.adjoint(

@@ -152,6 +152,15 @@ def real_space(points: np.ndarray, shifts: np.ndarray, matrices: list[np.ndarray
 
     Of the densities of all points this is the density matrix between cells, and the adjoint of
     :meth:`BlochOperator.at`: the derivative of sum_k tr(M(k) H(k)) by H(0, R).
+
+    Parameters
+    ----------
+    points : (n_k, 3) array
+        k, in units of the reciprocal vectors.
+    shifts : (n_R, 3) array
+        R, in units of the cell vectors.
+    matrices : list of (n, n) arrays
+        One per point.
     """
     phase = phases(points, shifts).conj()
     n = matrices[0].shape[0]
