@@ -18,6 +18,8 @@ PER_ATOM = ("numbers", "positions", "forces", "charges")
 
 
 PER_GEOMETRY = ("size", "energy", "dipole", "molecule")
+ELECTRONS = {"charge": 0, "multiplicity": 1}
+"""Written where a geometry has others than these: files of neutral closed shells have neither."""
 
 
 DECIMALS = {"positions": 5, "forces": 5, "charges": 4, "dipole": 4}
@@ -68,6 +70,10 @@ def save_surfaces(
         "dipole": np.array([s.dipole for s in surfaces]).astype(np.float32),
         "molecule": np.array([s.molecule for s in surfaces], dtype="S27"),
     }
+    for name, usual in ELECTRONS.items():
+        found = np.array([getattr(s.structure, name) for s in surfaces], dtype=np.int16)
+        if (found != usual).any():
+            columns[name] = found
     with complete_or_absent(path) as temporary, h5py.File(temporary, "w") as file:
         for name, value in columns.items():
             digits = DECIMALS.get(name)
@@ -95,6 +101,8 @@ def load_surfaces(path: Path) -> list[Surface]:
 def _surfaces_of(path: Path) -> list[Surface]:
     with h5py.File(path, "r") as file:
         data = {name: file[name][()] for name in PER_ATOM + PER_GEOMETRY}
+        for name, usual in ELECTRONS.items():
+            data[name] = file[name][()] if name in file else np.full(len(data["size"]), usual)
     for name, value in data.items():
         if value.dtype.kind == "f" and not np.isfinite(value).all():
             raise ParameterError(f"{name} is not finite")
@@ -105,7 +113,12 @@ def _surfaces_of(path: Path) -> list[Surface]:
     numbers, positions, forces, charges = (np.split(data[name], ends) for name in PER_ATOM)
     return [
         Surface(
-            Structure(numbers[k], positions[k].astype(np.float64)),
+            Structure(
+                numbers[k],
+                positions[k].astype(np.float64),
+                int(data["charge"][k]),
+                int(data["multiplicity"][k]),
+            ),
             float(data["energy"][k]),
             forces[k].astype(np.float64),
             charges[k].astype(np.float64),

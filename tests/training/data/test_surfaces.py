@@ -8,6 +8,7 @@ import pytest
 from teacher import random_surfaces
 
 from mlsemi.errors import ParameterError
+from mlsemi.molecule.structure import Structure
 from mlsemi.training.data.surfaces import DECIMALS, load_surfaces, save_surfaces
 
 
@@ -55,3 +56,15 @@ def test_damaged_files_are_one_line(tmp_path, name, value):
     with pytest.raises(ParameterError, match=r"surfaces\.h5: .") as caught:
         load_surfaces(path)
     assert "\n" not in str(caught.value)
+
+
+def test_charge_and_spin_come_back(tmp_path):
+    """Files of neutral closed shells stay as they were."""
+    plain, changed = surfaces()
+    ion = Structure(changed.structure.numbers, changed.structure.positions, 1, 2)
+    save_surfaces(tmp_path / "ions.h5", [plain, changed._replace(structure=ion)])
+    back = [s.structure for s in load_surfaces(tmp_path / "ions.h5")]
+    assert [(s.charge, s.multiplicity) for s in back] == [(0, 1), (1, 2)]
+    save_surfaces(tmp_path / "plain.h5", [plain])
+    with h5py.File(tmp_path / "plain.h5") as file:
+        assert not {"charge", "multiplicity"} & set(file)
