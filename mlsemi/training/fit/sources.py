@@ -31,17 +31,13 @@ from mlsemi.training.fit.recipe import FITS, Recipe, SourceTable
 from mlsemi.training.objective.excitation_cases import with_singlets
 from mlsemi.training.objective.force_matching import has_response
 from mlsemi.training.objective.heads import Head
-from mlsemi.training.objective.loss import GROUND_STATE
+from mlsemi.training.objective.loss import GROUND_STATE, WITHOUT_ORBITALS
 from mlsemi.training.objective.source import ORBITAL, Source
 from mlsemi.training.reference.inputs import is_excluded, read_hashes
 from mlsemi.units import HARTREE_EV
 
 Entry = Reference | Surface
 Some = TypeVar("Some", Reference, Surface)
-
-WITHOUT_ORBITALS = frozenset(("energy", "forces"))
-"""What surfaces teach the model itself, and what ions and radicals do: of them the energy alone has
-a gradient (theory section 13)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,7 +174,7 @@ def _load(
         dataset = ReferenceDataset(tuple(kept), dataset.provenance)
         entries = _known(kept, known)
         targets = frozenset(table.targets) or GROUND_STATE
-        if any(has_response(e.structure) for e in entries):
+        if entries and all(has_response(e.structure) for e in entries):
             targets = frozenset(table.targets) or WITHOUT_ORBITALS
         entries = frames_limited(_holding(entries, targets), table.frames)
     else:
@@ -195,7 +191,7 @@ def _load(
         checksum = hashlib.sha256(" ".join([checksum, *out]).encode()).hexdigest()
     if not entries:
         raise ParameterError(f"{table.name}: no entry has the elements and what the targets need")
-    if targets & ORBITAL and head.kind != "own" and any(has_response(e.structure) for e in entries):
+    if not targets - ORBITAL and all(has_response(e.structure) for e in entries):
         raise InputError(f'{table.name}: ions and radicals teach "energy" and "forces" alone')
     return Data(table, head, targets, entries, dataset, checksum)
 

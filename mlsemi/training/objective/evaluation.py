@@ -11,8 +11,20 @@ from mlsemi.ground.adjoint import reverse
 from mlsemi.ground.state import ground_state
 from mlsemi.model.model import Model
 from mlsemi.molecule.pairs import PairList
-from mlsemi.training.objective.force_matching import displaced, energy_gradient, forces_of
-from mlsemi.training.objective.loss import Errors, LossWeights, Target, force_loss, structure_loss
+from mlsemi.training.objective.force_matching import (
+    displaced,
+    energy_gradient,
+    forces_of,
+    has_response,
+)
+from mlsemi.training.objective.loss import (
+    WITHOUT_ORBITALS,
+    Errors,
+    LossWeights,
+    Target,
+    force_loss,
+    structure_loss,
+)
 from mlsemi.training.objective.surface_loss import multipoles_loss, surface_loss
 from mlsemi.units import AU_DEBYE, FORCE_EV_ANGSTROM, HARTREE_EV
 
@@ -56,7 +68,9 @@ def batch_loss(
     )
     prediction, record = model.predict(pairs)
     grounds = [ground_state(model, prediction, index) for index in range(len(targets))]
-    rows = [structure_loss(t, g, weights) for t, g in zip(targets, grounds, strict=True)]
+    rows = [
+        structure_loss(t, g, terms_of(t, weights)) for t, g in zip(targets, grounds, strict=True)
+    ]
     losses = [loss * HARTREE_EV**2 for loss, _, _ in rows]
     errors: list[Errors] = [error for _, error, _ in rows]
     bars = [bar for _, _, bar in rows]
@@ -90,6 +104,11 @@ def batch_loss(
     for value in gradients.values():
         value *= HARTREE_EV**2
     return losses, errors, gradients
+
+
+def terms_of(target: Target, weights: LossWeights) -> LossWeights:
+    """What a record teaches: an ion or a radical among others energy and forces alone."""
+    return weights.of(WITHOUT_ORBITALS) if has_response(target.record.structure) else weights
 
 
 def summarise(losses: Sequence[float], errors: Sequence[Errors]) -> dict[str, float]:

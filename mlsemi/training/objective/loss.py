@@ -115,6 +115,10 @@ ORBITAL = frozenset(("levels", "charges", "dipole"))
 GROUND_STATE = frozenset(("levels", "charges", "dipole", "energy", "forces"))
 """What every record can teach, forces where it has some."""
 
+WITHOUT_ORBITALS = frozenset(("energy", "forces"))
+"""What surfaces teach the model itself, and what ions and radicals do: of them the energy alone has
+a gradient (theory section 13)."""
+
 
 @dataclass(frozen=True, eq=False)
 class Target:
@@ -258,14 +262,19 @@ def structure_loss(
         float(loss),
         errors,
         Cotangent(
-            hamiltonian=(share * residual_bar) @ orbitals.T,
-            energies=energies_bar,
-            density=weights.density * density_bar / n_orbital,
-            charges=weights.charges * charges_bar / n_atom,
-            dipole=weights.dipole * dipole_bar / n_atom,
+            hamiltonian=_unless_zero((share * residual_bar) @ orbitals.T),
+            energies=_unless_zero(energies_bar),
+            density=_unless_zero(weights.density * density_bar / n_orbital),
+            charges=_unless_zero(weights.charges * charges_bar / n_atom),
+            dipole=_unless_zero(weights.dipole * dipole_bar / n_atom),
             energy=weights.energy * float(energy_bar[0]) / n_atom,
         ),
     )
+
+
+def _unless_zero(bar: np.ndarray) -> np.ndarray | None:
+    """What no term asks for has no cotangent."""
+    return bar if bar.any() else None
 
 
 def force_loss(

@@ -17,7 +17,7 @@ from mlsemi.training.fit.run import fit
 from mlsemi.training.fit.sources import load_sources
 from mlsemi.training.objective.heads import Head
 from mlsemi.training.objective.interaction import INTERACTION_WIDTH
-from mlsemi.training.objective.loss import LossWeights
+from mlsemi.training.objective.loss import GROUND_STATE, LossWeights
 from mlsemi.training.objective.source import Source
 from mlsemi.units import HARTREE_EV
 
@@ -145,6 +145,26 @@ def test_a_run_with_complexes_and_ions(tmp_path):
     tables[2]["targets"] = ["levels"]
     with pytest.raises(InputError, match='ions and radicals teach "energy" and "forces"'):
         load_sources(Recipe.of_mapping(data), tmp_path)
+
+
+def test_an_ion_among_others_teaches_energy_and_forces(tmp_path):
+    """It neither silences the levels of the others nor is asked for its own."""
+    model = gapped_model([distorted("H2CO"), distorted("CH3OH")])
+    names = named_in("train", 2)
+    near = [lesson(random_model(seed=3), distorted("H2CO"), names[0])]
+    known = lesson(random_model(seed=3), distorted("CH3OH"), names[1])
+    charged = replace(known, structure=ion(known.structure, 2, 1))
+    both = source([*near, charged], *GROUND_STATE)
+    check_gradient(model, both, set(learned(model)), 1e-4, 1e-4)
+    loss, gradient = source([charged], *GROUND_STATE).loss(model, [0], WEIGHTS)
+    alone, expected = source([charged], "energy", "forces").loss(model, [0], WEIGHTS)
+    assert loss == pytest.approx(alone, rel=1e-10)
+    for name, value in expected.items():
+        np.testing.assert_allclose(gradient[name], value, rtol=1e-6, atol=1e-8, err_msg=name)
+    ReferenceDataset((*near, charged)).save(tmp_path / "both.h5")
+    table = {"files": ["both.h5"]}
+    _, (data,) = load_sources(Recipe.of_mapping({"name": "x", "source": [table]}), tmp_path)
+    assert data.targets == GROUND_STATE
 
 
 def test_weight_of_a_source():
