@@ -110,6 +110,8 @@ class Neighbours:
         """
         if not structures:
             raise InputError("no structures are given: features need one or more")
+        if any(getattr(s, "cell", None) is not None for s in structures):
+            raise InputError("features of molecules only: periodic cells are not supported")
         index = {z: n for n, z in enumerate(elements)}
         numbers = np.concatenate([s.numbers for s in structures])
         unknown = set(numbers.tolist()) - set(index)
