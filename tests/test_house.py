@@ -99,6 +99,38 @@ def test_every_room_has_its_page(floor):
     assert said == there
 
 
+SLOW = re.compile(
+    r"^(?:import|from) (?:matplotlib|pyscf|rdkit|sklearn|tblite|dask)\b", re.MULTILINE
+)
+"""Libraries that a job of a small molecule should not wait for."""
+
+
+def local_imports(module):
+    """Modules of this package that are imported inside functions, but for typing."""
+    every = tree(module)
+    at_top = set(every.body)
+    for node in without_type_checking(every):
+        if isinstance(node, ast.ImportFrom) and node not in at_top:
+            for name in (f"{node.module}.{alias.name}" for alias in node.names):
+                for found in (name, node.module):
+                    if found.removeprefix("mlsemi.") in MODULES:
+                        yield found.removeprefix("mlsemi.")
+                        break
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if room(name) != "cli"])
+def test_imports_inside_functions_spare_slow_libraries(module):
+    """There is no circle to hide from; the commands start quickly by importing late anyway."""
+    for other in local_imports(module):
+        reached, queue = set(), [other]
+        while queue:
+            at = queue.pop()
+            if at not in reached:
+                reached.add(at)
+                queue += [name for name in imports_of(at) if name in MODULES]
+        assert any(SLOW.search(MODULES[name].read_text()) for name in reached), other
+
+
 def test_only_the_reference_knows_pyscf():
     pattern = re.compile(r"^\s*(import|from) pyscf", re.MULTILINE)
     knows = {room(name) for name, path in MODULES.items() if pattern.search(path.read_text())}

@@ -14,6 +14,7 @@ from mlsemi.errors import InputError
 from mlsemi.molecule.pairs import PairList
 from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters
+from mlsemi.periodic.density_of_states import density_of_states
 from mlsemi.periodic.filling import Filling
 from mlsemi.periodic.masses import effective_masses
 from mlsemi.periodic.point import Mesh, check_form, gap_doubts, mesh_of
@@ -113,8 +114,6 @@ class Bands:
         width_ev : float
             Standard deviation of the Gaussian of a state.
         """
-        from mlsemi.periodic.density_of_states import density_of_states
-
         width = width_ev / HARTREE_EV
         low, high = self.filling.energies.min(), self.filling.energies.max()
         grid = np.arange(low - 5.0 * width, high + 5.0 * width, 0.25 * width)

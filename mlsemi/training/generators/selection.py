@@ -19,6 +19,7 @@ from mlsemi.outputs import complete_or_absent
 from mlsemi.parameters import Parameters
 from mlsemi.symmetry.selection import farthest_points
 from mlsemi.training.data.dataset import ReferenceDataset
+from mlsemi.training.data.geometries import embed, seed_of
 
 
 def molecule_features(structures: Sequence[Structure], model: Model) -> np.ndarray:
@@ -84,7 +85,6 @@ def select(
     InputError
         If the list cannot be read or nothing in it can be used.
     """
-    from mlsemi.training.data.geometries import embed, seed_of
     from mlsemi.training.reference.campaign import jobs_of_smiles
 
     model = Parameters.load(parameters).model

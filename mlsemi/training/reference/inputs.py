@@ -15,6 +15,7 @@ import numpy as np
 from mlsemi.errors import InputError, InputWarning
 from mlsemi.molecule.formats import iter_frames
 from mlsemi.training.data.dataset import ReferenceDataset
+from mlsemi.training.data.geometries import inchikey, is_listed, seed_of, smiles_of
 from mlsemi.training.data.surfaces import Surface, load_surfaces
 
 if TYPE_CHECKING:
@@ -113,7 +114,6 @@ def _holds_surfaces(path: str | os.PathLike[str]) -> bool:
 
 def _jobs_of_surfaces(surfaces: Sequence[Surface], seed: int) -> list[Job]:
     """One geometry of each molecule, drawn at random, in random order."""
-    from mlsemi.training.data.geometries import seed_of
     from mlsemi.training.reference.campaign import Job
 
     of_molecule: dict[str, list[Surface]] = {}
@@ -153,7 +153,6 @@ def _jobs_of_file(path: str | os.PathLike[str], frames: int | None) -> list[Job]
 
     Either way all frames of one molecule stay in one split. Open shells are refused.
     """
-    from mlsemi.training.data.geometries import inchikey, smiles_of
     from mlsemi.training.reference.campaign import Job
 
     jobs = []
@@ -174,7 +173,6 @@ def _jobs_of_file(path: str | os.PathLike[str], frames: int | None) -> list[Job]
 
 
 def _is_excluded(job: Job, excluded: frozenset[str]) -> bool:
-    from mlsemi.training.data.geometries import is_listed, smiles_of
 
     if not excluded:
         return False
