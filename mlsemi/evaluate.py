@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from contextlib import ExitStack
 from dataclasses import replace
 from numbers import Real
 from typing import Any
@@ -31,7 +32,7 @@ from mlsemi.response.solvents import Solvent, solvent_of
 from mlsemi.response.surroundings import Surroundings, numbers_of, pair_of
 from mlsemi.result import Result
 from mlsemi.result_doubts import OF_NEUTRAL, excitation_doubts, no_gap
-from mlsemi.threads import limited
+from mlsemi.threads import check_threads, limited, useful
 from mlsemi.uncertainty import Uncertainty
 from mlsemi.units import BOLTZMANN
 from mlsemi.walk import Wanted, evaluate
@@ -122,7 +123,7 @@ def singlepoint(
         Of the occupations, kelvin; the energy is then a free energy. Excited states keep the
         closed shell.
     threads : int
-        Threads of the linear-algebra libraries.
+        Threads of the linear-algebra libraries; small molecules take one.
 
     Returns
     -------
@@ -143,10 +144,13 @@ def singlepoint(
     if not isinstance(method, Method):
         raise InputError(f"method {method!r}: give a Method")
     clock = Clock()
-    with clock.step("total"), limited(threads):
+    check_threads(threads)
+    with clock.step("total"), ExitStack() as inside:
         chosen = parameters if isinstance(parameters, Parameters) else Parameters.load(parameters)
         with chosen.naming_elements():
             structure, notes = as_structure(source, charge, multiplicity)
+        threads = useful(threads, structure.n_orbital)
+        inside.enter_context(limited(threads))
         chosen.check(structure)
         if structure.cell is not None:
             refuse_in_cells(

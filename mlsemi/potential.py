@@ -14,7 +14,7 @@ import numpy as np
 from mlsemi.errors import InputError
 from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters
-from mlsemi.threads import limited
+from mlsemi.threads import limited, useful
 from mlsemi.walk import Wanted, evaluate
 
 
@@ -62,7 +62,7 @@ def potential_energy(
         raise InputError("has a periodic cell: give it to mlsemi.singlepoint or the calculator")
     parameters.check(structure)
     wanted = Wanted(orbitals=False, forces=forces, dispersion=dispersion)
-    with limited(threads):
+    with limited(useful(threads, structure.n_orbital)):
         found = evaluate(structure, parameters, wanted)
     assert found.energy is not None
     return PotentialEnergy(found.energy, found.forces)

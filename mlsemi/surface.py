@@ -20,7 +20,7 @@ from mlsemi.molecule.basis import Basis
 from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters
 from mlsemi.periodic.result import refuse_in_cells
-from mlsemi.threads import limited
+from mlsemi.threads import limited, useful
 from mlsemi.units import BOLTZMANN, HARTREE_EV
 from mlsemi.walk import Wanted, evaluate
 
@@ -256,7 +256,7 @@ def excited_surface(
         tolerance=RESIDUAL,
         surface=followed,
     )
-    with limited(threads):
+    with limited(useful(threads, structure.n_orbital)):
         found = evaluate(structure, parameters, wanted)
     states, ground, energy = found.roots, found.ground, found.energy
     assert states is not None

@@ -45,6 +45,33 @@ def _others(libraries: list[LibController], number: int) -> list[tuple[LibContro
 MOST = 1024
 """Threads beyond this break OpenMP libraries."""
 
+SMALL = 300
+"""Orbitals below which threads wait for each other longer than they work."""
+
+
+def check_threads(threads: int) -> None:
+    """Refuse what is no number of threads.
+
+    Raises
+    ------
+    InputError
+        For a number that is not between 1 and ``MOST``.
+    """
+    if not isinstance(threads, Integral) or not 1 <= threads <= MOST:
+        raise InputError(f"{threads!r} threads: need 1 to {MOST}")
+
+
+def useful(threads: int, n_orbital: int) -> int:
+    """Threads that help: as many as asked for in a large molecule, one in a small one.
+
+    Raises
+    ------
+    InputError
+        As :func:`check_threads`.
+    """
+    check_threads(threads)
+    return threads if n_orbital >= SMALL else 1
+
 
 class _Shared:
     """The number of BLAS threads in force, and how many calculations rely on it."""
@@ -88,8 +115,7 @@ def limited(threads: int) -> Iterator[None]:
     InputError
         For a number that is not between 1 and ``MOST``.
     """
-    if not isinstance(threads, Integral) or not 1 <= threads <= MOST:
-        raise InputError(f"{threads!r} threads: need 1 to {MOST}")
+    check_threads(threads)
     before = _others(_libraries("openmp").lib_controllers, threads)
     _BLAS.enter(threads)
     try:

@@ -6,7 +6,7 @@ import time
 from ase.build import molecule
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from mlsemi import singlepoint
+from mlsemi import singlepoint, threads
 from mlsemi.orbitals import eigen
 from mlsemi.threads import limited
 
@@ -42,6 +42,21 @@ def test_what_is_evaluated_later_has_the_same_threads(monkeypatch):
             ask(singlepoint(molecule("H2O"), threads=1))
         assert numbers() == {2}
     assert seen == [{1}] * 3
+
+
+def test_small_molecules_take_one_thread(monkeypatch):
+    seen = []
+
+    def watched(*arguments):
+        seen.append(numbers())
+        return solve(*arguments)
+
+    solve = eigen.solve
+    monkeypatch.setattr(eigen, "solve", watched)
+    assert singlepoint(molecule("H2O"), threads=2).threads == 1
+    monkeypatch.setattr(threads, "SMALL", 0)
+    assert singlepoint(molecule("H2O"), threads=2).threads == 2
+    assert seen == [{1}, {2}]
 
 
 def run(parts):
