@@ -168,7 +168,7 @@ def pairs(positions, a, moment, damping, reach, width):
     ----------
     positions : (3, n) array
         Ascending in row 0.
-    a : (rank, n) array
+    a : (n, rank) array
     moment : (n,) array
     damping : (4,) array
         s6, s8, a1, a2.
@@ -180,54 +180,54 @@ def pairs(positions, a, moment, damping, reach, width):
     energy : float
     gradient : (3, n) array
         At constant C6.
-    a_bar : (rank, n) array
+    a_bar : (n, rank) array
     """
-    rank, n = a.shape
+    n, rank = a.shape
     s6, s8, a1, a2 = damping[0], damping[1], damping[2], damping[3]
-    gradient, a_bar = np.zeros((3, n)), np.zeros((rank, n))
+    gradient, a_bar = np.zeros((3, n)), np.zeros((n, rank))
+    near, squared, both = np.empty(n, np.int64), np.empty(n), np.empty(n)
     c6, value, push = np.empty(n), np.empty(n), np.empty(n)
-    energy, end = 0.0, 0
+    energy = 0.0
     for i in range(n):
-        while end < n and positions[0, end] - positions[0, i] < reach:
-            end += 1
-        c6[i + 1 : end] = 0.0
-        for k in range(rank):
-            own = a[k, i]
-            for j in range(i + 1, end):
-                c6[j] += own * a[k, j]
-        for j in range(i + 1, end):
+        m = 0
+        for j in range(i + 1, n):
             x = positions[0, j] - positions[0, i]
+            if x >= reach:
+                break
             y = positions[1, j] - positions[1, i]
             z = positions[2, j] - positions[2, i]
-            r2 = x * x + y * y + z * z
+            near[m], squared[m] = j, x * x + y * y + z * z
+            m += squared[m] < reach * reach
+        for q in range(m):
+            j, total = near[q], 0.0
+            for k in range(rank):
+                total += a[i, k] * a[j, k]
+            c6[q], both[q] = total, 3.0 * moment[i] * moment[j]
+        for q in range(m):
+            r2 = squared[q]
             r = sqrt(r2)
             t = (reach - r) / width
-            t = 1.0 if t > 1.0 else (0.0 if t < 0.0 else t)
+            t = 1.0 if t > 1.0 else t
             fade = t * t * t * (10.0 + t * (6.0 * t - 15.0))
             fall = -30.0 * t * t * (1.0 - t) * (1.0 - t) / (width * r)
-            m = 3.0 * moment[i] * moment[j]
-            R = a1 * sqrt(m) + a2
+            R = a1 * sqrt(both[q]) + a2
             R2 = R * R
             r4, R4 = r2 * r2, R2 * R2
             six, eight = 1.0 / (r4 * r2 + R4 * R2), 1.0 / (r4 * r4 + R4 * R4)
-            plain = -s6 * six - s8 * m * eight
-            value[j] = plain * fade
-            plain_fall = 6.0 * s6 * r4 * six * six + 8.0 * s8 * m * r4 * r2 * eight * eight
-            push[j] = c6[j] * (plain_fall * fade + plain * fall)
-            energy += c6[j] * value[j]
-        for c in range(3):
-            total = 0.0
-            for j in range(i + 1, end):
-                force = push[j] * (positions[c, j] - positions[c, i])
+            plain = -s6 * six - s8 * both[q] * eight
+            slope = 6.0 * s6 * r4 * six * six + 8.0 * s8 * both[q] * r4 * r2 * eight * eight
+            value[q] = plain * fade
+            push[q] = c6[q] * (slope * fade + plain * fall)
+            energy += c6[q] * value[q]
+        for q in range(m):
+            j = near[q]
+            for c in range(3):
+                force = push[q] * (positions[c, j] - positions[c, i])
                 gradient[c, j] += force
-                total += force
-            gradient[c, i] -= total
-        for k in range(rank):
-            own, total = a[k, i], 0.0
-            for j in range(i + 1, end):
-                a_bar[k, j] += value[j] * own
-                total += value[j] * a[k, j]
-            a_bar[k, i] += total
+                gradient[c, i] -= force
+            for k in range(rank):
+                a_bar[i, k] += value[q] * a[j, k]
+                a_bar[j, k] += value[q] * a[i, k]
     return energy, gradient, a_bar
 
 

@@ -81,8 +81,7 @@ def dispersion_of(
 
     form = np.array([s6, s8, a1, a2])
     moment = tables.moment[around.species]
-    a = np.ascontiguousarray(charged[0].T)
-    energy, gradient, a_bar = pairs(around.positions, a, moment, form, PAIRS, WIDTH)
+    energy, gradient, a_bar = pairs(around.positions, charged[0], moment, form, PAIRS, WIDTH)
 
     lists = around.start, around.index
     u, h, c6, u_slope = triple_factors(
@@ -96,8 +95,8 @@ def dispersion_of(
     by_pair = s9 * np.stack([slope / around.squared + triple * u_slope, 0.5 * triple / c6])
     neutral_bar = triples_adjoint(*lists, around.positions, neutral[0], by_pair, gradient)
     cn_bar = np.empty((2, order.size))
-    cn_bar[0] = (neutral_bar * neutral[1]).sum(axis=1) + (a_bar.T * charged[1]).sum(axis=1)
-    cn_bar[1] = flow.adjoint((a_bar.T * charged[2]).sum(axis=1), gradient)
+    cn_bar[0] = (neutral_bar * neutral[1]).sum(axis=1) + (a_bar * charged[1]).sum(axis=1)
+    cn_bar[1] = flow.adjoint((a_bar * charged[2]).sum(axis=1), gradient)
     ends = around.index, around.first, around.at
     bonds_adjoint(*ends, around.bond, around.positions, cn_bar, gradient)
     unsorted = np.empty((order.size, 3))
