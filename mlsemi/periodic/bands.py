@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from ase.dft.kpoints import BandPath
 
 from mlsemi.clock import Clock
 from mlsemi.errors import InputError
@@ -24,6 +23,7 @@ from mlsemi.threads import limited
 from mlsemi.units import BOLTZMANN, HARTREE_EV
 
 if TYPE_CHECKING:
+    from ase.dft.kpoints import BandPath
     from matplotlib.figure import Figure
 
 MOST = 10_000
