@@ -3,6 +3,7 @@
 import ast
 import graphlib
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,7 @@ MAX_KERNEL_ARGUMENTS = 12
 MAX_KERNEL_LINES = 60
 
 
+@cache
 def tree(module):
     return ast.parse(MODULES[module].read_text())
 
@@ -58,8 +60,13 @@ def without_type_checking(node):
         yield from without_type_checking(child)
 
 
+@cache
 def imports_of(module):
     """Modules of this package that a module imports, anywhere in the file."""
+    return tuple(imported_by(module))
+
+
+def imported_by(module):
     for node in without_type_checking(tree(module)):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "mlsemi":
             assert not node.level, "relative import"
