@@ -51,6 +51,7 @@ def bands_figure(record: Mapping[str, Any], densities: Mapping[str, np.ndarray])
         right.set_xlim(0.0, 1.05 * densities["total"][shown].max())
         right.legend(fontsize=7)
         for axes in (left, right):
+            axes.spines["top"].set_visible(False)
             axes.axhline(0.0, color=INK, linewidth=0.6, linestyle=":")
     return figure
 
