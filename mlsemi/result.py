@@ -29,6 +29,8 @@ from mlsemi.units import BOHR_ANGSTROM, BOLTZMANN, FORCE_EV_ANGSTROM, HARTREE_EV
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from mlsemi.page.document import View
+
 FRACTIONAL = 0.01
 """Occupations farther than this from 2 and 0 are fractional."""
 
@@ -159,6 +161,24 @@ class Result:
         from mlsemi.draw.pictures import card
 
         return card(self)
+
+    def plot_spectrum(self, width_ev: float = 0.4, cd: bool = False) -> Figure:
+        """Figure of the absorption spectrum, or with ``cd`` of circular dichroism."""
+        from mlsemi.draw.pictures import spectrum_of
+
+        return spectrum_of(self, width_ev, cd)
+
+    def plot_levels(self) -> Figure:
+        """Figure of the orbital energies around the gap."""
+        from mlsemi.draw.pictures import levels_of
+
+        return levels_of(self)
+
+    def view(self) -> View:
+        """A page to turn and click in: shown in a notebook, elsewhere ``.save("page.html")``."""
+        from mlsemi.page.document import View
+
+        return View.of(self)
 
     def plot(self) -> Figure:
         """Figure of the absorption spectrum, or of the orbital energies without singlets."""

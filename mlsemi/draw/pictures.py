@@ -13,6 +13,7 @@ from mlsemi.draw.colour import solution_colour
 from mlsemi.draw.measured import Measured
 from mlsemi.draw.plots import levels_figure, svg
 from mlsemi.draw.spectrum import Spectrum, spectrum
+from mlsemi.errors import InputError
 from mlsemi.units import AU_DEBYE, HARTREE_EV
 
 if TYPE_CHECKING:
@@ -76,10 +77,36 @@ def picture(result: Result) -> Figure:
     """Absorption spectrum if the result has singlets above its ground state, else its levels."""
     states = result.singlets
     if states is not None and states.n_state and states.energies[-1] > 0.0:
-        return spectrum_picture(spectrum(states, WIDTH_EV), title=result.structure.formula)
-    state = result.state
-    levels = state.energies * HARTREE_EV
-    return levels_figure(levels, state.n_occupied, result.structure.formula)
+        return spectrum_of(result)
+    return levels_of(result)
+
+
+def spectrum_of(result: Result, width_ev: float = WIDTH_EV, cd: bool = False) -> Figure:
+    """Absorption or circular dichroism of a result.
+
+    Parameters
+    ----------
+    result : Result
+    width_ev : float
+        Full width at half maximum.
+    cd : bool
+        Circular dichroism instead of absorption.
+
+    Raises
+    ------
+    InputError
+        If it has no singlets.
+    """
+    if result.singlets is None:
+        raise InputError("this result has no singlets; ask for some: singlepoint(..., singlets=20)")
+    title = result.name or result.structure.formula
+    return spectrum_picture(spectrum(result.singlets, width_ev), cd=cd, title=title)
+
+
+def levels_of(result: Result) -> Figure:
+    """Orbital energies of a result around its gap."""
+    levels = result.state.energies * HARTREE_EV
+    return levels_figure(levels, result.state.n_occupied, result.structure.formula)
 
 
 def card(result: Result) -> str:

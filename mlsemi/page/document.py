@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlsemi.draw.report import json_line
+from mlsemi.outputs import complete_or_absent
 from mlsemi.page.content import content, surfaces
 
 if TYPE_CHECKING:
@@ -40,6 +43,44 @@ def page(result: Result, command: str = "", name: str = "") -> str:
     """
     held = content(result, command, name) | {"surfaces": surfaces(result)}
     return document(held, held["name"])
+
+
+@dataclass(frozen=True, repr=False)
+class View:
+    """A page, to be shown in a notebook or saved.
+
+    Attributes
+    ----------
+    html : str
+    """
+
+    html: str
+
+    @classmethod
+    def of(cls, result: Result) -> View:
+        """Page of a result."""
+        return cls(page(result))
+
+    def __repr__(self) -> str:
+        """One line."""
+        return (
+            f"View({len(self.html) / 1e6:.1f} MB; save('page.html'), or look at it in a notebook)"
+        )
+
+    def _repr_html_(self) -> str:
+        """The page in a frame of its own."""
+        style = "width:100%;height:940px;border:1px solid #ddd"
+        return f'<iframe style="{style}" srcdoc="{escape(self.html)}"></iframe>'
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the page.
+
+        Parameters
+        ----------
+        path : path
+        """
+        with complete_or_absent(path) as temporary:
+            temporary.write_text(self.html, encoding="utf-8")
 
 
 def document(held: dict[str, Any] | None, title: str, live: bool = False, form: str = "") -> str:

@@ -86,6 +86,19 @@ def test_surfaces_are_the_orbitals(result):
         content.surface(result, "density", grid)
 
 
+def test_a_result_shows_itself(result, tmp_path):
+    shown = result.view()
+    assert shown._repr_html_().startswith("<iframe")
+    assert "\n" not in repr(shown)
+    shown.save(tmp_path / "page.html")
+    assert (tmp_path / "page.html").read_text(encoding="utf-8") == shown.html
+    assert len(result.plot_spectrum().axes) == 2
+    assert result.plot_spectrum(cd=True).axes[0].get_ylim()[0] < 0.0
+    assert len(result.plot_levels().axes) == 1
+    with pytest.raises(InputError, match="has no singlets"):
+        mlsemi.singlepoint(EXAMPLES / "formaldehyde.xyz").plot_spectrum()
+
+
 def test_pages_of_all_kinds(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
