@@ -72,11 +72,13 @@ def interaction(a, b, vector, width2):
     )
 
 
-def all_pairs(positions, start, squared, moments):
+def all_pairs(positions, start, squared, part, moments):
     energies = np.zeros(len(positions), kind(positions, moments))
     for a, b in pairwise(start):
         for i in range(a, b):
             for j in range(i + 1, b):
+                if part[i] == part[j]:
+                    continue
                 e = interaction(
                     moments[i], moments[j], positions[j] - positions[i], squared[i] + squared[j]
                 )

@@ -82,7 +82,7 @@ def variants(base: Recipe) -> dict[str, Recipe]:
         "half a GFN2-xTB surface per record": beside(own=0.5),
         TWO: beside(own=2.0),
         "one GFN2-xTB surface and one small-basis record per record": beside(own=1.0, shifted=1.0),
-        "physics baseline only": replace(base, only=BASELINE),
+        "physics baseline only": base.with_stage(only=BASELINE),
         "no residual (matrix elements)": base.with_stage(loss=replace(loss, **without)),
         "no density matrix, charges, dipole": base.with_stage(
             loss=replace(loss, density=0.0, charges=0.0, dipole=0.0)
@@ -99,8 +99,8 @@ def variants(base: Recipe) -> dict[str, Recipe]:
         "a third of the learning rate": base.with_stage(learning_rate=stage.learning_rate / 3.0),
         "half the channels": replace(base, model={"n_channel": 16, "n_node": 6, "n_hidden": 24}),
         "wider perceptrons": replace(base, model={**base.model, "n_hidden": 128}),
-        "no long-range potential": replace(
-            base, only=tuple(name for name in weights_of(base.form()) if name != "charge")
+        "no long-range potential": base.with_stage(
+            only=tuple(name for name in weights_of(base.form()) if name != "charge")
         ),
         "no message passing": replace(base, model={**base.model, "message_passing": False}),
         "energy of bands and pairs": replace(base, model={**base.model, "energy": "band"}),

@@ -71,11 +71,13 @@ def interaction_adjoint(a, b, x, y, z, width2, bar, a_bar, b_bar):
 
 
 @kernel
-def add_all_pairs(positions, start, squared, moments, energies):
-    """Adds the energies (n_atom,) of all pairs in each block start[s]:start[s + 1]."""
+def add_all_pairs(positions, start, squared, part, moments, energies):
+    """Adds the energies (n_atom,) of pairs of different parts in each block of atoms."""
     for s in range(start.size - 1):
         for i in range(start[s], start[s + 1]):
             for j in range(i + 1, start[s + 1]):
+                if part[i] == part[j]:
+                    continue
                 x = positions[j, 0] - positions[i, 0]
                 y = positions[j, 1] - positions[i, 1]
                 z = positions[j, 2] - positions[i, 2]
@@ -86,12 +88,14 @@ def add_all_pairs(positions, start, squared, moments, energies):
 
 @kernel
 def add_all_pairs_adjoint(
-    positions, start, squared, moments, energies_bar, moments_bar, positions_bar
+    positions, start, squared, part, moments, energies_bar, moments_bar, positions_bar
 ):
     """Adjoint of add_all_pairs; adds to the last two."""
     for s in range(start.size - 1):
         for i in range(start[s], start[s + 1]):
             for j in range(i + 1, start[s + 1]):
+                if part[i] == part[j]:
+                    continue
                 x = positions[j, 0] - positions[i, 0]
                 y = positions[j, 1] - positions[i, 1]
                 z = positions[j, 2] - positions[i, 2]

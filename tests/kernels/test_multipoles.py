@@ -14,7 +14,8 @@ START = np.array([0, 3, 7])
 def some():
     rng = np.random.default_rng(2)
     positions, squared = 2.0 * rng.normal(size=(7, 3)), rng.uniform(0.3, 2.0, 7)
-    return positions, START, squared, rng.normal(size=(7, 4))
+    part = np.array([0, 0, 1, 2, 3, 3, 4])
+    return positions, START, squared, part, rng.normal(size=(7, 4))
 
 
 def test_all_pairs(some):
@@ -27,10 +28,10 @@ def test_all_pairs_adjoint(some):
     energies_bar = np.random.default_rng(3).normal(size=7)
     moments_bar, positions_bar = np.ones((7, 4)), np.ones((7, 3))
     multipoles.add_all_pairs_adjoint(*some, energies_bar, moments_bar, positions_bar)
-    positions, start, squared, moments = some
+    positions, start, squared, part, moments = some
     for argument, bar in enumerate((positions_bar, moments_bar)):
         twin = naive.adjoint(
-            lambda x, m: naive.all_pairs(x, start, squared, m),
+            lambda x, m: naive.all_pairs(x, start, squared, part, m),
             (positions, moments),
             argument,
             energies_bar,
@@ -39,7 +40,7 @@ def test_all_pairs_adjoint(some):
 
 
 def test_chosen_pairs(some):
-    positions, _, squared, moments = some
+    positions, _, squared, _, moments = some
     first, second = np.array([0, 1, 4]), np.array([2, 2, 6])
     share = np.array([0.5, -1.0, 0.3])
     arguments = first, second, positions[second] - positions[first], squared, moments, share
@@ -64,7 +65,9 @@ def test_far_apart_they_are_points():
     moments = np.array([[0.0, 0.0, 0.0, 1.5], [0.0, 0.0, 0.0, 2.0]])
     positions = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 40.0]])
     energies = np.zeros(2)
-    multipoles.add_all_pairs(positions, np.array([0, 2]), np.ones(2), moments, energies)
+    multipoles.add_all_pairs(
+        positions, np.array([0, 2]), np.ones(2), np.arange(2), moments, energies
+    )
     assert energies.sum() == pytest.approx(-2.0 * 3.0 / 40.0**3, rel=1e-12)
 
 
@@ -82,5 +85,7 @@ def test_the_charges_are_gaussians():
     moments[:, 0] = 1.0
     energies = np.zeros(2)
     positions = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, r]])
-    multipoles.add_all_pairs(positions, np.array([0, 2]), np.array([a, b]), moments, energies)
+    multipoles.add_all_pairs(
+        positions, np.array([0, 2]), np.array([a, b]), np.arange(2), moments, energies
+    )
     assert energies.sum() == pytest.approx(expected, rel=1e-6)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from mlsemi.kernels.connection import connection, connection_adjoint
+from mlsemi.model.terms.neutrality import Parts
 from mlsemi.model.terms.prediction import Prediction, PredictionBar
 from mlsemi.model.terms.term import EVERYTHING, Term
 from mlsemi.molecule.elements import covalent_radius
@@ -28,7 +29,10 @@ LONGEST = 6
 
 
 class Connection(Term):
-    """b and u of every pair: ``out.strength``, ``out.connection``; it has no weights."""
+    """b and u of every pair: ``out.strength``, ``out.connection``; parts by paths of any length.
+
+    It has no weights.
+    """
 
     serves = EVERYTHING | {"atom_energies", "multipoles"}
 
@@ -40,6 +44,7 @@ class Connection(Term):
         step, slope = smooth_step((pairs.distance / length - BOND) / (CONTACT - BOND))
         out.strength = 1.0 - step
         out.connection = connection(pairs.first, pairs.second, out.strength, pairs.n_atom, LONGEST)
+        out.parts = Parts.of(pairs, out.strength)
         return -slope / (length * (CONTACT - BOND))
 
     def adjoint(

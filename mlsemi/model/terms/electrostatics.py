@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from mlsemi.lattice.ewald import softened_sum, softened_sum_adjoint
-from mlsemi.model.terms.neutrality import Parts, neutral, neutral_adjoint
+from mlsemi.model.terms.neutrality import neutral, neutral_adjoint
 from mlsemi.model.terms.prediction import Prediction, PredictionBar
 from mlsemi.model.terms.term import Term, Weight
 from mlsemi.molecule.structure import Structure
@@ -36,14 +36,14 @@ class Charges(Term):
         shape = (len(self.form.elements), self.form.n_on_site)
         return {"charge": Weight(shape, step=0.1, linear=True, shifted=True, own=True)}
 
-    def forward(self, weights: Weights, out: Prediction) -> tuple[Parts, np.ndarray] | None:
+    def forward(self, weights: Weights, out: Prediction) -> np.ndarray | None:
         """Charges of the neutral molecule."""
         pairs = out.pairs
         charges = np.einsum("ik,ik->i", out.nodes[:, 0], weights["charge"][pairs.species])
         if self.form.bonded:
-            parts = Parts.of(pairs, out.strength)
-            out.charges = neutral(parts, charges)
-            return parts, charges
+            assert out.parts is not None
+            out.charges = neutral(out.parts, charges)
+            return charges
         for index, structure in enumerate(pairs.structures):
             rows = pairs.atoms_of(index)
             charges[rows] -= charges[rows].sum() / structure.n_atom
@@ -54,7 +54,7 @@ class Charges(Term):
         self,
         weights: Weights,
         out: Prediction,
-        record: tuple[Parts, np.ndarray] | None,
+        record: np.ndarray | None,
         bar: PredictionBar,
         gradients: Gradients,
     ) -> None:
@@ -62,7 +62,8 @@ class Charges(Term):
         assert bar.charges is not None
         pairs, raw_bar = out.pairs, bar.charges.copy()
         if record is not None:
-            raw_bar = neutral_adjoint(*record, bar.charges, bar.strength)
+            assert out.parts is not None
+            raw_bar = neutral_adjoint(out.parts, record, bar.charges, bar.strength)
         else:
             for index in range(len(pairs.structures)):
                 rows = pairs.atoms_of(index)

@@ -3,14 +3,13 @@
     q_i  = sum_j sum_k t_k(r_ij) (chi_ik - chi_jk),   t_k(r) = sum_n (w_kn + w'_kn) B_n(r) u_ij
     mu_i = sum_k v_k rho_i^(1 k)
 
-Charges flow between connected atoms and sum to zero in every molecule. Where atoms are not
-connected, or too far from each other for the features, they interact as Gaussian charges and
-dipoles:
+Charges flow between connected atoms and sum to zero in every molecule. Atoms of different molecules
+interact as Gaussian charges and dipoles:
 
-    E = sum_(i<j) (1 - c_ij) (q_i + mu_i . d_i) (q_j + mu_j . d_j) erf(r_ij / a_ij) / r_ij,
-    c_ij = u_ij (1 - h((r_ij - NEAR) / (r_c - NEAR))),     a_ij^2 = R_i^2 + R_j^2
+    E = sum_(i<j) (1 - U_ij) (q_i + mu_i . d_i) (q_j + mu_j . d_j) erf(r_ij / a_ij) / r_ij
 
-with covalent radii R as widths and d_i = d/dr_i. Long ranges are summed over all pairs.
+with a_ij^2 = R_i^2 + R_j^2 of covalent radii, d_i = d/dr_i and U the connection by paths of any
+length (:mod:`mlsemi.model.terms.neutrality`). What charges do within a molecule the readout knows.
 """
 
 from __future__ import annotations
@@ -29,14 +28,10 @@ from mlsemi.model.terms.prediction import Prediction, PredictionBar
 from mlsemi.model.terms.term import Term, Weight, drawn, faint
 from mlsemi.molecule.elements import covalent_radius
 from mlsemi.symmetry.layers import Gradients, Weights
-from mlsemi.symmetry.radial import smooth_step
 from mlsemi.symmetry.so3 import XYZ, components
 
 N_FLOW = 4
 """Kinds of flows k."""
-
-NEAR = 0.83
-"""Share of the cutoff up to which connected atoms do not interact as multipoles."""
 
 
 class FlowRecord(NamedTuple):
@@ -134,41 +129,43 @@ def _both_ways(by_pair: np.ndarray, n_species: int) -> np.ndarray:
     return out
 
 
-class CoulombRecord(NamedTuple):
-    """Pairs with c > 0, c of each, and dc/du and dc/dr."""
+class HalfBroken(NamedTuple):
+    """Pairs of atoms of parts that half-broken bonds connect.
 
-    chosen: np.ndarray
-    share: np.ndarray
-    by_connection: np.ndarray
-    by_distance: np.ndarray
+    Attributes
+    ----------
+    first, second : (n,) int arrays
+        Atoms in the order of the structures.
+    link : (n,) int array
+        Entry of the connections of the parts.
+    """
+
+    first: np.ndarray
+    second: np.ndarray
+    link: np.ndarray
 
 
 class MultipoleEnergy(Term):
-    """Half of the interaction with all others on every atom; it has no weights."""
+    """Half of the interaction with all other molecules on every atom; it has no weights."""
 
     serves = frozenset({"atom_energies"})
 
-    def forward(self, weights: Weights, out: Prediction) -> CoulombRecord:
-        """All pairs of every structure, less the connected ones."""
-        pairs, edge = out.pairs, NEAR * self.form.cutoff
-        chosen = pairs.half[out.connection[pairs.half] > 0.0]
-        step, slope = smooth_step((pairs.distance[chosen] - edge) / (self.form.cutoff - edge))
-        u = out.connection[chosen]
-        record = CoulombRecord(
-            chosen, u * (1.0 - step), 1.0 - step, -u * slope / (self.form.cutoff - edge)
-        )
-        x, start, squared, moments = self._arguments(out)
-        of_all = np.zeros(pairs.n_atom)
-        add_all_pairs(x, start, squared, moments, of_all)
-        out.atom_energies[pairs.atom] += of_all
-        add_chosen_pairs(*self._pairs(out, record), -record.share, out.atom_energies)
+    def forward(self, weights: Weights, out: Prediction) -> HalfBroken:
+        """All pairs of atoms of different parts, less what half-broken bonds connect."""
+        record = self._half_broken(out)
+        given = self._given(out)
+        energies = np.zeros(out.pairs.n_atom)
+        add_all_pairs(*given, energies)
+        if record.link.size:
+            add_chosen_pairs(*self._chosen(given, record), -self._share(out, record), energies)
+        out.atom_energies[out.pairs.atom] += energies
         return record
 
     def adjoint(
         self,
         weights: Weights,
         out: Prediction,
-        record: CoulombRecord,
+        record: HalfBroken,
         bar: PredictionBar,
         gradients: Gradients,
     ) -> None:
@@ -176,51 +173,56 @@ class MultipoleEnergy(Term):
         if bar.atom_energies is None:
             return
         assert bar.multipoles is not None
-        pairs = out.pairs
-        x, start, squared, moments = self._arguments(out)
-        x_bar, moments_bar = np.zeros_like(x), np.zeros_like(moments)
-        energies_bar = bar.atom_energies
-        add_all_pairs_adjoint(
-            x, start, squared, moments, energies_bar[pairs.atom], moments_bar, x_bar
-        )
-        bar.multipoles[pairs.atom] += moments_bar
-        vectors_bar, share_bar = np.zeros((record.chosen.size, 3)), np.zeros(record.chosen.size)
-        add_chosen_pairs_adjoint(
-            *self._pairs(out, record),
-            -record.share,
-            energies_bar,
-            bar.multipoles,
-            vectors_bar,
-            share_bar,
-        )
-        if bar.geometry is None:
-            return
-        bar.geometry.positions[:] += x_bar
-        chosen = record.chosen
-        bar.geometry.positions[:] += pairs.vectors_adjoint(chosen, vectors_bar)
-        bar.connection[chosen] -= share_bar * record.by_connection
-        bar.geometry.distance[chosen] -= share_bar * record.by_distance
+        assert out.parts is not None
+        given, atom = self._given(out), out.pairs.atom
+        x_bar, moments_bar = np.zeros_like(given[0]), np.zeros_like(given[4])
+        energies_bar = bar.atom_energies[atom]
+        add_all_pairs_adjoint(*given, energies_bar, moments_bar, x_bar)
+        if record.link.size:
+            share = self._share(out, record)
+            vectors_bar, share_bar = np.zeros((share.size, 3)), np.zeros(share.size)
+            chosen = self._chosen(given, record)
+            add_chosen_pairs_adjoint(
+                *chosen, -share, energies_bar, moments_bar, vectors_bar, share_bar
+            )
+            np.add.at(x_bar, record.second, vectors_bar)
+            np.subtract.at(x_bar, record.first, vectors_bar)
+            links_bar = np.bincount(record.link, -share_bar, out.parts.connection.size)
+            out.parts.adjoint(links_bar, bar.strength)
+        bar.multipoles[atom] += moments_bar
+        if bar.geometry is not None:
+            bar.geometry.positions[:] += x_bar
 
-    def _squared(self, out: Prediction) -> np.ndarray:
-        return covalent_radius(np.asarray(self.form.elements))[out.pairs.species] ** 2
-
-    def _arguments(self, out: Prediction) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Positions, starts, squared widths and moments in the order of the structures."""
+    def _given(self, out: Prediction) -> tuple[np.ndarray, ...]:
+        """Positions, starts, squared widths, parts, moments in the order of the structures."""
         pairs = out.pairs
+        assert out.parts is not None
         start = np.cumsum([0, *(s.n_atom for s in pairs.structures)])
         x = np.concatenate([s.positions for s in pairs.structures])
-        return x, start, self._squared(out)[pairs.atom], out.multipoles[pairs.atom]
+        radius = covalent_radius(np.asarray(self.form.elements))[pairs.species]
+        label = out.parts.label[pairs.atom].astype(np.int64)
+        return x, start, radius[pairs.atom] ** 2, label, out.multipoles[pairs.atom]
 
-    def _pairs(
-        self, out: Prediction, record: CoulombRecord
+    def _half_broken(self, out: Prediction) -> HalfBroken:
+        parts = out.parts
+        assert parts is not None
+        found: list[np.ndarray] = [np.empty((3, 0), dtype=np.int64)]
+        links = np.flatnonzero((parts.connection > 0.0) & (parts.first < parts.second))
+        label = parts.label[out.pairs.atom] if links.size else parts.label
+        for link in links.tolist():
+            one, two = (np.flatnonzero(label == p[link]) for p in (parts.first, parts.second))
+            i, j = (grid.ravel() for grid in np.meshgrid(one, two, indexing="ij"))
+            found.append(np.stack([i, j, np.full(i.size, link)]))
+        return HalfBroken(*np.concatenate(found, axis=1))
+
+    def _share(self, out: Prediction, record: HalfBroken) -> np.ndarray:
+        assert out.parts is not None
+        share: np.ndarray = out.parts.connection[record.link]
+        return share
+
+    def _chosen(
+        self, given: tuple[np.ndarray, ...], record: HalfBroken
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """First and second atoms, vectors, squared widths and moments of the chosen pairs."""
-        pairs, chosen = out.pairs, record.chosen
-        vectors = pairs.unit[chosen] * pairs.distance[chosen, None]
-        return (
-            pairs.first[chosen],
-            pairs.second[chosen],
-            vectors,
-            self._squared(out),
-            out.multipoles,
-        )
+        """First and second atoms, vectors, squared widths and moments."""
+        x, _, squared, _, moments = given
+        return record.first, record.second, x[record.second] - x[record.first], squared, moments

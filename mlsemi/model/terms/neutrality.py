@@ -68,6 +68,21 @@ class Parts(NamedTuple):
         u = connection(first, second, strongest, n, n)
         return cls(label, size, first, second, strongest, u, source[first, second])
 
+    def adjoint(self, connection_bar: np.ndarray, strength_bar: np.ndarray) -> None:
+        """Adjoint of :meth:`of`: adds to ``strength_bar`` (n_pair,).
+
+        Parameters
+        ----------
+        connection_bar : (n_part (n_part - 1),) array
+        strength_bar : (n_pair,) array
+        """
+        n = self.size.size
+        bonds_bar = connection_adjoint(
+            self.first, self.second, self.strength, n, n, self.connection, connection_bar
+        )
+        some = self.source >= 0
+        np.add.at(strength_bar, self.source[some], bonds_bar[some])
+
     def spread(self, values: np.ndarray) -> np.ndarray:
         """sum_c' u_cc' values_c' over parts (n_part,)."""
         out = values.copy()
@@ -105,9 +120,6 @@ def neutral_adjoint(
     number_bar = -shared_bar * shared / number
     if parts.first.size:
         i, j = parts.first, parts.second
-        u_bar = given_bar[i] * shared[j] + number_bar[i] * parts.size[j]
-        bonds_bar = connection_adjoint(i, j, parts.strength, n, n, parts.connection, u_bar)
-        some = parts.source >= 0
-        np.add.at(strength_bar, parts.source[some], bonds_bar[some])
+        parts.adjoint(given_bar[i] * shared[j] + number_bar[i] * parts.size[j], strength_bar)
     charges_bar: np.ndarray = out_bar + (shared_bar / number)[parts.label]
     return charges_bar

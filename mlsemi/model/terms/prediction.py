@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mlsemi.brief import Brief
+from mlsemi.model.terms.neutrality import Parts
 from mlsemi.molecule.pairs import PairList
 from mlsemi.symmetry.blocks import N_ATOM_IRREP, N_PAIR_IRREP, BlockedOperator
 
@@ -46,6 +47,8 @@ class Prediction(Brief):
         Of the neutral molecule, e; empty in a form without long range.
     strength, connection : (n_pair,) arrays
         b and u of every pair; empty in a form that does not ask for them.
+    parts : Parts or None
+        Which atoms belong together by paths of any length, in such a form.
     bonded : Prediction or None
         What is predicted of every atom from the pairs that are connected.
     multipoles : (n_atom, 4) array
@@ -67,6 +70,7 @@ class Prediction(Brief):
     charges: np.ndarray = field(default_factory=lambda: NOT_YET)
     strength: np.ndarray = field(default_factory=lambda: NOT_YET)
     connection: np.ndarray = field(default_factory=lambda: NOT_YET)
+    parts: Parts | None = None
     bonded: Prediction | None = None
     multipoles: np.ndarray = field(default_factory=lambda: NOT_YET)
     extra: dict[str, np.ndarray] = field(default_factory=dict)

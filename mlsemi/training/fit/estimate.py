@@ -111,7 +111,7 @@ def estimate(run: Run) -> Estimate:
         )
         checks = 0.5 * per_record * len(run.parts.validation)
         examples = Examples(model.form, [Target(r) for r in train], others, stage.loss)
-        trainer = Trainer(stage, TrainState.start(whole, 0), examples, recipe.only)
+        trainer = Trainer(stage, TrainState.start(whole, 0), examples)
         gradient = {name: np.ones_like(value) for name, value in weights.items()}
         with ThreadPoolExecutor(recipe.threads) as pool:
             step = _seconds(lambda t=trainer, g=gradient, p=pool: t.update(g, p))  # type: ignore[misc]

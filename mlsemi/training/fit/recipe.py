@@ -112,6 +112,9 @@ class Stage:
         Stop after so many epochs without a gain on the validation molecules (0: never).
     force_share : float
         Part of the records with forces, drawn anew every epoch, that are also trained on them.
+    only : tuple of str
+        Train only the weights whose names start with one of these (empty: all), to fit a part of
+        the model on its own; the rest keeps its start values, which for corrections is zero.
     loss : LossWeights
         Of this stage.
     """
@@ -131,6 +134,7 @@ class Stage:
     ridge_penalty: NUMBER = 1e-6
     patience: COUNT = 0
     force_share: NUMBER = 1.0
+    only: tuple[str, ...] = ()
     loss: LossWeights = field(default_factory=LossWeights)
 
     def rate(self, step: int, total: int) -> float:
@@ -168,9 +172,6 @@ class Recipe:
         Of the first stage; the others count on.
     threads : int
         Cores to use, of which more than two gain nothing; results do not depend on them.
-    only : tuple of str
-        Train only the weights whose names start with one of these (empty: all), to fit a part of
-        the model on its own; the rest keeps its start values, which for corrections is zero.
     committee : int
         Members of the committee that is fitted at the end, for uncertainties (0: none).
     limit : int
@@ -193,7 +194,6 @@ class Recipe:
     elements: tuple[str, ...] = ()
     seed: COUNT = 0
     threads: WHOLE = 1
-    only: tuple[str, ...] = ()
     committee: COUNT = 32
     limit: COUNT = 0
     exclude: str = ""
@@ -300,6 +300,7 @@ FORMER = {
     "taught": '[[source]] with targets = ["energy", "forces"]',
     "excited": '[[source]] with targets = ["excitations"]',
     "schedule": "[[stage]]",
+    "only": "only of a [[stage]]",
     "loss": "[stage.loss], after its [[stage]]",
 }
 """Entries of earlier recipes, and what they are now."""

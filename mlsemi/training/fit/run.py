@@ -196,7 +196,7 @@ class Run:
                 state.save(checkpoint, stamp)
             train = [Target(record) for record in self.parts.train]
             examples = Examples(form, train, others, stage.loss, reference)
-            trainer = Trainer(stage, state, examples, recipe.only)
+            trainer = Trainer(stage, state, examples)
             title = f"stage {number + 1} of {len(recipe.stage)}"
             with (
                 side_by_side(examples, min(recipe.threads, CHUNKS)) as losses_of,

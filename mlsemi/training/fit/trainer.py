@@ -32,18 +32,10 @@ class Trainer:
     schedule : Stage
     state : TrainState
     examples : Examples
-    only : tuple of str
-        Of :class:`~mlsemi.training.fit.recipe.Recipe`.
     """
 
-    def __init__(
-        self,
-        schedule: Stage,
-        state: TrainState,
-        examples: Examples,
-        only: tuple[str, ...] = (),
-    ) -> None:
-        self.schedule, self.state, self.examples, self.only = schedule, state, examples, only
+    def __init__(self, schedule: Stage, state: TrainState, examples: Examples) -> None:
+        self.schedule, self.state, self.examples = schedule, state, examples
         self.facts = facts_of(examples.form)
         self.n_batch = -(-len(examples.targets) // schedule.batch)
 
@@ -163,7 +155,8 @@ class Trainer:
 
     def _moves(self, name: str) -> bool:
         """Whether a weight is trained in this run."""
-        chosen = not self.only or base_name(name).startswith(self.only)
+        only = self.schedule.only
+        chosen = not only or base_name(name).startswith(only)
         return chosen and self.facts[base_name(name)].trained
 
 

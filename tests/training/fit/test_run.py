@@ -199,7 +199,7 @@ def test_missing_dataset_is_refused(tmp_path, dataset):
 
 def test_only_a_part_is_trained(tmp_path, dataset):
     """Weights that are not named keep their start values."""
-    text = 'only = ["level", "two_center"]\n' + CONFIG
+    text = CONFIG + 'only = ["level", "two_center"]\n'
     path = place(tmp_path / "part", dataset, text)
     train(path, quiet=True)
     state = last_state(path)

@@ -193,7 +193,6 @@ def test_shares_rise_within_a_stage(whole):
 BONDED = """
 name = "apart"
 start = "teacher"
-only = ["bonded.", "flow.", "contact."]
 elements = ["H", "C", "N", "O"]
 committee = 0
 [model]
@@ -213,6 +212,7 @@ targets = ["energy", "forces"]
 [[stage]]
 epochs = 1
 batch = 4
+only = ["bonded.", "flow.", "contact."]
 """
 
 

@@ -200,7 +200,7 @@ def test_training_with_a_close_level(tmp_path):
     told = recipe_of(first, more, stage=stage, output="told")
     taught = fit(told, tmp_path, quiet=True)
     assert set(taught.model.weights) == set(plain.model.weights)
-    baseline = replace(told, only=("level",), output="baseline").with_stage(epochs=1)
+    baseline = replace(told, output="baseline").with_stage(epochs=1, only=("level",))
     fit(baseline, tmp_path, quiet=True)
     moments = np.load(tmp_path / "baseline.run" / "stage-1.npz").files
     assert {"moments/level:first", "moments/shifted.0.level:first"} <= set(moments)
