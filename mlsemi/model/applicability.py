@@ -42,7 +42,7 @@ NO_ENERGY_TEXT = ", and there are no energy and forces where the neutral molecul
 
 CELL_TEXT = (
     "outside the training domain: nothing periodic was learned, and no contacts between molecules: "
-    "couplings between them come out too small by a third or more, and energies of packing are not "
+    "couplings between them are off by a third or more, and energies of packing are not "
     "reliable"
 )
 
