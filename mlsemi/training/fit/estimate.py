@@ -1,7 +1,7 @@
 """What a run has, what it still needs, and how long that takes: ``mlsemi train --dry-run``.
 
 Times are measured, not guessed: the loss of some entries of every source with a start model of the
-recipe's form, one step of the optimizer.
+recipe's form, one step of the optimizer; processor time, as on a machine that does nothing else.
 """
 
 from __future__ import annotations
@@ -172,9 +172,9 @@ def _counts(run: Run) -> Table:
 def _seconds(work: Callable[[], object]) -> float:
     """Processor time of a call, after one that compiles and warms up."""
     work()
-    start = time.perf_counter()
+    start = time.process_time()
     work()
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 def _peak() -> float:
