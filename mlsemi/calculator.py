@@ -290,7 +290,7 @@ class MLSemi(Calculator):
         if found is None:
             raise InputError(
                 f"parameter set {self.parameter_set.name} has no committee; "
-                "fit one with 'mlsemi committee'"
+                "sets of 'mlsemi train' have one"
             )
         return found.to_dict()
 
