@@ -327,7 +327,7 @@ class MLSemi(Calculator):
 
     def _say_doubts(self, structure: Structure) -> None:
         """Say, once of each kind, that a path has left the training domain."""
-        found = doubts(structure)
+        found = doubts(structure, contacts_learned=self.parameter_set.model.form.bonded)
         found |= {text: text for text in surroundings_of(**surroundings(self.parameters)).doubts()}
         new = [text for kind, text in found.items() if kind not in self.noted]
         if new:

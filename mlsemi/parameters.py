@@ -215,7 +215,7 @@ class Parameters:
         strange = outside(pairs, prediction.invariants, self.model.weights)
         if self.committee is not None and atom_shifts is not None:
             strange = np.union1d(strange, self.committee.outside(pairs, atom_shifts))
-        return tuple(doubts(structure, strange).values())
+        return tuple(doubts(structure, strange, self.model.form.bonded).values())
 
     @classmethod
     def load(cls, name: str | os.PathLike[str]) -> Parameters:

@@ -46,6 +46,11 @@ CELL_TEXT = (
     "reliable"
 )
 
+CONTACTS_TEXT = (
+    "outside the training domain: {} separate molecules: energies between two small ones are off "
+    "by 1 kcal/mol on average, by 2 to 4 in strong hydrogen bonds, and levels by some 0.1 eV"
+)
+
 NOWHERE = np.empty(0, dtype=np.int64)
 
 
@@ -128,7 +133,9 @@ def check_closed(structure: Structure) -> None:
         raise InputError("excited states of open shells are not there yet: multiplicity 1 only")
 
 
-def doubts(structure: Structure, strange: np.ndarray = NOWHERE) -> dict[str, str]:
+def doubts(
+    structure: Structure, strange: np.ndarray = NOWHERE, contacts_learned: bool = False
+) -> dict[str, str]:
     """What a user should know about results for a structure, by kind; empty inside the domain.
 
     Parameters
@@ -136,6 +143,8 @@ def doubts(structure: Structure, strange: np.ndarray = NOWHERE) -> dict[str, str
     structure : Structure
     strange : int array
         Atoms that are outside by their features.
+    contacts_learned : bool
+        Whether the parameters know what molecules do to each other.
     """
     atoms = without_usual_bond(structure)
     if strange.size:
@@ -151,7 +160,7 @@ def doubts(structure: Structure, strange: np.ndarray = NOWHERE) -> dict[str, str
     if atoms.size:
         found["surroundings"] = outside_text(structure, atoms)[0]
     if molecule.max():
-        found["molecules"] = _molecules_text(structure, molecule)
+        found["molecules"] = _molecules_text(structure, molecule, contacts_learned)
     if ratio < 1.0:
         distance = np.linalg.norm(structure.positions[second] - structure.positions[first])
         named = " and ".join(f"{a} ({structure.symbols[a]})" for a in (first, second))
@@ -168,18 +177,23 @@ def doubts(structure: Structure, strange: np.ndarray = NOWHERE) -> dict[str, str
     return found
 
 
-def _molecules_text(structure: Structure, molecule: np.ndarray) -> str:
+def _molecules_text(structure: Structure, molecule: np.ndarray, contacts_learned: bool) -> str:
     """A warning about several molecules, ions, or parts of a broken one."""
     n = molecule.max() + 1
     n_odd = int(np.sum(np.bincount(molecule, weights=structure.core_charges) % 2))
     if n_odd:
+        shifted = (
+            "" if contacts_learned else ", and the parts shift each other's levels at any distance"
+        )
         return (
             f"outside the training domain: {n} separate parts, {n_odd} of them with an odd number "
             "of electrons (ions, or a broken bond): orbitals and charges are those of one closed "
-            "shell, and the parts shift each other's levels at any distance"
+            "shell" + shifted
         )
+    if contacts_learned:
+        return CONTACTS_TEXT.format(n)
     return (
         f"outside the training domain: {n} separate molecules: each shifts the others' levels by "
         "up to some 0.2 eV at any distance, and energies between them are off by several kcal/mol "
-        "(stacks repel each other)"
+        "(stacks repel each other); the parameter set contacts-1 has learned them"
     )

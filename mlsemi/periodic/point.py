@@ -109,7 +109,7 @@ def check_form(parameters: Parameters) -> None:
     if parameters.model.form.bonded:
         raise InputError(
             f"parameter set {parameters.name} has energies between molecules that do not know "
-            "periodic cells yet: use organic-1"
+            "periodic cells yet: use organic-1.0"
         )
 
 

@@ -192,6 +192,9 @@ def test_every_dimer_says_so_at_every_distance(name):
         assert molecules(structure).tolist() == [int(i >= n_first) for i in range(structure.n_atom)]
         (text,) = doubts(structure).values()
         assert text.startswith("outside the training domain: 2 separate molecules: ")
+        (text,) = doubts(structure, contacts_learned=True).values()
+        assert "2 separate molecules" in text
+        assert "shift" not in text
 
 
 def test_molecules_in_sizes_from_one_atom_to_a_cage():
