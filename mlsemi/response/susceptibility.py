@@ -2,7 +2,7 @@
 
 To first order a potential u changes the moments by Pi u, with
 
-    <v, Pi u> = 4 sum_ia V_ia U_ia / (eps_i - eps_a),   U_ia = C_i^T M(u) C_a                (18)
+    <v, Pi u> = 4 sum_ia V_ia U_ia / (eps_i - eps_a),   U_ia = C_i^T M(u) C_a
 
 over doubly occupied i and empty a. Pi is negative: charge flows away from a positive potential's
 energy. Electrons that do not fill a level are shared by it: with an odd number of them one half of
