@@ -141,7 +141,7 @@ def doubts(
     Parameters
     ----------
     structure : Structure
-    strange : int array
+    strange : (n_strange,) int array
         Atoms that are outside by their features.
     contacts_learned : bool
         Whether the parameters know what molecules do to each other.
