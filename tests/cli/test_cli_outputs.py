@@ -98,9 +98,6 @@ def test_nothing_to_draw_and_nothing_drawn(cli):  # noqa: F811
     Path("w.xyz").write_text(GOOD)
     result = cli("spectrum", "w.xyz", "--max-ev", "0.01", "--plot", "w.png", "-q")
     assert_one_line_error(result, "w.xyz: no excited state lies above")
-    Path("mixed.xyz").write_text(GOOD + xyz("H 0 0 0", "H 0 0 0.74"))
-    result = cli("spectrum", "mixed.xyz", "--csv", "m.csv")
-    assert_one_line_error(result, "mixed.xyz: frames 0 and 1")
     assert not list(Path().glob("*.[pc]*"))
 
 
