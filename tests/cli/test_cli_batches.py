@@ -114,6 +114,11 @@ def test_a_full_disk_is_no_bad_record(cli):  # noqa: F811
     assert_one_line_error(result, "/dev/full: cannot be written")
 
 
+def heed_interrupts():
+    """A suite that is started in the background ignores them, and what it starts does so too."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 @pytest.mark.parametrize(
     ("number", "status", "said"),
@@ -132,13 +137,14 @@ def test_records_of_a_run_that_is_ended_survive(tmp_path, tiny, number, status, 
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"PYTHONPATH": str(Path(batch.__file__).parents[1])},
+        preexec_fn=heed_interrupts,
     ) as process:
         partial = tmp_path / "out.partial"
         while process.poll() is None and not (partial.exists() and partial.stat().st_size):
             time.sleep(0.02)
         process.send_signal(number)
         error = process.communicate(timeout=60)[1]
-    assert process.returncode == status
+    assert process.returncode == status, error
     found = records(partial)
     assert [r["source"]["frame"] for r in found] == list(range(len(found)))
     assert len(found) >= 1
