@@ -11,13 +11,13 @@ from mlsemi.errors import InputError
 from mlsemi.kernels.integrals import overlap_blocks, overlap_blocks_adjoint
 from mlsemi.model.model import Model
 from mlsemi.model.terms.connection import BOND, CONTACT
-from mlsemi.model.terms.contacts import tables_of
+from mlsemi.model.terms.contacts import CLOSEST, WALL, tables_of
 from mlsemi.model.terms.electrostatics import SOFTENING
 from mlsemi.model.terms.neutrality import Parts, neutral, neutral_adjoint
 from mlsemi.model.terms.prediction import PredictionBar
 from mlsemi.model.terms.term import Known
 from mlsemi.molecule.basis import Basis
-from mlsemi.molecule.elements import covalent_radius, n_orbital_of
+from mlsemi.molecule.elements import covalent_radius, n_orbital_of, van_der_waals_radius
 from mlsemi.molecule.integrals import overlap
 from mlsemi.molecule.pairs import PairList
 from mlsemi.molecule.structure import Structure
@@ -109,11 +109,14 @@ def test_far_molecules_feel_their_multipoles(direction):
     assert energies_of(MODEL, both)[0] == pytest.approx(one + two, abs=4e-10)
 
 
-def test_adjoint_by_positions():
-    both = stretched()
-    u = MODEL.predict(listed(both), ("atom_energies",))[0].connection
+def test_half_a_bond_beside_a_contact():
+    u = MODEL.predict(listed(stretched()), ("atom_energies",))[0].connection
     assert ((u > 0.0) & (u < 1.0)).any()
     assert (u == 0.0).any()
+
+
+@pytest.mark.parametrize("both", [stretched(), touching(2.6)], ids=["half a bond", "in the wall"])
+def test_adjoint_by_positions(both):
 
     def forward(x):
         pairs = listed(moved(both, x), FORMIC)
@@ -217,6 +220,19 @@ def test_overlap_blocks():
         ),
         [vectors],
     )
+
+
+def test_a_wall_stands_where_no_data_are():
+    """Two hydrogens of different molecules: the formula, and none beyond its reach."""
+    weights = {name: np.zeros_like(value) for name, value in MODEL.weights.items()}
+    model, radius = Model(FORM, weights), van_der_waals_radius(np.array([1]))[0]
+    reach = CLOSEST[0] * 2.0 * radius
+    for share in (0.8, 0.9, 1.0, 1.1):
+        r = share * reach
+        x = [[0.0, 0.0, 0.0], [0.0, 0.0, -1.4], [0.0, 0.0, r], [0.0, 0.0, r + 1.4]]
+        structure = Structure([1, 1, 1, 1], x)
+        expected = WALL * max(0.0, 1.0 - share) ** 3
+        assert energies_of(model, structure)[0] == pytest.approx(expected, abs=1e-12)
 
 
 def test_start_is_repulsive_where_nothing_is_learned():

@@ -1,10 +1,12 @@
 """Contacts: overlap of what two molecules have on their atoms (theory eq 23).
 
-    E = sum_(i<j) (1 - u_ij) f(r_ij / r_c) sum_c s_c tr(M_i^c S_ij M_j^c S_ij^T),    s = +1, -1
+    E = sum_(i<j) (1 - u_ij) [f(r_ij / r_c) sum_c s_c tr(M_i^c S_ij M_j^c S_ij^T)
+                              + WALL max(0, 1 - r_ij / d_ij)^3],    s = +1, -1
 
-with the overlap S_ij of the valence orbitals of two atoms and symmetric matrices M_i^c that the
-features of either molecule alone decide. The overlap perturbation of closed shells has this form:
-with densities for M it is their exchange repulsion, with a density and an empty shell their charge
+with a wall where no data are, nearer than atoms of molecules in contact come (d_ij), and with the
+overlap S_ij of the valence orbitals of two atoms and symmetric matrices M_i^c that the features of
+either molecule alone decide. The overlap perturbation of closed shells has this form: with
+densities for M it is their exchange repulsion, with a density and an empty shell their charge
 transfer, and tr(D S A S^T + A S D S^T) is the difference of two squares.
 """
 
@@ -20,12 +22,18 @@ from mlsemi.model.terms.on_site import PARTS
 from mlsemi.model.terms.prediction import Prediction, PredictionBar
 from mlsemi.model.terms.term import Term, Weight
 from mlsemi.molecule.basis import SLATER_EXPONENT, species_row
-from mlsemi.molecule.elements import n_orbital_of, valence
+from mlsemi.molecule.elements import n_orbital_of, valence, van_der_waals_radius
 from mlsemi.symmetry.blocks import P_LEVEL, symmetric_blocks, symmetric_blocks_adjoint
 from mlsemi.symmetry.layers import Gradients, Weights
 from mlsemi.symmetry.so3 import components
 
 SIGNS = np.array([1.0, -1.0])
+WALL = 2.0
+"""Hartree."""
+
+CLOSEST = np.array([0.60, 0.56, 0.76])
+"""d of two hydrogens, hydrogen and another, two others, in sums of van der Waals radii."""
+
 FILLED, EMPTY = 0.9, 0.1
 """Start of M: so many times the electron pairs of each orbital, and a little of everything."""
 
@@ -54,6 +62,8 @@ class ContactRecord(NamedTuple):
         S of every pair.
     left, right : (n, 2, 4, 4) arrays
         M_i S and S M_j.
+    reach, depth : (n,) arrays
+        d of every pair, and how far the wall is entered, max(0, 1 - r / d).
     """
 
     chosen: np.ndarray
@@ -62,6 +72,8 @@ class ContactRecord(NamedTuple):
     overlap: np.ndarray
     left: np.ndarray
     right: np.ndarray
+    reach: np.ndarray
+    depth: np.ndarray
 
 
 class Contacts(Term):
@@ -97,9 +109,12 @@ class Contacts(Term):
         left = matrices[pairs.first[chosen]] @ overlap[:, None]
         right = overlap[:, None] @ matrices[pairs.second[chosen]]
         halves = 0.5 * share * np.einsum("pcab,pcab,c->p", left, right, SIGNS)
+        reach = self._reach(out, chosen)
+        depth = np.maximum(0.0, 1.0 - pairs.distance[chosen] / reach)
+        halves += 0.5 * WALL * (1.0 - out.connection[chosen]) * depth**3
         for atoms in (pairs.first, pairs.second):
             out.atom_energies += np.bincount(atoms[chosen], halves, pairs.n_atom)
-        return ContactRecord(chosen, share, matrices, overlap, left, right)
+        return ContactRecord(chosen, share, matrices, overlap, left, right, reach, depth)
 
     def adjoint(
         self,
@@ -112,7 +127,7 @@ class Contacts(Term):
         """To the features, the weights, the geometry and the connection."""
         if bar.atom_energies is None:
             return
-        pairs, (chosen, share, matrices, overlap, left, right) = out.pairs, record
+        pairs, (chosen, share, matrices, overlap, left, right, reach, depth) = out.pairs, record
         first, second = pairs.first[chosen], pairs.second[chosen]
         energy_bar = 0.5 * (bar.atom_energies[first] + bar.atom_energies[second])
         signed = (energy_bar * share)[:, None, None, None] * SIGNS[:, None, None]
@@ -123,7 +138,9 @@ class Contacts(Term):
         if bar.geometry is None:
             return
         share_bar = energy_bar * np.einsum("pcab,pcab,c->p", left, right, SIGNS)
-        bar.connection[chosen] -= share_bar * out.envelope[chosen]
+        apart = 1.0 - out.connection[chosen]
+        bar.connection[chosen] -= share_bar * out.envelope[chosen] + energy_bar * WALL * depth**3
+        bar.geometry.distance[chosen] -= energy_bar * apart * 3.0 * WALL * depth**2 / reach
         bar.geometry.envelope[chosen] += share_bar * (1.0 - out.connection[chosen])
         overlap_bar = 2.0 * (signed * (left @ matrices[second])).sum(axis=1)
         damping, weight = tables_of(self.form.elements)
@@ -131,6 +148,14 @@ class Contacts(Term):
             *self._pairs(out, chosen), damping, weight, overlap_bar
         )
         bar.geometry.positions[:] += pairs.vectors_adjoint(chosen, vectors_bar)
+
+    def _reach(self, out: Prediction, chosen: np.ndarray) -> np.ndarray:
+        """D of pairs, bohr."""
+        pairs, numbers = out.pairs, np.asarray(self.form.elements)
+        i, j = pairs.species[pairs.first[chosen]], pairs.species[pairs.second[chosen]]
+        radius, heavy = van_der_waals_radius(numbers), (numbers > 1).astype(np.int64)
+        reach: np.ndarray = CLOSEST[heavy[i] + heavy[j]] * (radius[i] + radius[j])
+        return reach
 
     def _pairs(
         self, out: Prediction, chosen: np.ndarray
