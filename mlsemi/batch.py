@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from ase import Atoms
 
@@ -21,6 +21,7 @@ from mlsemi.result import Result
 from mlsemi.workers import in_order
 
 Computed = Result | CellResult
+One = TypeVar("One", bound=Result | CellResult)
 Source = str | os.PathLike[str] | Atoms | Structure
 
 
@@ -124,6 +125,11 @@ def _point(frame: Frame, settings: Mapping[str, Any]) -> Computed | Failure:
             result = singlepoint(frame.structure, **settings)
     except MlsemiError as error:
         return Failure(frame.file, frame.index, frame.name, error)
+    return with_notes(result, frame)
+
+
+def with_notes(result: One, frame: Frame) -> One:
+    """A result that says also what the reader of its frame had to say."""
     return replace(result, name=frame.name, warnings=(*frame.warnings, *result.warnings))
 
 

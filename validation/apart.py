@@ -66,14 +66,17 @@ def stacked_singlets(parameters: Parameters) -> float:
     return float(np.abs(some - every[: some.size]).max()) * HARTREE_EV
 
 
+def dimer_and_molecules(name: str) -> tuple[Atoms, Atoms, Atoms]:
+    """A dimer of S22, or of S22x5 with the distance behind its name, and its two molecules."""
+    dimer, (n, _) = create_s22_system(name), get_number_of_dimer_atoms(name)
+    return dimer, dimer[:n], dimer[n:]
+
+
 def contacts(parameters: Parameters) -> tuple[float, int]:
     """Mean absolute error of S22, kcal/mol, and how many of the dimers go without a warning."""
     errors, silent = [], 0
     for name in s22:
-        dimer, (n, _) = create_s22_system(name), get_number_of_dimer_atoms(name)
-        both, *parts = (
-            singlepoint(a, parameters=parameters) for a in (dimer, dimer[:n], dimer[n:])
-        )
+        both, *parts = (singlepoint(a, parameters=parameters) for a in dimer_and_molecules(name))
         energy = (both.energy - sum(part.energy for part in parts)) * HARTREE_EV
         errors.append(abs(energy - get_interaction_energy_s22(name)))
         silent += not both.warnings

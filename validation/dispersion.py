@@ -19,9 +19,10 @@ from collections.abc import Callable
 
 import numpy as np
 import report
+from apart import dimer_and_molecules
 from ase import Atoms, units
 from ase.build import molecule
-from ase.data.s22 import create_s22_system, get_number_of_dimer_atoms, s22
+from ase.data.s22 import s22
 from dftd4.interface import DampingParam, DispersionModel
 from rich.progress import track
 
@@ -99,8 +100,7 @@ def between() -> tuple[float, float]:
     """Mean and largest change of the dispersion between the molecules of S22, kcal/mol."""
     changes = []
     for name in track(s22, "dimers", transient=True):
-        dimer, (n, _) = create_s22_system(name), get_number_of_dimer_atoms(name)
-        parts = [Structure.from_ase(a) for a in (dimer, dimer[:n], dimer[n:])]
+        parts = [Structure.from_ase(a) for a in dimer_and_molecules(name)]
         own, exact = (
             function(parts[0]) - function(parts[1]) - function(parts[2])
             for function in (lambda s: dispersion_of(s, FUNCTIONAL).energy, library)

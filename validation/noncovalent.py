@@ -2,7 +2,8 @@
 
 22 dimers at 0.9, 1, 1.2, 1.5 and 2 times their equilibrium distance: geometries and CCSD(T)/CBS
 energies of `ase.data.s22` (L. Grafova, M. Pitonak, J. Rezac, P. Hobza, J. Chem. Theory Comput. 6,
-2365 (2010)). None of them, water's apart, is among the complexes that parameters learn from.
+2365 (2010)). Of them ammonia's alone is among the complexes whose interaction energies contacts-1
+learned.
 
     python validation/noncovalent.py [PARAMETERS] [--against OTHER]
 """
@@ -15,11 +16,10 @@ from collections.abc import Callable
 import matplotlib
 import numpy as np
 import report
+from apart import dimer_and_molecules
 from ase import Atoms, units
 from ase.data.s22 import (
-    create_s22_system,
     get_interaction_energy_s22x5,
-    get_number_of_dimer_atoms,
     s22,
 )
 from gfn2 import gfn2
@@ -72,10 +72,9 @@ def interactions(energy: Energy) -> np.ndarray:
     """(22, 5) interaction energies, kcal/mol."""
     out = np.empty((len(s22), len(DISTANCES)))
     for row, name in enumerate(s22):
-        n = get_number_of_dimer_atoms(name)[0]
         for column, distance in enumerate(DISTANCES):
-            dimer = create_s22_system(f"{name}_{distance}")
-            out[row, column] = energy(dimer) - energy(dimer[:n]) - energy(dimer[n:])
+            both, one, other = map(energy, dimer_and_molecules(f"{name}_{distance}"))
+            out[row, column] = both - one - other
     return KCAL_MOL * out
 
 

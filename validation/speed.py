@@ -36,6 +36,7 @@ from mlsemi import MLSemi, singlepoint
 from mlsemi.memory import keep_freed_memory
 from mlsemi.molecule.formats import read_structures
 from mlsemi.molecule.structure import Structure
+from mlsemi.orbitals.eigen import ElectronicState
 from mlsemi.parameters import Parameters
 from mlsemi.units import BOHR_ANGSTROM
 
@@ -85,11 +86,16 @@ def steps(structure: Structure, calculator: Calculator) -> Callable[[], object]:
     return step
 
 
+def hamiltonian_of(state: ElectronicState) -> np.ndarray:
+    """H of its orbitals and levels, symmetric to the bit: what an eigensolver is timed on."""
+    matrix = (state.orbitals * state.energies) @ state.orbitals.T
+    out: np.ndarray = 0.5 * (matrix + matrix.T)
+    return out
+
+
 def measure(structure: Structure, parameters: Parameters) -> dict[str, float]:
     """All times of one molecule, s, with the shares and ratios."""
-    state = singlepoint(structure, parameters=parameters).state
-    hamiltonian = (state.orbitals * state.energies) @ state.orbitals.T
-    hamiltonian = 0.5 * (hamiltonian + hamiltonian.T)
+    hamiltonian = hamiltonian_of(singlepoint(structure, parameters=parameters).state)
     tasks: dict[str, Callable[[], object]] = {
         "mlsemi": lambda: singlepoint(structure, parameters=parameters),
         "mlsemi_forces": lambda: singlepoint(structure, parameters=parameters, forces=True),

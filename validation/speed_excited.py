@@ -27,7 +27,7 @@ import scipy.linalg
 from ase import Atoms
 from panels import Panel, figure_of
 from rich.progress import track
-from speed import medians, structures
+from speed import hamiltonian_of, medians, structures
 from threadpoolctl import threadpool_limits
 
 from mlsemi import singlepoint
@@ -92,9 +92,7 @@ def beside_sparrow(structure: Structure, parameters: Parameters) -> dict[str, fl
 
 def beside_eigensolver(structure: Structure, parameters: Parameters) -> dict[str, float]:
     """Median times of one flake, s."""
-    state = singlepoint(structure, parameters=parameters).state
-    hamiltonian = (state.orbitals * state.energies) @ state.orbitals.T
-    hamiltonian = 0.5 * (hamiltonian + hamiltonian.T)
+    hamiltonian = hamiltonian_of(singlepoint(structure, parameters=parameters).state)
 
     def point(**options: object) -> object:
         return singlepoint(structure, parameters=parameters, **options)  # type: ignore[arg-type]

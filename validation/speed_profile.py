@@ -22,7 +22,7 @@ import report
 import scipy.linalg
 from dispersion import alkane, water
 from rich.progress import track
-from speed import structures
+from speed import hamiltonian_of, structures
 from speed_excited import flake
 from threadpoolctl import threadpool_limits
 
@@ -72,9 +72,7 @@ def measure(structure: Structure, parameters: Parameters) -> dict[str, float]:
 
     whole = median(once)
     out = {step: float(np.median([run[step] for run in runs])) for step in STEPS}
-    state = singlepoint(structure, parameters=parameters).state
-    matrix = (state.orbitals * state.energies) @ state.orbitals.T
-    matrix += matrix.T
+    matrix = hamiltonian_of(singlepoint(structure, parameters=parameters).state)
     form, weights = parameters.model.form, parameters.model.weights
     pairs = PairList.of([structure], form.elements, form.cutoff).first.size
     inner, outer = weights["bond.in"], weights["bond.out"]

@@ -28,6 +28,7 @@ from dispersion import alkane, water
 from gfn2 import gfn2
 from panels import Panel, figure_of
 from rich.progress import track
+from speed import hamiltonian_of
 from speed_excited import flake
 from threadpoolctl import threadpool_limits
 
@@ -93,9 +94,7 @@ def measure(structure: Structure, parameters: Parameters) -> dict[str, float]:
         "dispersion": lambda: dispersion_of(structure, functional, with_gradient=True),
     }
     if structure.n_atom <= LARGEST_ORBITALS:
-        state = singlepoint(structure, parameters=parameters).state
-        matrix = (state.orbitals * state.energies) @ state.orbitals.T
-        matrix += matrix.T
+        matrix = hamiltonian_of(singlepoint(structure, parameters=parameters).state)
         tasks |= {
             "orbitals": lambda: singlepoint(structure, parameters=parameters),
             "forces": lambda: singlepoint(structure, parameters=parameters, forces=True),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Literal
 
@@ -48,18 +49,21 @@ class Curves:
         self.files: list[str] = []
         self.lines: list[list[Lines]] = []
         self._last: tuple[object, ...] = ()
+        self._named: Counter[str] = Counter()
 
     def add(self, file: str, name: str, structure: Structure, lines: Lines) -> None:
         """Take in the states of one structure; frames of one molecule must follow each other."""
-        kind = (file, structure.numbers.tobytes(), structure.charge)
-        if RECORDS.search(file):
-            kind = (*kind, len(self.lines))  # type: ignore[assignment]
+        record = RECORDS.search(file) is not None
+        own = len(self.lines) if record else None
+        kind = (file, structure.numbers.tobytes(), structure.charge, own)
         if kind != self._last:
             self._last = kind
-            named = name if RECORDS.search(file) else Path(file).stem
+            named = name if record else Path(file).stem
             named = "structure" if file == STDIN else named
-            count = sum(re.sub(r" \(\d+\)$", "", known) == named for known in self.names)
-            self.names.append(f"{named} ({count + 1})" if count else named)
+            count = self._named[named]
+            shown = f"{named} ({count + 1})" if count else named
+            self._named[re.sub(r" \(\d+\)$", "", shown)] += 1
+            self.names.append(shown)
             self.files.append(file)
             self.lines.append([])
         self.lines[-1].append(lines)

@@ -81,7 +81,7 @@ def optimize(
     held = moving.constraints_from(fix, keep)
     batch = Batch(sources, charge, parameters, multiplicity, skip_errors, states=state > 0)
     if path is not None:
-        moving.only_one(batch.frames, sources[0], "--path")
+        jobs.only_one(batch.frames, sources[0], "--path")
     check_distinct(sources, (target, json_output, path))
     jobs.reserve(target)
     texts: list[str] = []

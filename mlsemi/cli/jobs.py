@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -76,7 +75,17 @@ def single(
     InputError
         If there are more, or it cannot be used.
     """
-    frames = Batch([file], charge, parameters, multiplicity).frames
+    return only_one(Batch([file], charge, parameters, multiplicity).frames, file, command)
+
+
+def only_one(frames: Sequence[Frame], file: str, command: str) -> Frame:
+    """The single structure among the frames of a file.
+
+    Raises
+    ------
+    InputError
+        If there are more.
+    """
     if len(frames) > 1:
         raise InputError(f"{file}: {command} takes a single structure, there are {len(frames)}")
     return frames[0]
@@ -118,11 +127,6 @@ def record_of(
         for text in record["warnings"]:
             terminal.warn(f"{frame.label}: {text}")
     return record
-
-
-def with_notes(result: Result, frame: Frame) -> Result:
-    """A result that says also what the reader of its frame had to say."""
-    return replace(result, name=frame.name, warnings=(*frame.warnings, *result.warnings))
 
 
 MOST_ATOMS = 1_000_000

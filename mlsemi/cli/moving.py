@@ -157,13 +157,6 @@ def said_of(frame: Frame, quiet: bool) -> Iterator[None]:
             terminal.warn(f"{frame.label}: {text}")
 
 
-def only_one(frames: Sequence[Frame], file: str, command: str) -> Frame:
-    """The single structure of a file."""
-    if len(frames) > 1:
-        raise InputError(f"{file}: {command} takes a single structure, there are {len(frames)}")
-    return frames[0]
-
-
 def begun(frame: Frame, path: Path | None) -> tuple[Atoms, list[str]]:
     """Where to start, and the steps that an earlier run has left in a file."""
     atoms = frame.structure.to_ase()

@@ -52,6 +52,7 @@ def page(
     on a level its orbital. Without -o the file is NAME-page.html in this folder. Open shells have
     no excited states here: their page shows orbitals.
     """  # noqa: D301 (click reads the backspace: do not rewrap)
+    from mlsemi.batch import with_notes
     from mlsemi.cli import jobs, moving, terminal
     from mlsemi.cli.batches import relaxed_frame
     from mlsemi.errors import located
@@ -67,7 +68,7 @@ def page(
         singlets = triplets = 0
     if opt:
         frame = relaxed_frame(frame, parameters, around)
-    result = jobs.calculate(
+    computed = jobs.calculate(
         frame,
         parameters,
         threads,
@@ -76,11 +77,12 @@ def page(
         method=jobs.method_from(full_tddft, None),
         **around,
     )
+    result = with_notes(computed, frame)
     with located(frame.label):
         command = shlex.join(["mlsemi", *sys.argv[1:]])
-        text = page_of(jobs.with_notes(result, frame), command, moving.title_of(frame))
+        text = page_of(result, command, moving.title_of(frame))
     if not quiet:
-        for note in (*frame.warnings, *result.warnings):
+        for note in result.warnings:
             terminal.warn(f"{frame.label}: {note}")
     moving.write_text(target, [text])
     terminal.say_written(quiet, target)

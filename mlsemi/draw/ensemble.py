@@ -41,9 +41,9 @@ def average_spectrum(
     InputError
         As :func:`mlsemi.draw.spectrum.spectrum`; if no frame has a state.
     """
-    every = [np.zeros(0), *(states.energies * HARTREE_EV for states in frames)]
     grid = energies_ev
     if grid is None:
+        every = [np.zeros(0), *(states.energies * HARTREE_EV for states in frames)]
         grid = grid_around(np.concatenate(every), width_ev)
     share = 1.0 / len(frames)
     parts = [spectrum(states, width_ev, shape, grid, lorentz_ev, searched_ev) for states in frames]

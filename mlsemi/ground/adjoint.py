@@ -1,4 +1,4 @@
-"""The reverse walk, mirror of ``singlepoint``: cotangents of observables -> weights, positions.
+"""The reverse walk, mirror of :mod:`mlsemi.walk`: cotangents of observables -> weights, positions.
 
 One walk, two customers: training asks for the gradient of the weights, forces for that of the
 positions, and neither pays for the other.
@@ -114,8 +114,8 @@ def reverse(
     given = PredictionBar(
         hamiltonian=matrices_adjoint(pairs, matrices_bar) if electronic else None,
         atom_energies=atom_energies_bar,
-        atom_dipoles=atom_dipoles_bar,
-        sp_lengths=sp_lengths_bar,
+        atom_dipoles=atom_dipoles_bar if atom_dipoles_bar.any() else None,
+        sp_lengths=sp_lengths_bar if sp_lengths_bar.any() else None,
         multipoles=multipoles_bar,
     )
     gradients, walked = model.adjoint(prediction, record, given, with_positions, with_weights)

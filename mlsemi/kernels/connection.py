@@ -1,4 +1,4 @@
-"""How firmly two atoms are connected: the best path of bonds between them, and its adjoint.
+"""How firmly two atoms are connected: the best path of bonds between them, its adjoint, and parts.
 
     u_ij = max over paths of at most n bonds from i to j of the product of their strengths
 
@@ -26,6 +26,26 @@ def bond_lists(first, second, strength, n_atom):
             bond[filled[first[p]]] = p
             filled[first[p]] += 1
     return start, bond
+
+
+@kernel
+def connected_parts(first, second, strength, n_atom):
+    """Number of parts whose atoms bonds join, and the part of each atom (n_atom,)."""
+    start, bond = bond_lists(first, second, strength, n_atom)
+    label, stack, n_part = np.full(n_atom, -1), np.empty(n_atom, np.int64), 0
+    for i in range(n_atom):
+        if label[i] < 0:
+            label[i], stack[0], waiting = n_part, i, 1
+            while waiting > 0:
+                waiting -= 1
+                a = stack[waiting]
+                for b in range(start[a], start[a + 1]):
+                    j = second[bond[b]]
+                    if label[j] < 0:
+                        label[j], stack[waiting] = n_part, j
+                        waiting += 1
+            n_part += 1
+    return n_part, label
 
 
 @kernel

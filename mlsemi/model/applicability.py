@@ -12,6 +12,7 @@ import numpy as np
 
 from mlsemi.errors import InputError
 from mlsemi.kernels.geometry import bonds, contacts
+from mlsemi.model.terms.contacts import CLOSEST
 from mlsemi.molecule.elements import covalent_radius, van_der_waals_radius
 from mlsemi.molecule.structure import Structure
 from mlsemi.units import BOHR_ANGSTROM
@@ -19,10 +20,6 @@ from mlsemi.units import BOHR_ANGSTROM
 NEAREST = (0.70, 1.35)
 """Distance of an atom from its nearest neighbour, in sums of their covalent radii, that molecules
 at up to 1000 K keep (0.73 to 1.31 in all reference data)."""
-
-CLOSEST = np.array([0.60, 0.56, 0.76])
-"""Distance in sums of van der Waals radii of two hydrogens, hydrogen and another, two other atoms,
-four or more bonds apart, below which one in a thousand training structures has a pair."""
 
 TOUCHING = 1.1
 """In sums of van der Waals radii: atoms nearer than this touch."""

@@ -62,7 +62,7 @@ def content(result: Result, command: str = "", name: str = "") -> dict[str, Any]
         "bonds": [bond for bond in record["bond_orders"] if bond[2] >= BOND],
         "axes": _axes(result).tolist(),
         "levels": _levels(result, record),
-        "drawable": [],
+        "drawable": names_of(result),
         "spectrum": None,
     }
     if result.singlets is not None and result.singlets.n_state and result.singlets.energies[-1] > 0:
@@ -74,7 +74,6 @@ def content(result: Result, command: str = "", name: str = "") -> dict[str, Any]
             "complete": curves.has_complete_part,
             "colour": solution_colour(curves),
         }
-    out["drawable"] = names_of(result)
     return out
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from html import escape
@@ -121,7 +120,6 @@ def document(held: dict[str, Any] | None, title: str, live: bool = False, form: 
 def _held(held: dict[str, Any] | None) -> str:
     """The content as a statement; nothing in it can end the script element."""
     text = "null" if held is None else json_line(held)
-    assert json.loads(text) is None or isinstance(held, dict)
     for letter, code in (("<", "\\u003c"), ("\u2028", "\\u2028"), ("\u2029", "\\u2029")):
         text = text.replace(letter, code)
     return f"let PAGE = {text};"

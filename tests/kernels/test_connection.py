@@ -3,8 +3,10 @@
 import naive
 import numpy as np
 import pytest
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
-from mlsemi.kernels.connection import connection, connection_adjoint
+from mlsemi.kernels.connection import connected_parts, connection, connection_adjoint
 
 
 def drawn(seed, n_atom=9):
@@ -47,3 +49,17 @@ def test_a_longer_way_round_is_better_than_a_broken_bond():
     weak = strength < 1.0
     assert connection(first, second, strength, 5, 3)[weak] == pytest.approx(0.3)
     assert connection(first, second, strength, 5, 4)[weak] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("n_atom", [1, 9, 25])
+def test_parts(seed, n_atom):
+    """Numbers and labels are those of SciPy."""
+    first, second, strength, _ = drawn(seed, n_atom)
+    bonded = (strength == 1.0) & (first % 3 != second % 3)
+    n, label = connected_parts(first, second, bonded.astype(float), n_atom)
+    edges = first[bonded], second[bonded]
+    graph = coo_array((np.ones(edges[0].size), edges), shape=(n_atom, n_atom))
+    expected, labels = connected_components(graph, directed=False)
+    assert n == expected
+    np.testing.assert_array_equal(label, labels)

@@ -22,7 +22,7 @@ from mlsemi.symmetry.layers import (
     perceptron_adjoint,
     unit_scaled,
 )
-from mlsemi.symmetry.so3 import CouplingTable
+from mlsemi.symmetry.so3 import L_MAX, CouplingTable
 
 IRREPS = {"ss": (0, slice(0, 1)), "sp": (1, slice(1, 4)), "pp0": (0, slice(4, 5)),
           "pp1": (1, slice(5, 8)), "pp2": (2, slice(8, 13))}  # fmt: skip
@@ -36,6 +36,9 @@ _AXIAL = ((1, 1, 1), (2, 2, 1))
 _TENSOR = ((0, 2, 2), (2, 0, 2), (1, 1, 2), (2, 2, 2))
 _BY_IRREP = (("ss", _SCALAR), ("sp", _POLAR), ("pp0", _SCALAR), ("pp1", _AXIAL), ("pp2", _TENSOR))
 PATHS = tuple(path for _, paths in _BY_IRREP for path in paths)
+
+BOND_INPUTS = 2 * (L_MAX + 1)
+"""Projections on the bond per channel: one per degree of both atoms."""
 TABLE = CouplingTable.of(
     PATHS, tuple(IRREPS[name][1].start for name, paths in _BY_IRREP for _ in paths)
 )
@@ -138,7 +141,7 @@ def bond_irreps_adjoint(
         raw_bar.reshape(record.raw.shape),
         gradients,
     )
-    n_projection = 6 * nodes.shape[2]
+    n_projection = BOND_INPUTS * nodes.shape[2]
     bond_invariants_adjoint(
         pairs.first,
         pairs.second,
@@ -164,7 +167,7 @@ class Bonds(Term):
         """``bond.in``, ``bond.bias``, ``bond.out`` of the perceptron, ``bond.scale``."""
         form = self.form
         labels, hidden = len(form.elements) ** 2, form.n_hidden
-        size_in, size_out = 6 * form.n_node + form.n_radial, len(PATHS) * 2 * form.n_node
+        size_in, size_out = BOND_INPUTS * form.n_node + form.n_radial, len(PATHS) * 2 * form.n_node
         return {
             "bond.scale": Weight((labels, size_out), one, decays=False),
             "bond.in": Weight((size_in, hidden), drawn),

@@ -85,6 +85,15 @@ def _side_by_side(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> 
     return [np.concatenate(both, axis=2) for both in zip(first, second, strict=True)]
 
 
+def expansion_of(pairs: PairList, basis: np.ndarray) -> np.ndarray:
+    """(n_atom, 9, n_species * n_radial) neighbour density (theory eq 2)."""
+    neighbour = pairs.species[pairs.second]
+    out: np.ndarray = density(
+        pairs.first, neighbour, basis, pairs.sphere, pairs.n_atom, pairs.n_species
+    )
+    return out
+
+
 def atom_features(
     pairs: PairList, basis: np.ndarray, weights: Weights
 ) -> tuple[np.ndarray, AtomRecord]:
@@ -107,9 +116,7 @@ def atom_features(
     -------
     (n_atom, 9, n_channel) array and the record for the adjoint.
     """
-    expansion = density(
-        pairs.first, pairs.species[pairs.second], basis, pairs.sphere, pairs.n_atom, pairs.n_species
-    )
+    expansion = expansion_of(pairs, basis)
     rho1 = np.concatenate(
         [expansion[:, components(l)] @ weights[f"density.{l}"] for l in range(L_MAX + 1)], axis=1
     )

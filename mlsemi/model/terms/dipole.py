@@ -16,7 +16,7 @@ class Dipole(Term):
     serves = frozenset({"atom_dipoles", "sp_lengths"})
 
     def weights(self) -> dict[str, Weight]:
-        """``dipole.atom`` (n_species, n_node), ``dipole.sp`` (n_species,); e bohr."""
+        """``dipole.atom`` (n_species, n_on_site), ``dipole.sp`` (n_species,); e bohr."""
         n_species = len(self.form.elements)
         return {
             "dipole.atom": Weight(

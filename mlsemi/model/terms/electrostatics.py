@@ -32,7 +32,7 @@ class Charges(Term):
     serves = frozenset({"charges", "hamiltonian"})
 
     def weights(self) -> dict[str, Weight]:
-        """``charge`` (n_species, n_node), e."""
+        """``charge`` (n_species, n_on_site), e."""
         shape = (len(self.form.elements), self.form.n_on_site)
         return {"charge": Weight(shape, step=0.1, linear=True, shifted=True, own=True)}
 

@@ -12,7 +12,7 @@ from mlsemi.kernels.coupling import (
     bond_tensors,
     bond_tensors_adjoint,
 )
-from mlsemi.model.terms.bonds import N_IRREP, NODE_DEGREE, PATHS, TABLE, by_path
+from mlsemi.model.terms.bonds import BOND_INPUTS, N_IRREP, NODE_DEGREE, PATHS, TABLE, by_path
 from mlsemi.model.terms.prediction import GeometryBar, Prediction, PredictionBar
 from mlsemi.model.terms.sparse import (
     SparseRecord,
@@ -24,10 +24,6 @@ from mlsemi.model.terms.sparse import (
 from mlsemi.model.terms.term import Known, Term, Weight
 from mlsemi.molecule.pairs import PairList
 from mlsemi.symmetry.layers import Gradients, Weights
-from mlsemi.symmetry.so3 import L_MAX
-
-BOND_INPUTS = 2 * (L_MAX + 1)
-"""Projections on the bond per channel: one per degree of both atoms."""
 
 
 class FixedBondRecord(NamedTuple):

@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mlsemi.kernels.density import density, density_adjoint
+from mlsemi.kernels.density import density_adjoint
+from mlsemi.model.terms.density import expansion_of
 from mlsemi.model.terms.prediction import GeometryBar, Prediction, PredictionBar
 from mlsemi.model.terms.sparse import (
     SparseRecord,
@@ -70,12 +71,6 @@ class FeatureRecord(NamedTuple):
     orders: list[dict[Irrep, np.ndarray]]
     factors: np.ndarray
     sparse: SparseRecord | None
-
-
-def expansion_of(pairs: PairList, basis: np.ndarray) -> np.ndarray:
-    """(n_atom, 9, n_species * n_radial) neighbour density (theory eq 2)."""
-    neighbour = pairs.species[pairs.second]
-    return density(pairs.first, neighbour, basis, pairs.sphere, pairs.n_atom, pairs.n_species)
 
 
 def correlations_of(weights: Weights) -> Correlations:

@@ -200,7 +200,7 @@ class MultipoleEnergy(Term):
         start = np.cumsum([0, *(s.n_atom for s in pairs.structures)])
         x = np.concatenate([s.positions for s in pairs.structures])
         radius = covalent_radius(np.asarray(self.form.elements))[pairs.species]
-        label = out.parts.label[pairs.atom].astype(np.int64)
+        label = out.parts.label[pairs.atom]
         return x, start, radius[pairs.atom] ** 2, label, out.multipoles[pairs.atom]
 
     def _half_broken(self, out: Prediction) -> HalfBroken:
@@ -208,7 +208,7 @@ class MultipoleEnergy(Term):
         assert parts is not None
         found: list[np.ndarray] = [np.empty((3, 0), dtype=np.int64)]
         links = np.flatnonzero((parts.connection > 0.0) & (parts.first < parts.second))
-        label = parts.label[out.pairs.atom] if links.size else parts.label
+        label = parts.label[out.pairs.atom]
         for link in links.tolist():
             one, two = (np.flatnonzero(label == p[link]) for p in (parts.first, parts.second))
             i, j = (grid.ravel() for grid in np.meshgrid(one, two, indexing="ij"))

@@ -12,9 +12,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import coo_array
 
-from mlsemi.kernels.connection import connection, connection_adjoint
+from mlsemi.kernels.connection import connected_parts, connection, connection_adjoint
 from mlsemi.molecule.pairs import PairList
 
 
@@ -46,14 +45,8 @@ class Parts(NamedTuple):
     @classmethod
     def of(cls, pairs: PairList, strength: np.ndarray) -> Parts:
         """Parts by the strengths (n_pair,) of bonds."""
-        whole = strength == 1.0
-        graph = coo_array(
-            (np.ones(whole.sum()), (pairs.first[whole], pairs.second[whole])),
-            shape=(pairs.n_atom, pairs.n_atom),
-        )
-        from scipy.sparse.csgraph import connected_components  # slow to import
-
-        n, label = connected_components(graph, directed=False)
+        whole = (strength == 1.0).astype(float)
+        n, label = connected_parts(pairs.first, pairs.second, whole, pairs.n_atom)
         size = np.bincount(label, minlength=n).astype(float)
         one, two = label[pairs.first], label[pairs.second]
         bonds = np.flatnonzero((strength > 0.0) & (one != two))

@@ -19,7 +19,7 @@ class OnSite(Term):
     serves = frozenset({"hamiltonian"})
 
     def weights(self) -> dict[str, Weight]:
-        """``onsite`` (n_species, n_node, 4)."""
+        """``onsite`` (n_species, n_on_site, 4)."""
         shape = (len(self.form.elements), self.form.n_on_site, len(PARTS))
         return {"onsite": Weight(shape, step=0.1, linear=True, shifted=True)}
 

@@ -44,8 +44,8 @@ class TwoCenter(Term):
                 y = target[chosen, span].ravel()
                 weights["two_center"][row, :, column] = ridge(x, y, PENALTY * y.size)
 
-    def forward(self, weights: Weights, out: Prediction) -> None:
-        """Functions of the distance times the harmonics of the bond."""
+    def forward(self, weights: Weights, out: Prediction) -> np.ndarray:
+        """Functions of the distance times the harmonics of the bond; the record is the former."""
         coefficients = weights["two_center"][out.pairs.pair_species]
         values = np.einsum("pn,pnc->pc", out.basis, coefficients)
         for column, name in enumerate(COLUMNS):
@@ -53,12 +53,13 @@ class TwoCenter(Term):
             out.hamiltonian.bonds[:, span] += (
                 values[:, column : column + 1] * out.pairs.sphere[:, components(l)]
             )
+        return values
 
     def adjoint(
         self,
         weights: Weights,
         out: Prediction,
-        record: None,
+        record: np.ndarray,
         bar: PredictionBar,
         gradients: Gradients,
     ) -> None:
@@ -81,9 +82,8 @@ class TwoCenter(Term):
         if bar.geometry is not None:
             coefficients = weights["two_center"][label]
             bar.geometry.basis[:] += np.einsum("pc,pnc->pn", values_bar, coefficients)
-            values = np.einsum("pn,pnc->pc", out.basis, coefficients)
             for column, name in enumerate(COLUMNS):
                 l, span = IRREPS[name]
                 bar.geometry.sphere[:, components(l)] += (
-                    values[:, column : column + 1] * bonds_bar[:, span]
+                    record[:, column : column + 1] * bonds_bar[:, span]
                 )

@@ -31,8 +31,8 @@ from mlsemi.training.fit.recipe import FITS, Recipe, SourceTable
 from mlsemi.training.objective.excitation_cases import with_singlets
 from mlsemi.training.objective.force_matching import has_response
 from mlsemi.training.objective.heads import Head
-from mlsemi.training.objective.loss import GROUND_STATE, WITHOUT_ORBITALS
-from mlsemi.training.objective.source import ORBITAL, Source
+from mlsemi.training.objective.loss import GROUND_STATE, ORBITAL, WITHOUT_ORBITALS
+from mlsemi.training.objective.source import Source
 from mlsemi.training.reference.inputs import is_excluded, read_hashes
 from mlsemi.units import HARTREE_EV
 
@@ -173,9 +173,8 @@ def _load(
         kept, out = _divided(list(dataset), excluded)
         dataset = ReferenceDataset(tuple(kept), dataset.provenance)
         entries = _known(kept, known)
-        targets = frozenset(table.targets) or GROUND_STATE
-        if entries and all(has_response(e.structure) for e in entries):
-            targets = frozenset(table.targets) or WITHOUT_ORBITALS
+        charged = bool(entries) and all(has_response(e.structure) for e in entries)
+        targets = frozenset(table.targets) or (WITHOUT_ORBITALS if charged else GROUND_STATE)
         entries = frames_limited(_holding(entries, targets), table.frames)
     else:
         dataset = ReferenceDataset(())
