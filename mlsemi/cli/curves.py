@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from itertools import count
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from scipy.spatial.distance import pdist, squareform
 
 from mlsemi.draw.ensemble import average_spectrum
 from mlsemi.draw.measured import Measured
 from mlsemi.draw.spectrum import Lines, Shape, Spectrum, grid_around
 from mlsemi.errors import located
+from mlsemi.molecule.elements import covalent_radius
 from mlsemi.molecule.formats import STDIN
 from mlsemi.molecule.structure import Structure
 from mlsemi.units import HARTREE_EV
 
 RECORDS = re.compile(r"^smiles:|\.(sdf|sd|mol|smi|smiles)(\.(gz|bz2|xz))?$", re.IGNORECASE)
 """Files whose records are molecules, not snapshots of one."""
+
+BOND, APART = 1.25, 1.45
+"""Times the sum of covalent radii: nearer than one is a bond, farther than the other is none."""
+
+
+def same_molecule(one: Structure, other: Structure) -> bool:
+    """Whether two structures are geometries of one molecule: same atoms, no bond made or broken."""
+    if one.charge != other.charge or not np.array_equal(one.numbers, other.numbers):
+        return False
+    radius = covalent_radius(one.numbers)
+    usual = squareform(radius[:, None] + radius, checks=False)
+    near, far = (pdist(s.positions) / usual for s in (one, other))
+    made_or_broken = (near < BOND) & (far > APART) | (near > APART) & (far < BOND)
+    return not made_or_broken.any()
 
 
 class Curves:
@@ -45,28 +61,30 @@ class Curves:
     ) -> None:
         self.width_ev, self.shape, self.lorentz_ev = width_ev, shape, lorentz_ev
         self.searched_ev, self.grid = searched_ev, grid
-        self.names: list[str] = []
+        self.names: dict[str, None] = {}
         self.files: list[str] = []
         self.lines: list[list[Lines]] = []
-        self._last: tuple[object, ...] = ()
-        self._named: Counter[str] = Counter()
+        self._first: Structure | None = None
 
     def add(self, file: str, name: str, structure: Structure, lines: Lines) -> None:
         """Take in the states of one structure; frames of one molecule must follow each other."""
         record = RECORDS.search(file) is not None
-        own = len(self.lines) if record else None
-        kind = (file, structure.numbers.tobytes(), structure.charge, own)
-        if kind != self._last:
-            self._last = kind
+        first = self._first
+        if record or first is None or file != self.files[-1] or not same_molecule(first, structure):
+            self._first = structure
             named = name if record else Path(file).stem
-            named = "structure" if file == STDIN else named
-            count = self._named[named]
-            shown = f"{named} ({count + 1})" if count else named
-            self._named[re.sub(r" \(\d+\)$", "", shown)] += 1
-            self.names.append(shown)
+            self.names[self._unused("structure" if file == STDIN else named)] = None
             self.files.append(file)
             self.lines.append([])
         self.lines[-1].append(lines)
+
+    def _unused(self, name: str) -> str:
+        """The name, with a number if another curve has it."""
+        for number in count(1):
+            shown = f"{name} ({number})" if number > 1 else name
+            if shown not in self.names:
+                break
+        return shown
 
     def spectra(self) -> dict[str, Spectrum]:
         """Spectrum of every molecule by its name, all on one grid.

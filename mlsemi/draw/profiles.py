@@ -17,10 +17,11 @@ ABSORPTION = 100.0 / np.log(10.0)
 def infrared_grid(wavenumbers: np.ndarray, width: float) -> np.ndarray:
     """(n_point,) wavenumbers from 400 cm^-1, or below the lowest mode, to above the highest."""
     real = wavenumbers[wavenumbers > 0.0]
-    high = 400.0 if not real.size else float(real.max())
-    low = min(400.0, high)
-    step = width / 12.0
-    return np.arange(low, max(4000.0, high + 10.0 * width) + step, step)
+    low, high = 400.0, 4000.0
+    if real.size:
+        low = max(0.0, min(low, float(real.min()) - 5.0 * width))
+        high = max(high, float(real.max()) + 10.0 * width)
+    return np.linspace(low, high, 1 + int(np.ceil(12.0 * (high - low) / width)))
 
 
 def infrared_curve(
@@ -99,7 +100,8 @@ def scan_figure(values: np.ndarray, energies_ev: np.ndarray, label: str, title: 
         above = energies_ev - energies_ev.min()
         axes.plot(values, above, "o-", color=CURVE, lw=1.2, ms=4, clip_on=False, zorder=3)
         axes.set_ylim(0.0, 1.08 * (float(above.max()) or 1.0))
-        axes.set_xlim(float(values.min()), float(values.max()) or 1.0)
+        first, last = float(values.min()), float(values.max())
+        axes.set_xlim((first, last) if last > first else (first - 1.0, first + 1.0))
         axes.set_xlabel(label)
         axes.set_ylabel("energy / eV", color=CURVE)
         kcal = axes.secondary_yaxis("right", functions=(_to_kcal, _to_ev))
