@@ -15,6 +15,7 @@ import numpy as np
 from ase import Atoms
 
 from mlsemi.errors import InputError
+from mlsemi.molecule.elements import VALENCE
 from mlsemi.molecule.structure import whole
 from mlsemi.molecule.wording import Statement, is_charge, named, said_in, short
 
@@ -103,6 +104,27 @@ def _decided(
         if s.value != value
     ]
     return value
+
+
+def miscounted(statements: Iterable[Statement], numbers: np.ndarray) -> Iterator[Statement]:
+    """Doubt where a number of electrons that is said is not that of the neutral molecule.
+
+    It may count all electrons or those outside the cores, so no charge follows from it for sure.
+
+    Parameters
+    ----------
+    statements : iterable of Statement
+    numbers : (n_atom,) array
+        Atomic numbers.
+    """
+    neutral = {int(np.sum(numbers))}
+    if all(int(z) in VALENCE for z in numbers):
+        neutral.add(sum(VALENCE[int(z)].electrons for z in numbers))
+    for s in statements:
+        if s.quantity == "electrons" and s.value not in neutral:
+            counts = " or ".join(str(n) for n in sorted(neutral))
+            doubt = f"looks like a charge: the neutral molecule has {counts} electrons"
+            yield Statement("charge", s.words, doubt=doubt)
 
 
 def _stored(calc: object) -> dict[str, Any]:

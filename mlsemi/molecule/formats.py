@@ -24,7 +24,7 @@ from ase import Atoms
 
 from mlsemi.errors import InputError, MlsemiError, located
 from mlsemi.molecule import examples
-from mlsemi.molecule.electrons import said_by, settle
+from mlsemi.molecule.electrons import miscounted, said_by, settle
 from mlsemi.molecule.molfile import read_molfile, split_molfiles, title_of
 from mlsemi.molecule.pdb import read_pdb, split_pdb
 from mlsemi.molecule.programs import BINARY, Reading, read_program
@@ -35,6 +35,7 @@ from mlsemi.molecule.wording import Statement
 from mlsemi.molecule.xyz import read_xyz, split_xyz
 
 STDIN = "standard input"
+UNKNOWN = "the format is not recognised; try xyz, sdf, pdb, cif"
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +94,8 @@ def structure_of(
     InputError
         For contradictions, unusable structures.
     """
-    electrons = settle([*said, *said_by(atoms)], charge, multiplicity)
+    statements = [*said, *said_by(atoms)]
+    electrons = settle([*statements, *miscounted(statements, atoms.numbers)], charge, multiplicity)
     spin, notes = electrons.multiplicity, electrons.notes
     if spin is None:
         spin = lowest_multiplicity(atoms.numbers, electrons.charge)
@@ -226,12 +228,15 @@ def _format_of(path: Path) -> str:
             return "proteindatabank"
         if re.search(r"\.(smi|smiles)(\.(gz|bz2|xz))?$", path.name, re.IGNORECASE):
             return "smiles"
-        if path.suffix == ".xyz" and _counts(_first_line(path)):
+        if path.suffix in (".xyz", ".dat") and _counts(_first_line(path)):
             return "extxyz"  # what ASE would say, which takes longer to import than to run
         from ase.io.formats import filetype
 
         with _parsing("a structure file"):
-            return str(filetype(str(path)))
+            kind = str(filetype(str(path)))
+        if kind == "gamess-us-punch" and "$data" not in _text_of(path).lower():
+            raise InputError(UNKNOWN)  # ASE takes every .dat for one
+        return kind
     except FileNotFoundError:
         hint = f"; a SMILES is given as {SMILES}{path}" if is_smiles(str(path)) else ""
         raise InputError(f"no such file{hint}") from None
@@ -307,8 +312,7 @@ def _parsing(kind: str) -> Iterator[list[str]]:
             raise
         except Exception as error:  # the many parsers of ASE raise every kind of exception
             if type(error).__name__ == "UnknownFileTypeError":
-                text = "the format is not recognised; try xyz, sdf, pdb, cif"
-                raise InputError(text) from None
+                raise InputError(UNKNOWN) from None
             told = isinstance(error, ValueError | OSError | RuntimeError) and str(error)
             cause = " ".join(str(told or type(error).__name__).split())[:100]
             raise InputError(f"cannot be parsed as {kind}; is it one? ({cause})") from None

@@ -35,6 +35,12 @@ GAUSSIAN_BOHR = re.compile(
     r"^#[^\n]*(?:\n[^\n]+)*?units\s*=?\s*\(?[^)\s]*\b(?:au|bohr)\b", re.M | re.I
 )
 
+LINK = re.compile(r"^[ \t]*--link1--[^\n]*$", re.MULTILINE | re.IGNORECASE)
+"""Between the jobs of a Gaussian input."""
+
+FROM_CHECKPOINT = re.compile(r"^#[^\n]*(?:\n[^\n]+)*?geom\s*=?\s*\(?[^)\s]*check", re.M | re.I)
+"""A job whose geometry is that of the one before."""
+
 ION = re.compile(r"^\s*(?:(\d+)\s*\()?.*?(?:(?<=\s)(\d+))?([+-])\s*\)?\s*$")
 """Molecule of a CIF's formula with its number and charge: ``2(Na 1+)``."""
 
@@ -61,6 +67,11 @@ def read_program(path: str | os.PathLike[str], kind: str, text: str | None) -> I
         return
     if kind == "turbomole" and text is not None:
         yield _turbomole(text)
+        return
+    if kind == "gaussian-in" and text is not None and len(jobs := LINK.split(text)) > 1:
+        for job in jobs:
+            if job.strip() and not FROM_CHECKPOINT.search(job):
+                yield from read_program(path, kind, job)
         return
     said: list[Statement] = []
     if kind == "cif" and text is not None:

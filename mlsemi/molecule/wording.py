@@ -16,7 +16,7 @@ class Statement:
     Attributes
     ----------
     quantity : str
-        ``"charge"`` or ``"multiplicity"``.
+        ``"charge"``, ``"multiplicity"`` or ``"electrons"``, their number.
     words : str
         How it is said, and where.
     value : int or None
@@ -41,15 +41,21 @@ CHARGE = frozenset(
     """charge totalcharge netcharge formalcharge totalformalcharge molecularcharge moleculecharge
     molcharge systemcharge overallcharge ioniccharge ioncharge totcharge chargetotal chargetot
     chargestate pubchemtotalcharge totalq netq qtotal qtot totq q chrg chg crg
+    ladung gesamtladung nettoladung molekülladung chargetotale carga cargatotal carica
     """.split()  # noqa: SIM905
 )
 MULTIPLICITY = frozenset(
     """multiplicity spinmultiplicity totalmultiplicity electronicmultiplicity molecularmultiplicity
-    totalspinmultiplicity mult multip spinmult 2s1""".split()  # noqa: SIM905
+    totalspinmultiplicity mult multip spinmult 2s1 multiplizität multiplizitaet
+    spinmultiplizität spinmultiplizitaet multiplicidad multiplicité""".split()  # noqa: SIM905
 )
 UNPAIRED = frozenset(
     """uhf nuhf nopen unpaired nunpaired unpairedelectrons nunpairedelectrons
     numberofunpairedelectrons 2s""".split()  # noqa: SIM905
+)
+ELECTRONS = frozenset(
+    """nelec nelect nelectron nelectrons nelectron numelec numelectrons numberofelectrons electrons
+    totalelectrons elektronen elektronenzahl""".split()  # noqa: SIM905
 )
 SPIN = frozenset("spin totalspin electronicspin spinstate".split())  # noqa: SIM905
 MOMENT = frozenset(
@@ -59,9 +65,12 @@ MOMENT = frozenset(
 SHORT = frozenset("q qtot totq netq totalq qtotal 2s 2s1".split())  # noqa: SIM905
 """Names that are too short to count without ``=`` or ``:``."""
 
+BARE = ("charge", "ladung")
+"""Names that are noticed without a value too."""
+
 OTHER = re.compile(
     r"partial|nuclear|nucleus|atom|mulliken|point|core|l[oö]e?wdin|hirshfeld|bader|resp|effective"
-    r"|background|image|density|sigma|transfer|mass|site|esp\b|npa|nbo|cm5",
+    r"|background|image|density|sigma|transfer|mass|site|esp\b|npa|nbo|cm5|teil|kern|alpha|beta|active",
     re.IGNORECASE,
 )
 """Charges of something else than the molecule."""
@@ -111,8 +120,8 @@ NAME = re.compile(
     r"""(?<![a-z0-9.+])(?P<name>
         (?:(?:total|net|formal|overall|molecular|spin|number[ ]of|unpaired)[ ])?
         [a-z0-9_-]*(?:charge|chrg|charg|chg|multiplicity|multip|mult|uhf|unpaired|nopen|spin
-            |magmom|nupdown)[a-z0-9_-]*
-        (?:[ ](?:multiplicity|electrons|state)\b)?
+            |magmom|nupdown|ladung|carga|carica|multipliz|electron|nelec|elektron)[a-z0-9_äé-]*
+        (?:[ ](?:multiplicity|electrons|state|totale?)\b)?
         |q|qtot|q_tot|tot_q|chg|crg|2s\+1|2s)(?![a-z0-9_+])""",
     re.IGNORECASE | re.VERBOSE,
 )
@@ -179,7 +188,7 @@ def _said_by_name(text: str, where: str, numbers_only: bool) -> Iterator[Stateme
         value, sign, name = found["number"], found["sign"], _plain(match["name"])
         if (before and OTHER.search(before[1])) or (value is None and numbers_only):
             continue
-        if not sign and (name in SHORT | SPIN or (value is None and name != "charge")):
+        if not sign and (name in SHORT | SPIN | ELECTRONS or (value is None and name not in BARE)):
             continue
         words = f"{text[match.start() : found.end()].strip()!r} in {where}"
         given = value if value is not None else found["word"] if "=" in sign else ""
@@ -243,7 +252,9 @@ def named(name: str, value: object, words: str) -> Iterator[Statement]:
             yield Statement("multiplicity", words, doubt=unclear.format("multiplicity"))
     elif plain in MOMENT and number is not None and abs(number) > 0.05:
         yield Statement("multiplicity", words, doubt=unclear.format("multiplicity"))
-    elif re.search("charg|chrg|chg", plain) and number and not OTHER.search(plain):
+    elif plain in ELECTRONS and integer is not None:
+        yield Statement("electrons", words, integer)
+    elif re.search("charg|chrg|chg|ladung|carga", plain) and number and not OTHER.search(plain):
         yield Statement("charge", words, doubt=unclear.format("charge"))
     elif "multiplicity" in plain and number is not None:
         yield Statement("multiplicity", words, doubt=unclear.format("multiplicity"))

@@ -185,6 +185,24 @@ def test_gaussian_coordinates_without_a_decimal_point(tmp_path, separator):
     np.testing.assert_allclose(positions, [[0, 0, 0], [0, 0, 1], [1, 0, 0]])
 
 
+def test_every_job_of_a_gaussian_input_is_a_frame(tmp_path):
+    water = GAUSSIAN.format("-2 1")
+    again = "%chk=a\n# hf\n# Geom=AllCheck guess=read\n\n"
+    text = "\n--Link1--\n".join([water, again, GAUSSIAN.format("0 3"), ""])
+    first, last = read(tmp_path, "a.gjf", text)
+    assert (first.structure.charge, first.structure.multiplicity) == (-2, 1)
+    assert (last.structure.charge, last.structure.multiplicity) == (0, 3)
+    with pytest.raises(InputError, match="holds no structure"):
+        read(tmp_path, "b.gjf", f"{again}--link1--\n{again}")
+
+
+def test_data_files_are_what_they_hold(tmp_path):
+    (frame,) = read(tmp_path, "a.dat", "1\n\nHe 0 0 0\n".replace("He", "H"))
+    assert frame.structure.symbols == ["H"]
+    with pytest.raises(InputError, match=r"b\.dat: the format is not recognised"):
+        read(tmp_path, "b.dat", "# t x\n0 1.5\n")
+
+
 def test_gaussian_matrices_of_internal_coordinates_stay(tmp_path):
     (frame,) = read(tmp_path, "a.gjf", "# hf\n\nt\n\n0 1\nO\nH 1 1.0\nH 1 1.0 2 90.0\n\n")
     distances = frame.structure.to_ase().get_all_distances()

@@ -19,6 +19,8 @@ DIANION = [
     'energy=-3.1 charge=-2 pbc="F F F"', "name=oxalate charge=-2",
     "===== Charge = -2 =====", "charge=-2 uhf=0", "charge is -2", "charge=-2 nopen=0",
     "charge=-2 singlet", "charge=-2.000", "dianion, charge=-2", "-2 electrons? charge=-2",
+    "Ladung=-2", "Ladung: -2", "Gesamtladung = -2", "carga total = -2", "Multiplizität=1 q=-2",
+    "charge=-2 nelec=46",
 ]
 # fmt: on
 DIANION += ["charge=\N{MINUS SIGN}2", "charge=\N{EN DASH}2"]
@@ -37,12 +39,16 @@ NEUTRAL = [
     "1,2-dichloroethane", "bicyclo[2.2.1]heptane", "(2-chloroethyl)benzene", "frame 2-3", "-2.3",
     "2024-01-02", "energy -2.3", "step=-2", "step -2", "(+)-limonene", "(R)-(-)-carvone",
     "107-06-2", "2- and 3-methylfuran", "[2+2] cycloaddition", "1620 cm\u207b\u00b9", "C60-2",
+    "nelec=44", "valence electrons = 32", "Elektronen: 44", "Teilladung=0.3", "2 electrons",
+    "electronic energy=2", "electron count", "alpha electrons: 22", "Ladungstransfer=2",
+    "nelec=44 Kernladung=8",
     "step 2 - 3", "exchange=2", "magmom=0", "magmom=1e-7", "iq -3.0", "N-(2-pyridyl)", "conf_2-",
 ]
 TRIPLET = [
     "multiplicity=3", "Multiplicity: 3", "mult=3", "spin multiplicity = 3", "uhf=2", "UHF=2",
     "nopen=2", "unpaired electrons = 2", "spin=triplet", "2S+1=3", "charge=0 multiplicity=3",
-    "multiplicity=3.0", "charge=-2 mult=3",
+    "multiplicity=3.0", "charge=-2 mult=3", "Multiplizität=3", "Spinmultiplizität: 3",
+    "multiplicidad=3", "number of unpaired electrons = 2",
 ]
 TRIPLET_NOTED = ["0 3", "-2 3", "* xyz 0 3", "mult 3", "--uhf 2"]
 RADICAL = [
@@ -55,6 +61,8 @@ UNSURE = [
     "charges=-2", "open-shell", "q-2", "oxalate_charge-2_mult1", "charge_-2", "C2O4(2-)", "S=1",
     "charge -> -2", "<charge>-2</charge>", "triplet=True", "oxalate 2-", "oxalate(2-)",
     "oxalate (2-) opt", "(-2)", "[-2]", "oxalate {-2}", "-2/1", "-2 ; 1", "q -2", "q(-2)", "Q [+1]",
+    "nelec=46", "n_electrons: 46", "number of electrons = 46", "valence electrons = 34",
+    "Elektronenzahl=46", "meine_Ladung=-2", "Ladung",
     "nchg=-2", "TOTCHG=-2", "magmom=2", "total_magmom=2", "nupdown = 2", "icharg=-2", "oxalate -2",
     "oxalate, -2 1", "C2O4^-2", "C2O4\u00b2\u207b", "NH\u2084\u207a", "oxalate 2\N{MINUS SIGN}",
 ]
