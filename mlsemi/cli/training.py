@@ -143,7 +143,8 @@ def reference(
     stopped. Needs pip install 'mlsemi[reference]'.
     """  # noqa: D301 (click reads the backspace: do not rewrap)
     if manifest is not None:
-        from mlsemi.training.generators.manifest import Workforce, check_all, make_all
+        from mlsemi.training.generators.discrepancies import check_all
+        from mlsemi.training.generators.manifest import Workforce, make_all
 
         names = [path.as_posix() for path in inputs or []]
         if check:

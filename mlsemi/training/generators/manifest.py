@@ -9,23 +9,20 @@ stay, unfinished ones go on.
 from __future__ import annotations
 
 import graphlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass as plain_dataclass
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import h5py
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from mlsemi.errors import InputError, MlsemiError
+from mlsemi.errors import InputError
 from mlsemi.training.data.written import first_mistake, toml
 from mlsemi.training.generators.distillation import teach
 from mlsemi.training.generators.surface_lists import surfaces_of_list
-from mlsemi.training.reference.commands import jobs_asked_for, reference_command
-from mlsemi.training.reference.inputs import read_hashes
+from mlsemi.training.reference.commands import reference_command
 
 COUNT = Annotated[int, Field(ge=0, strict=True)]
 EXACT = ConfigDict(extra="forbid")
@@ -315,84 +312,3 @@ def _make_surfaces(entry: SurfaceFile, folder: Path, exclude: Path | None, by: W
     dynamics = sets[0] if entry.by == "dynamics" else None
     breaking = level if entry.by == "breaking" else None
     surfaces_of_list(inputs, output, exclude, dynamics, breaking, *last, entry.first)
-
-
-def check_all(path: Path, wanted: Sequence[str], tell: Callable[[str], None]) -> None:
-    """Tell of every file of a manifest whether it is there and holds what the manifest says.
-
-    Parameters
-    ----------
-    path : Path
-        The manifest.
-    wanted : sequence of str
-        Only these files and what they need.
-    tell : callable
-        Of one line.
-    """
-    manifest, folder = Manifest.load(path), path.resolve().parent
-    excluded = read_hashes(folder / manifest.exclude if manifest.exclude else None)
-    for entry in manifest.ordered(wanted):
-        if not (folder / entry.path).exists():
-            lines = ["missing"]
-        elif isinstance(entry, GivenFile):
-            lines = [f"given: {entry.why}"]
-        else:
-            lines = differences(folder, entry, excluded) if isinstance(entry, ReferenceFile) else []
-        tell(f"{entry.path}: {'; '.join(lines) or 'as the manifest says'}")
-
-
-def differences(
-    folder: Path, entry: ReferenceFile, excluded: frozenset[str] = frozenset()
-) -> list[str]:
-    """What the dataset of an entry holds otherwise than the manifest says; nothing is computed.
-
-    Parameters
-    ----------
-    folder : Path
-        Of the manifest.
-    entry : ReferenceFile
-    excluded : frozenset of str
-        sha256(InChIKey) of molecules to leave out.
-
-    Returns
-    -------
-    list of str
-        One line each: another level or sampling, records that no job makes. Jobs without a record
-        are failures or were not reached; they are told with their number.
-    """
-    with h5py.File(folder / entry.path, "r") as file:
-        about: dict[str, Any] = json.loads(file.attrs["provenance"])
-        labels = set(file["label"].asstr()[()])
-    stored = about["level"] | about["sampling"] | {"lean": about.get("lean", False)}
-    asked = {
-        name: getattr(entry, name)
-        for name in ("method", "basis", "grid", "forces", "excitations", "ris", "seed", "stretches",
-                     "contacts", "counterpoise", "lean")
-    }  # fmt: skip
-    if entry.temperatures is not None:
-        asked["temperatures"] = list(entry.temperatures)
-    out = [
-        f"{name}: {stored.get(name)} in the file, {value} in the manifest"
-        for name, value in asked.items()
-        if value != stored.get(name, ReferenceFile.__dataclass_fields__[name].default)
-    ]
-    try:
-        jobs = jobs_asked_for(
-            [folder / name for name in entry.inputs],
-            entry.frames,
-            entry.contacts,
-            entry.seed,
-            frozenset() if entry.testing else excluded,
-            [folder / name for name in entry.skip],
-            entry.heavy_atoms,
-            entry.first,
-            folder / entry.only if entry.only else None,
-        )
-    except MlsemiError as error:
-        return [*out, str(error)]
-    made = {job.label for job in jobs}
-    if strange := labels - made:
-        out.append(f"{len(strange)} records that no job makes, as {min(strange)}")
-    if missing := made - labels:
-        out.append(f"{len(missing)} of {len(made)} jobs without a record")
-    return out

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import h5py
+import numpy as np
 import pytest
 from molecules import random_model
 from teacher import lessons
@@ -11,15 +12,19 @@ from typer.testing import CliRunner
 from mlsemi.cli import app
 from mlsemi.errors import InputError
 from mlsemi.training.data.dataset import ReferenceDataset
+from mlsemi.training.data.surfaces import Surface, save_surfaces
 from mlsemi.training.fit.recipe import Recipe
 from mlsemi.training.generators import manifest as module
+from mlsemi.training.generators.discrepancies import check_all, differences, surface_differences
 from mlsemi.training.generators.manifest import (
     GivenFile,
     Manifest,
     ReferenceFile,
-    differences,
+    SurfaceFile,
     make_all,
 )
+from mlsemi.training.generators.surface_lists import molecules_of
+from mlsemi.training.reference.inputs import hash_of
 
 PARAMETERS = Path(__file__).parents[3] / "parameters"
 OURS = PARAMETERS / "reference" / "manifest.toml"
@@ -144,6 +149,49 @@ def test_what_a_file_holds_otherwise(tmp_path):
     for text in ("basis: def2-tzvp in the file, def2-svp", "temperatures: [0.0] in the file",
                  "1 records that no job makes, as lesson", "2 of 2 jobs without"):  # fmt: skip
         assert text in lines
+
+
+def surfaces_of(folder, name, keys, about):
+    """A file with one geometry of each molecule."""
+    record = lessons(random_model(seed=12), 1, 1).records[0]
+    n = record.structure.n_atom
+    one = record.structure, -1.0, np.zeros((n, 3)), np.zeros(n), np.zeros(3)
+    save_surfaces(folder / name, [Surface(*one, key) for key in keys], about)
+
+
+def test_what_a_file_of_surfaces_holds_otherwise(tmp_path):
+    """It is opened: another seed, level, origin or molecule is told, and so is what is unknown."""
+    (tmp_path / "list.smi").write_text("O\nC\nCC\nCCC\nCO\n")
+    known = dict(molecules_of([tmp_path / "list.smi"], frozenset()))
+    assert len(known) > 2
+    keys = list(known.values())
+    surfaces_of(tmp_path, "x.h5", keys, {"seed": 1})
+    entry = {"path": "x.h5", "by": "relaxations", "inputs": ("list.smi",)}
+    assert surface_differences(tmp_path, SurfaceFile(**entry)) == []
+    told = surface_differences(tmp_path, SurfaceFile(**entry, seed=2, first=len(keys) - 1))
+    assert told == [
+        "seed: 1 in the file, 2 in the manifest",
+        f"1 molecules that are not asked for, as {keys[-1]}",
+    ]
+    excluded = frozenset([hash_of(keys[0])])
+    (one,) = surface_differences(tmp_path, SurfaceFile(**entry), excluded)
+    assert keys[0] in one
+    other = SurfaceFile(**entry | {"by": "breaking"})
+    assert "by: relaxations in the file, breaking" in surface_differences(tmp_path, other)[0]
+    surfaces_of(tmp_path, "y.h5", keys[:1], {"seed": 1, "teachers": ["a b"]})
+    taught = SurfaceFile(path="y.h5", by="teachers", inputs=("x.h5",))
+    assert surface_differences(tmp_path, taught) == []
+    assert keys[0] in surface_differences(tmp_path, taught, excluded)[0]
+    surfaces_of(tmp_path, "x.h5", keys, {})
+    (tmp_path / "y.h5").write_text("no surfaces")
+    (tmp_path / "manifest.toml").write_text(
+        '[[surfaces]]\npath = "x.h5"\nby = "relaxations"\ninputs = ["list.smi"]\n'
+        '[[surfaces]]\npath = "y.h5"\nby = "teachers"\ninputs = ["x.h5"]\n'
+    )
+    lines = []
+    check_all(tmp_path / "manifest.toml", [], lines.append)
+    assert lines[0] == "x.h5: how it was made does not stand in the file"
+    assert "y.h5: not a file of auxiliary surfaces" in lines[1]
 
 
 @pytest.mark.skipif(not OURS.exists(), reason="reference data are not here")
