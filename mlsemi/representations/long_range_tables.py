@@ -2,7 +2,7 @@
 
 With them an :class:`Expansion` gives long-distance equivariants V_i: the density of the neighbours
 is replaced by its potential 1/r^p and expanded in a sphere around atom i. All pairs of a finite
-system are summed directly; there is no box.
+system are summed directly; there is no box. Crystals need :class:`Potential`.
 """
 
 from __future__ import annotations
@@ -107,7 +107,9 @@ class LongRangeTable:
         if width > 0.25 * cutoff:
             raise InputError(f"width {width:g} of the atoms exceeds a quarter of the sphere")
         basis = functions or monomials(cutoff, n_degree)
-        near = _quadrature_functions(power, cutoff, n_degree, width, basis)
+        near = _quadrature_functions(
+            lambda r: smeared_power(r, power, width), (FAR + 1.0) * cutoff, cutoff, basis
+        )
         far = _series_functions(power, cutoff, n_degree, basis)
         scale = 0.5 * cutoff
 
@@ -160,28 +162,60 @@ class LongRangeTable:
         return LongRangeTable(self.scaled.contracted(maps), self.power, self.scale)
 
 
-def _quadrature_functions(
+def smeared_difference(
     power: int,
     cutoff: float,
     n_degree: int,
-    width: float,
+    widths: tuple[float, float],
+    reach: float,
+    functions: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> RadialTable:
+    """Table of what two widths of the smeared atoms differ by, zero beyond the sphere and a reach.
+
+    Parameters
+    ----------
+    power : int
+        p.
+    cutoff : float
+        Radius of the sphere, bohr.
+    n_degree : int
+    widths : (float, float)
+        The narrow one and the wide one, bohr.
+    reach : float
+        Where the difference of the two potentials has vanished, bohr.
+    functions : callable, optional
+        Basis R_nl(x) inside the sphere, (n, n_degree, n_radial); :func:`monomials` without.
+    """
+
+    def potential(r: np.ndarray) -> np.ndarray:
+        narrow, wide = (smeared_power(r, power, width) for width in widths)
+        return narrow - wide
+
+    basis = functions or monomials(cutoff, n_degree)
+    end = cutoff + reach
+    return RadialTable.of(_quadrature_functions(potential, end + cutoff, cutoff, basis), end)
+
+
+def _quadrature_functions(
+    potential: Callable[[np.ndarray], np.ndarray],
+    end: float,
+    cutoff: float,
     basis: Callable[[np.ndarray], np.ndarray],
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """R_nl(r) by quadrature over the sphere, for r within the range of the series."""
-    potential = RadialTable.of(
-        lambda r: smeared_power(r, power, width)[:, None, None], (FAR + 1.0) * cutoff, 1e-13
-    )
+    """R_nl(r) of a potential that is known up to ``end``, by quadrature over the sphere."""
+    table = RadialTable.of(lambda r: potential(r)[:, None, None], end, 1e-13)
     x, w = quadrature(cutoff, N_SHELL)
     c, w_angle = np.polynomial.legendre.leggauss(N_ANGLE)
-    legendre = 2.0 * np.pi * w_angle * eval_legendre(np.arange(n_degree)[:, None], c)
     weighted = w[:, None, None] * basis(x)
+    degrees = np.arange(weighted.shape[1])[:, None]
+    legendre = 2.0 * np.pi * w_angle * eval_legendre(degrees, c)
 
     def values(r: np.ndarray) -> np.ndarray:
         out = np.empty((r.size, *weighted.shape[1:]))
         for n, one in enumerate(r):
             square = x[:, None] ** 2 + one**2 - 2.0 * one * x[:, None] * c
             distance = np.sqrt(np.maximum(square, 0.0)).ravel()
-            field = potential(distance, np.zeros(distance.size, np.int64)).reshape(square.shape)
+            field = table(distance, np.zeros(distance.size, np.int64)).reshape(square.shape)
             out[n] = np.einsum("lx,xln->ln", legendre @ field.T, weighted)
         return out
 

@@ -1,7 +1,8 @@
 """Neighbours: atoms of several structures, directed pairs within a cutoff, harmonics of any degree.
 
 Unlike the model's own pair list this one keeps the order of the atoms, knows harmonics of every
-degree, takes clusters of any element, and reaches any distance.
+degree, takes clusters and cells of any element, and reaches any distance. In a cell the second atom
+of a pair is any of its images, and an atom has its own images as neighbours.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import numpy as np
 
 from mlsemi.errors import InputError
 from mlsemi.kernels.geometry import count_pairs, find_pairs, pair_vectors, pair_vectors_adjoint
+from mlsemi.lattice.cell import Cell
+from mlsemi.lattice.images import Images, neighbour_images
 from mlsemi.molecule.elements import symbol
 from mlsemi.molecule.structure import read_only
 from mlsemi.representations.kernels.harmonics import spherical, spherical_adjoint
@@ -32,6 +35,10 @@ class Geometry(Protocol):
     def positions(self) -> np.ndarray:
         """(n_atom, 3) coordinates, bohr."""
 
+    @property
+    def cell(self) -> Cell | None:
+        """Along what they repeat."""
+
 
 class Points(NamedTuple):
     """Atoms of any element, without the electronic conditions of a ``Structure``.
@@ -41,10 +48,13 @@ class Points(NamedTuple):
     numbers : (n_atom,) int array
     positions : (n_atom, 3) array
         Bohr.
+    cell : Cell, optional
+        Along what they repeat.
     """
 
     numbers: np.ndarray
     positions: np.ndarray
+    cell: Cell | None = None
 
 
 @cache
@@ -69,7 +79,9 @@ class Neighbours:
     start : (n_structure + 1,) int array
         First atom of each structure.
     first, second : (n_pair,) int arrays
-        Atoms i and j, sorted by i, then j.
+        Atoms i and j, sorted by i, then j, then ``shift``.
+    shift : (n_pair, 3) int array
+        Translation of atom j, in cell vectors; zero in a molecule.
     distance : (n_pair,) array
         r_ij, bohr.
     unit : (n_pair, 3) array
@@ -82,6 +94,7 @@ class Neighbours:
     start: np.ndarray
     first: np.ndarray
     second: np.ndarray
+    shift: np.ndarray
     distance: np.ndarray
     unit: np.ndarray
     n_degree: int
@@ -98,7 +111,7 @@ class Neighbours:
         elements : sequence of int
             Atomic numbers that are known.
         cutoff : float
-            Bohr; ``inf`` takes all pairs of a structure.
+            Bohr; ``inf`` takes all pairs of a molecule.
         n_degree : int
             Harmonics run over l < n_degree.
 
@@ -106,12 +119,10 @@ class Neighbours:
         ------
         InputError
             For an element that is not known, coordinates that are no numbers, two atoms at one
-            place, or no structures at all.
+            place, a cell without a cutoff, or no structures at all.
         """
         if not structures:
             raise InputError("no structures are given: features need one or more")
-        if any(getattr(s, "cell", None) is not None for s in structures):
-            raise InputError("features of molecules only: periodic cells are not supported")
         index = {z: n for n, z in enumerate(elements)}
         numbers = np.concatenate([s.numbers for s in structures])
         unknown = set(numbers.tolist()) - set(index)
@@ -120,11 +131,18 @@ class Neighbours:
             raise InputError(f"these features know {known}, not {symbol(min(unknown))}")
         start = np.concatenate([[0], np.cumsum([len(s.numbers) for s in structures])])
         x = np.ascontiguousarray(np.concatenate([s.positions for s in structures]), dtype=float)
-        first, second = find_pairs(x, start, cutoff, count_pairs(x, start, cutoff))
-        distance, unit = pair_vectors(x, first, second)
-        _check(x, start, first[distance == 0.0], second[distance == 0.0])
+        _check_finite(x, start)
+        if any(s.cell is not None for s in structures):
+            first, second, shift, vector = _images(structures, start, cutoff)
+            distance = np.linalg.norm(vector, axis=1)
+            unit = vector / np.where(distance > 0.0, distance, 1.0)[:, None]
+        else:
+            first, second = find_pairs(x, start, cutoff, count_pairs(x, start, cutoff))
+            shift = np.zeros((first.size, 3), dtype=np.int64)
+            distance, unit = pair_vectors(x, first, second)
+        _check_apart(start, first[distance == 0.0], second[distance == 0.0])
         species = np.array([index[z] for z in numbers.tolist()])
-        return cls(species, start, first, second, distance, unit, n_degree)
+        return cls(species, start, first, second, shift, distance, unit, n_degree)
 
     @cached_property
     def sphere(self) -> np.ndarray:
@@ -146,21 +164,40 @@ class Neighbours:
         """(n_pair,) one number for every ordered pair of species."""
         return self.species[self.first] * (self.species.max() + 1) + self.neighbour_species
 
+    def where(self, first: np.ndarray, second: np.ndarray, shift: np.ndarray) -> np.ndarray:
+        """(n,) places of pairs in the list, -1 for those that are not there.
+
+        Parameters
+        ----------
+        first, second : (n,) int arrays
+        shift : (n, 3) int array
+            At most twice as long along each vector as the longest one in the list.
+        """
+        longest = 2 * int(np.abs(self.shift).max(initial=0))
+
+        def key(i: np.ndarray, j: np.ndarray, t: np.ndarray) -> np.ndarray:
+            out = i * self.n_atom + j
+            for axis in range(3):
+                out = out * (2 * longest + 1) + t[:, axis] + longest
+            return out
+
+        known, wanted = key(self.first, self.second, self.shift), key(first, second, shift)
+        at = np.minimum(np.searchsorted(known, wanted), known.size - 1)
+        return np.where(known[at] == wanted, at, -1) if known.size else np.full(wanted.size, -1)
+
     @cached_property
     def reverse(self) -> np.ndarray:
         """(n_pair,) index of the pair (j, i)."""
-        by_second = np.lexsort((self.first, self.second))
-        reverse = np.empty_like(by_second)
-        reverse[by_second] = np.arange(by_second.size)
-        return reverse
+        return self.where(self.second, self.first, -self.shift)
 
     def around(self, centers: np.ndarray) -> Neighbours:
-        """Only the pairs whose first atom is one of ``centers``; pairs then have no ``reverse``."""
+        """Only the pairs whose first atom is one of ``centers``."""
         kept = np.isin(self.first, centers)
         return replace(
             self,
             first=self.first[kept],
             second=self.second[kept],
+            shift=self.shift[kept],
             distance=self.distance[kept],
             unit=self.unit[kept],
         )
@@ -175,15 +212,44 @@ class Neighbours:
         return out
 
 
-def _check(x: np.ndarray, start: np.ndarray, first: np.ndarray, second: np.ndarray) -> None:
-    """Refuse coordinates that are no numbers, and pairs (first, second) at one place."""
-    lost = np.flatnonzero(~np.isfinite(x).all(axis=1))
-    atom = lost[0] if lost.size else first[0] if first.size else None
-    if atom is None:
-        return
+def _images(structures: Sequence[Geometry], start: np.ndarray, cutoff: float) -> Images:
+    """Pairs of every structure, molecule or cell, one structure after the other."""
+    parts = []
+    for structure, begin in zip(structures, start.tolist(), strict=False):
+        x = np.ascontiguousarray(structure.positions, dtype=float)
+        if structure.cell is None:
+            alone = np.array([0, len(x)])
+            first, second = find_pairs(x, alone, cutoff, count_pairs(x, alone, cutoff))
+            nowhere = np.zeros((first.size, 3), dtype=np.int64)
+            found = Images(first, second, nowhere, x[second] - x[first])
+        elif np.isfinite(cutoff):
+            found = neighbour_images(x, structure.cell, cutoff)
+        else:
+            raise InputError(
+                f"features without a cutoff cannot sum over {structure.cell.kind} pair by pair: "
+                "Potential does it Ewald's way"
+            )
+        parts.append(found._replace(first=found.first + begin, second=found.second + begin))
+    return Images(*map(np.concatenate, zip(*parts, strict=True)))
+
+
+def _place(start: np.ndarray, atom: int) -> tuple[str, int]:
+    """Name of an atom for a message, and the first atom of its structure."""
     where = int(np.searchsorted(start, atom, side="right")) - 1
     begin = int(start[where])
-    place = f"structure {where}: atom {atom - begin}"
+    return f"structure {where}: atom {atom - begin}", begin
+
+
+def _check_finite(x: np.ndarray, start: np.ndarray) -> None:
+    """Refuse coordinates that are no numbers."""
+    lost = np.flatnonzero(~np.isfinite(x).all(axis=1))
     if lost.size:
+        place, _ = _place(start, int(lost[0]))
         raise InputError(f"{place} has coordinates that are no finite numbers")
-    raise InputError(f"{place} and atom {second[0] - begin} are at the same place")
+
+
+def _check_apart(start: np.ndarray, first: np.ndarray, second: np.ndarray) -> None:
+    """Refuse pairs (first, second), which are at one place."""
+    if first.size:
+        place, begin = _place(start, int(first[0]))
+        raise InputError(f"{place} and atom {second[0] - begin} are at the same place")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlsemi.representations.correlations import AtomFeatures, irreps_up_to
-from mlsemi.representations.expansion import Expansion
+from mlsemi.representations.lattice_potentials import Potential
 from mlsemi.representations.neighbours import Geometry
 from mlsemi.symmetry.contraction import Contraction
 from mlsemi.symmetry.products import N_PRODUCT, Product
@@ -35,8 +35,8 @@ class PotentialFeatures:
 
     Attributes
     ----------
-    potentials : tuple of Expansion
-        On a :class:`LongRangeTable` each, one per power p.
+    potentials : tuple of Potential
+        One per power p.
     contractions : tuple of mapping
         Principal components of each potential, of unit mean square norm.
     atoms : AtomFeatures
@@ -44,7 +44,7 @@ class PotentialFeatures:
     product : Product
     """
 
-    potentials: tuple[Expansion, ...]
+    potentials: tuple[Potential, ...]
     contractions: tuple[Maps, ...]
     atoms: AtomFeatures
     product: Product
@@ -53,7 +53,7 @@ class PotentialFeatures:
     def fit(
         cls,
         structures: Sequence[Geometry],
-        potentials: Sequence[Expansion],
+        potentials: Sequence[Potential],
         atoms: AtomFeatures,
         l_max: int,
         n_keep: int,
@@ -64,7 +64,7 @@ class PotentialFeatures:
         Parameters
         ----------
         structures : sequence of Structure or Points
-        potentials : sequence of Expansion
+        potentials : sequence of Potential
         atoms : AtomFeatures
         l_max : int
             Highest degree of the products.
@@ -73,8 +73,8 @@ class PotentialFeatures:
         n_product : int or None
             Most products per irrep before the contraction; None takes all.
         """
-        values = [one(one.neighbours(structures)) for one in potentials]
-        species = potentials[0].neighbours(structures).species
+        values = [one(structures) for one in potentials]
+        species = atoms.expansion.neighbours(structures).species
         contractions = tuple(Contraction.of(value, species, n_keep).maps for value in values)
         field = joined([mapped(*pair) for pair in zip(values, contractions, strict=True)])
         rho = atoms(structures)[0]
@@ -86,7 +86,7 @@ class PotentialFeatures:
     def _parts(self, structures: Sequence[Geometry]) -> list[dict[Irrep, np.ndarray]]:
         """Contracted potentials, one by one."""
         return [
-            mapped(one(one.neighbours(structures)), maps)
+            mapped(one(structures), maps)
             for one, maps in zip(self.potentials, self.contractions, strict=True)
         ]
 
@@ -105,6 +105,5 @@ class PotentialFeatures:
         empty: list[Tensors] = [{} for _ in self.atoms.correlations.steps]
         positions_bar = self.atoms.adjoint(structures, [rho_bar, *empty])
         for one, maps, bar in zip(self.potentials, self.contractions, bars, strict=True):
-            neighbours = one.neighbours(structures)
-            positions_bar = positions_bar + one.adjoint(neighbours, mapped_adjoint(bar, maps))
+            positions_bar = positions_bar + one.adjoint(structures, mapped_adjoint(bar, maps))
         return positions_bar

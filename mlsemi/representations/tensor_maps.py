@@ -16,12 +16,15 @@ from mlsemi.errors import InputError
 from mlsemi.representations.neighbours import Neighbours
 from mlsemi.symmetry.tensors import Irrep, Tensors
 
+PAIR = ("system", "first_atom", "second_atom")
 SAMPLES = {
-    1: ("system", "atom"),
-    2: ("system", "first_atom", "second_atom"),
-    3: ("system", "first_atom", "second_atom", "third_atom"),
+    2: ("system", "atom"),
+    3: PAIR,
+    4: (*PAIR, "third_atom"),
+    6: (*PAIR, "cell_shift_a", "cell_shift_b", "cell_shift_c"),
+    10: (*PAIR, "third_atom", *(f"{n}_shift_{x}" for n in ("second", "third") for x in "abc")),
 }
-"""Names by the number of centers."""
+"""Names by the number of columns; in a cell the translations of the other atoms come last."""
 
 
 def _metatensor() -> Any:
@@ -32,8 +35,10 @@ def _metatensor() -> Any:
     return metatensor
 
 
-def samples_of(neighbours: Neighbours, centers: np.ndarray | None = None) -> np.ndarray:
-    """(n_sample, 1 + n_center) system and atoms within it.
+def samples_of(
+    neighbours: Neighbours, centers: np.ndarray | None = None, shifts: np.ndarray | None = None
+) -> np.ndarray:
+    """(n_sample, 1 + n_center) system and atoms within it, and translations if they are given.
 
     Parameters
     ----------
@@ -42,10 +47,13 @@ def samples_of(neighbours: Neighbours, centers: np.ndarray | None = None) -> np.
     centers : (n_sample, n_center) int array, optional
         Atoms of the concatenated structures; every atom without it. Of pairs:
         ``np.stack([neighbours.first, neighbours.second], axis=1)``.
+    shifts : (n_sample, 3 (n_center - 1)) int array, optional
+        Of the other atoms, in cell vectors, which tell images apart: ``neighbours.shift`` of pairs.
     """
     centers = np.arange(neighbours.n_atom)[:, None] if centers is None else centers
     system = np.searchsorted(neighbours.start, centers[:, 0], side="right") - 1
-    return np.column_stack([system, centers - neighbours.start[system][:, None]])
+    columns = [system, centers - neighbours.start[system][:, None]]
+    return np.column_stack(columns if shifts is None else [*columns, shifts])
 
 
 def tensor_map(tensors: Tensors, samples: np.ndarray) -> Any:
@@ -54,18 +62,22 @@ def tensor_map(tensors: Tensors, samples: np.ndarray) -> Any:
     Parameters
     ----------
     tensors : mapping of Irrep to (n_sample, 2l+1, n_feature) array
-    samples : (n_sample, 2 .. 4) int array
+    samples : (n_sample, n_column) int array
         As of :func:`samples_of`.
 
     Raises
     ------
     InputError
-        Without metatensor, or for samples of another number.
+        Without metatensor, for samples of another number, or for images that nothing tells apart.
     """
     mts = _metatensor()
     if len(samples) != len(next(iter(tensors.values()))):
         raise InputError(f"{len(samples)} samples are named, the features have another number")
-    names = SAMPLES[samples.shape[1] - 1]
+    if len(np.unique(samples, axis=0)) < len(samples):
+        raise InputError(
+            "samples have the same name: give the translations of images to samples_of"
+        )
+    names = SAMPLES[samples.shape[1]]
     rows = mts.Labels(list(names), np.asarray(samples, dtype=np.int32))
     blocks = [
         mts.TensorBlock(

@@ -20,7 +20,7 @@ SIGNS = np.array([round(float(np.linalg.det(np.eye(3)[list(p)]))) for p in PERMU
 
 
 class Triples(NamedTuple):
-    """All ordered triples (i, j, k) with j and k different neighbours of i.
+    """All ordered triples (i, j, k) with j and k different neighbours, or images, of i.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class Triples(NamedTuple):
 
     @classmethod
     def of(cls, neighbours: Neighbours) -> Triples:
-        """Triples of a list of pairs, sorted by (i, j, k)."""
+        """Triples of a list of pairs, sorted by both pairs."""
         edges = np.searchsorted(neighbours.first, np.arange(neighbours.n_atom + 1))
         count = np.diff(edges)[neighbours.first]
         left = np.repeat(np.arange(neighbours.first.size), count)
@@ -48,19 +48,28 @@ class Triples(NamedTuple):
         first, second = neighbours.first, neighbours.second
         return np.stack([first[self.left], second[self.left], second[self.right]], axis=1)
 
+    def shifts(self, neighbours: Neighbours) -> np.ndarray:
+        """(n_triple, 6) translations of the atoms j and k, in cell vectors."""
+        return np.hstack([neighbours.shift[self.left], neighbours.shift[self.right]])
+
     def orbit(self, neighbours: Neighbours) -> np.ndarray:
         """(n_triple, 6) where the permutations of each triple stand.
 
         -1 if the new first atom does not see both others; a smooth cutoff has taken the features
         of that triple to zero.
         """
-        atoms = self.centers(neighbours)
-        n = neighbours.n_atom
-        weights = np.array([n * n, n, 1])
-        keys = atoms @ weights
-        wanted = np.stack([atoms[:, list(p)] @ weights for p in PERMUTATIONS], axis=1)
+        n_pair, back = neighbours.first.size, neighbours.reverse
+        end, shift = neighbours.second, neighbours.shift
+        l, r = self.left, self.right
+        across = neighbours.where(end[l], end[r], shift[r] - shift[l])  # from j to k
+        returned = np.where(across < 0, -1, back[across]) if n_pair else across
+        orders = [(l, r), (r, l), (back[l], across), (across, back[l])]
+        orders += [(back[r], returned), (returned, back[r])]
+        left, right = (np.stack(side, axis=1) for side in zip(*orders, strict=True))
+        keys, wanted = l * n_pair + r, left * n_pair + right
         at = np.minimum(np.searchsorted(keys, wanted), keys.size - 1)
-        return np.where(keys[at] == wanted, at, -1)
+        found = (left >= 0) & (right >= 0) & (keys[at] == wanted if keys.size else False)
+        return np.where(found, at, -1)
 
 
 class TripleTensors(NamedTuple):

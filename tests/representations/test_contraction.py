@@ -1,7 +1,5 @@
 """What contractions keep: every species and every parity something, and an account of the rest."""
 
-from typing import NamedTuple
-
 import numpy as np
 import pytest
 from molecules import distorted
@@ -93,19 +91,6 @@ def test_nothing_to_fit_to_is_one_line():
         PairFeatures.fit([lone], BONDS, atoms, 1, 2, 4)
     pairs = PairFeatures.fit([WATER], BONDS, atoms, 1, 2, 4)
     assert all(v.shape[0] == 0 for order in pairs([lone]).orders for v in order.values())
-
-
-def test_cells_are_refused():
-    """Nothing of a crystal is left out in silence."""
-
-    class Crystal(NamedTuple):
-        numbers: np.ndarray
-        positions: np.ndarray
-        cell: np.ndarray
-
-    atoms = AtomFeatures.fit([WATER], EXPANSION, 1, 2, 4)
-    with pytest.raises(InputError, match="periodic cells are not supported"):
-        atoms([Crystal(*WATER, 9.0 * np.eye(3))])
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from scipy.special import erf
 
 from mlsemi.errors import InputError
 from mlsemi.representations.expansion import Expansion
+from mlsemi.representations.lattice_potentials import Potential
 from mlsemi.representations.long_range_tables import LongRangeTable, monomials, smeared_power
 from mlsemi.representations.neighbours import Points
 from mlsemi.representations.potentials import PotentialFeatures
@@ -80,9 +81,7 @@ def potential(table):
 
 def test_potentials_are_equivariant_with_derivatives():
     """All powers at once, and their products with the local density."""
-    potentials = [
-        Expansion(ELEMENTS, LongRangeTable.of(power, CUTOFF, 3, WIDTH)) for power in (1, 2, 3, 6)
-    ]
+    potentials = [Potential.of(ELEMENTS, power, CUTOFF, 3, WIDTH) for power in (1, 2, 3, 6)]
     features = PotentialFeatures.fit(STRUCTURES, potentials, fitted_atoms(1), 2, 6)
     assert_equivariant(lambda s: by_order(features([s])), STRUCTURES[1])
     assert_position_derivative(features, STRUCTURES[0])

@@ -19,6 +19,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from mlsemi.errors import InputError
 from mlsemi.molecule.structure import Structure
 from mlsemi.representations.centers import Bonds, PairFeatures, PairTensors
 from mlsemi.representations.correlations import AtomFeatures
@@ -118,6 +119,8 @@ class BlockFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return out
 
     def _batch(self, structures: Sequence[Structure]) -> list[MoleculeBlocks]:
+        if any(structure.cell is not None for structure in structures):
+            raise InputError("operators of molecules only: blocks of a cell are not supported")
         atoms = [_scaled(*o) for o in zip(self.scales_, self.pairs_.atoms(structures), strict=True)]
         neighbours, orders = self.pairs_(structures)
         bonds = [_scaled(*o) for o in zip(self.pair_scales_, orders, strict=True)]
