@@ -250,7 +250,7 @@ class MLSemi(Calculator):
             self.results["forces"] = forces * FORCE_EV_ANGSTROM
 
     def excitations(
-        self, atoms: Atoms | None = None, singlets: int = 0, triplets: int = 0
+        self, atoms: Atoms | None = None, singlets: int = 0, triplets: int = 0, doublets: int = 0
     ) -> dict[str, list[dict[str, Any]]]:
         """Excited states at the geometry of ``atoms``, as under ``excitations`` in the JSON.
 
@@ -258,11 +258,11 @@ class MLSemi(Calculator):
         ----------
         atoms : ase.Atoms, optional
             By default those the calculator has seen last.
-        singlets, triplets : int
-            Number of states.
+        singlets, triplets, doublets : int
+            Number of states; doublets are those of radicals.
         """
         structure = self._structure(self._target(atoms))
-        result = self._point(structure, singlets=singlets, triplets=triplets)
+        result = self._point(structure, singlets=singlets, triplets=triplets, doublets=doublets)
         return dict(result.to_dict().get("excitations", {}))
 
     def point_charge_forces(self) -> np.ndarray:

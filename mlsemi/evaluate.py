@@ -18,7 +18,7 @@ from mlsemi.errors import InputError
 from mlsemi.excited.method import TDA, Method
 from mlsemi.excited.states import ExcitedStates, Multiplicity
 from mlsemi.ground.state import NOTHING, GroundState
-from mlsemi.model.applicability import check_closed, check_energy, molecules
+from mlsemi.model.applicability import check_energy, check_states, molecules
 from mlsemi.molecule.dispersion import NO_DISPERSION
 from mlsemi.molecule.electrons import settle
 from mlsemi.molecule.formats import iter_frames, structure_of
@@ -74,6 +74,7 @@ def singlepoint(
     parameters: str | os.PathLike[str] | Parameters = DEFAULT,
     singlets: int = 0,
     triplets: int = 0,
+    doublets: int = 0,
     max_energy: float | None = None,
     method: Method = TDA,
     forces: bool = False,
@@ -107,11 +108,14 @@ def singlepoint(
     parameters : str, path or Parameters
         Parameter set.
     singlets, triplets : int
-        Number of excited states.
+        Number of excited states of a closed shell.
+    doublets : int
+        Number of excited states of a radical (multiplicity 2).
     max_energy : float, optional
-        Instead of ``singlets``: all singlets up to this energy, hartree.
+        Instead of ``singlets`` or ``doublets``: all of them up to this energy, hartree.
     method : Method
-        How excited states are computed: Tamm-Dancoff, full response, selected configurations.
+        How excited states are computed: Tamm-Dancoff, full response, selected configurations;
+        of radicals Tamm-Dancoff.
     forces : bool
         Analytic forces by the reverse walk; like the energy only where the neutral molecule has
         an even number of electrons.
@@ -133,10 +137,10 @@ def singlepoint(
     ------
     InputError
         If the structure is unusable or holds an element the parameters were not trained for, or
-        the temperature is not a number from zero upwards; for singlets by number and by energy
-        at once, or by a number or energy that makes no sense; for excited states of open shells,
-        forces that are not known, surroundings that make no sense; for all of these, excited
-        states and polarisabilities of a periodic cell, and for k-points without one.
+        the temperature is not a number from zero upwards; for states by number and by energy
+        at once, or by a number or energy that makes no sense; for excited states that a spin does
+        not have, forces that are not known, surroundings that make no sense; for all of these,
+        excited states and polarisabilities of a periodic cell, and for k-points without one.
     ParameterError
         If the parameter set is missing or corrupted.
     """
@@ -158,7 +162,8 @@ def singlepoint(
                     "a solvent": solvent is not None,
                     "an electric field": field is not None,
                     "point charges": point_charges is not None,
-                    "excited states": bool(singlets or triplets) or max_energy is not None,
+                    "excited states": bool(singlets or triplets or doublets)
+                    or max_energy is not None,
                     "a polarisability": polarizability,
                 }
             )
@@ -176,10 +181,15 @@ def singlepoint(
             mesh_of(structure, kpts)
         if forces:
             check_energy(structure, "forces")
-        check_excitations(singlets, triplets, max_energy)
-        asked: dict[Multiplicity, int] = {"singlet": singlets, "triplet": triplets}
-        if any(asked.values()) or max_energy is not None:
-            check_closed(structure)
+        check_excitations(singlets, triplets, doublets, max_energy)
+        asked: dict[Multiplicity, int]
+        asked = {"singlet": singlets, "triplet": triplets, "doublet": doublets}
+        if singlets or triplets:
+            check_states(structure, (1,))
+        if doublets:
+            check_states(structure, (2,))
+        if max_energy is not None:
+            check_states(structure, (1, 2))
         kt = electronic_temperature * BOLTZMANN
         around = surroundings_of(solvent, field, point_charges)
         wanted = Wanted(
@@ -190,6 +200,7 @@ def singlepoint(
             polarizability=polarizability,
             singlets=singlets,
             triplets=triplets,
+            doublets=doublets,
             max_energy=max_energy,
             method=method,
         )
@@ -199,6 +210,7 @@ def singlepoint(
         states: dict[Multiplicity, ExcitedStates | None] = {
             "singlet": found.singlets,
             "triplet": found.triplets,
+            "doublet": found.doublets,
         }
         shifts = chosen.atom_shifts(prediction)
         notes += structure.unit_doubts() + around.doubts()
@@ -226,6 +238,7 @@ def singlepoint(
         polarizability=alpha,
         singlets=found.singlets,
         triplets=found.triplets,
+        doublets=found.doublets,
         uncertainty=_uncertainty(chosen, prediction.pairs, shifts, ground),
         warnings=notes,
         timings=clock.timings,
@@ -310,12 +323,14 @@ def check_temperature(kelvin: float) -> None:
         raise InputError(f"electronic temperature {kelvin!r} K: need a number from zero upwards")
 
 
-def check_excitations(singlets: int, triplets: int, max_energy: float | None) -> None:
+def check_excitations(
+    singlets: int, triplets: int, doublets: int, max_energy: float | None
+) -> None:
     """Refuse numbers and bounds of excited states that make no sense.
 
     Parameters
     ----------
-    singlets, triplets : int
+    singlets, triplets, doublets : int
     max_energy : float or None
         Hartree.
 
@@ -323,12 +338,12 @@ def check_excitations(singlets: int, triplets: int, max_energy: float | None) ->
     ------
     InputError
     """
-    for n in (singlets, triplets):
+    for n in (singlets, triplets, doublets):
         if whole(n, "number of excited states") < 0:
             raise InputError(f"{n} excited states: need a whole number from zero upwards")
     if max_energy is not None and not (isinstance(max_energy, Real) and max_energy > 0.0):
         raise InputError(
             f"an upper bound of {max_energy!r} hartree for excitations: need more than zero"
         )
-    if singlets and max_energy is not None:
-        raise InputError("give a number of singlets or an upper bound of their energy, not both")
+    if (singlets or doublets) and max_energy is not None:
+        raise InputError("give a number of states or an upper bound of their energy, not both")

@@ -35,12 +35,19 @@ def excited_record(
         | _intensities(states, k)
         | {
             "contributions": [
-                {"from": i, "to": a, "weight": weight} for i, a, weight in states.contributions(k)
+                _contribution(states, i, a, weight) for i, a, weight in states.contributions(k)
             ]
         }
         | _character(analysis, k)
         for k in range(states.n_state)
     ]
+
+
+def _contribution(states: ExcitedStates, i: int, a: int, weight: float) -> dict[str, Any]:
+    """One configuration, with its spin where there are two."""
+    (source, spin), (target, _) = states.orbital_of(i), states.orbital_of(a)
+    out = {"from": source, "to": target, "weight": weight}
+    return out | ({"spin": spin} if spin else {})
 
 
 def _energy(states: ExcitedStates, spread: np.ndarray, k: int) -> dict[str, Any]:
@@ -49,6 +56,8 @@ def _energy(states: ExcitedStates, spread: np.ndarray, k: int) -> dict[str, Any]
     out: dict[str, Any] = {"energy_ev": energy_ev, "wavelength_nm": wavelength}
     if np.isfinite(spread[k]):
         out["uncertainty_ev"] = float(spread[k]) * HARTREE_EV
+    if states.s_squared is not None:
+        out["s2"] = float(states.s_squared[k])
     if states.selection_errors is not None:
         out["selection_error_ev"] = float(states.selection_errors[k]) * HARTREE_EV
     if states.solvent is not None:

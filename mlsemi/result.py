@@ -13,6 +13,7 @@ import mlsemi
 from mlsemi.brief import Brief
 from mlsemi.excited.analysis import Transitions, analyse
 from mlsemi.excited.states import ExcitedStates
+from mlsemi.excited.unrestricted import SpinOrbitals
 from mlsemi.excited_record import excited_record
 from mlsemi.molecule.basis import Basis
 from mlsemi.molecule.integrals import overlap
@@ -109,6 +110,9 @@ class Result:
     polarizability : (3, 3) array or None
         Static, bohr^3.
     singlets, triplets : ExcitedStates or None
+        Of a closed shell.
+    doublets : ExcitedStates or None
+        Of a radical.
     uncertainty : Uncertainty or None
         Of all the above but the forces; None if the parameters have no committee.
     warnings : tuple of str
@@ -133,6 +137,7 @@ class Result:
     polarizability: np.ndarray | None
     singlets: ExcitedStates | None
     triplets: ExcitedStates | None
+    doublets: ExcitedStates | None
     uncertainty: Uncertainty | None
     warnings: tuple[str, ...]
     timings: dict[str, float]
@@ -151,9 +156,8 @@ class Result:
             f"energy {energy}",
             f"gap {(lumo - homo) * HARTREE_EV:.3f} eV",
         ]
-        for name, states in (("singlet", self.singlets), ("triplet", self.triplets)):
-            if states is not None:
-                parts.append(counted(states.n_state, name))
+        for name, states in self.excited.items():
+            parts.append(counted(states.n_state, name.removesuffix("s")))
         return f"Result({', '.join([*parts, counted(len(self.warnings), 'warning')])})"
 
     def _repr_html_(self) -> str:
@@ -209,6 +213,17 @@ class Result:
         return self.inverse_root @ self.state.orbitals
 
     @property
+    def excited(self) -> dict[str, ExcitedStates]:
+        """Excited states that were asked for: ``singlets``, ``triplets``, ``doublets``."""
+        names = ("singlets", "triplets", "doublets")
+        return {name: states for name in names if (states := getattr(self, name)) is not None}
+
+    @property
+    def absorbing(self) -> ExcitedStates | None:
+        """Those that light reaches: singlets of a closed shell, doublets of a radical."""
+        return self.doublets if self.singlets is None else self.singlets
+
+    @property
     def beta(self) -> ElectronicState | None:
         """Orbitals of the beta electrons where they differ from ``state``."""
         return None if self.response is None else self.response.beta
@@ -261,7 +276,7 @@ class Result:
     def analysis(
         self, states: ExcitedStates, fragments: Sequence[Sequence[int]] | None = None
     ) -> Transitions:
-        """Hole, electron, character and charge transfer of this result's singlets or triplets.
+        """Hole, electron, character and charge transfer of this result's excited states.
 
         Parameters
         ----------
@@ -271,7 +286,9 @@ class Result:
         """
         basis = self.basis
         at = (self.structure, basis.orbital_l, basis.orbital_atom)
-        return analyse(states, self.state, *at, fragments)
+        spins = self.response.states if states.n_alpha and self.response else None
+        orbitals = SpinOrbitals.of(*spins) if spins else self.state
+        return analyse(states, orbitals, *at, fragments)
 
     def _references(self) -> dict[str, str]:
         """Levels of theory that the uncertainties are errors against."""
@@ -335,16 +352,14 @@ class Result:
             record["polarizability_bohr3"] = self.polarizability.tolist()
         if self.uncertainty is not None:
             record["uncertainty"] = self.uncertainty.to_dict() | self._references()
-        excited = {"singlets": self.singlets, "triplets": self.triplets}
-        if any(excited.values()):
+        if self.excited:
             record["excitations"] = found = {}
-            for name, states in excited.items():
-                if states is not None:
-                    analysis = self.analysis(states, fragments)
-                    record["excitation_method"] = states.method_name
-                    found[name] = excited_record(states, analysis, self.uncertainty)
-                    if len(analysis.fragments) > 1:
-                        record["fragments"] = [list(part) for part in analysis.fragments]
+            for name, states in self.excited.items():
+                analysis = self.analysis(states, fragments)
+                record["excitation_method"] = states.method_name
+                found[name] = excited_record(states, analysis, self.uncertainty)
+                if len(analysis.fragments) > 1:
+                    record["fragments"] = [list(part) for part in analysis.fragments]
         return record | {"warnings": list(self.warnings), "timings_s": self.timings}
 
     def _temperature_record(self) -> dict[str, Any]:

@@ -12,6 +12,9 @@ LEAST_GAP_EV = 0.3
 """Molecules with a smaller gap are warned about."""
 
 
+MIXED = 1.25
+"""<S^2> above which a sixth of a doublet is a quartet: 0.75 of the one, 3.75 of the other."""
+
 OF_NEUTRAL = "the polarisability is that of the neutral molecule with paired electrons"
 
 
@@ -41,11 +44,16 @@ def excitation_doubts(
                 f"{multiplicity}s of selected configurations: those left out lower the energies by "
                 f"up to {worst:.1g} eV (second order, included)"
             )
+        if states.s_squared is not None and (mixed := int((states.s_squared > MIXED).sum())):
+            out.append(
+                f"{mixed} of {states.n_state} {multiplicity}s are mixed with quartets (<S2> above "
+                f"{MIXED}): configurations of three open shells, which one spin alone does not make"
+            )
         if states.n_state < number:
             out.append(f"only {states.n_state} {multiplicity}s exist in the minimal basis")
         if states.n_state and states.energies[0] < 0.0:
             out.append(
-                f"the lowest {multiplicity} lies below the ground state: the closed-shell ground "
-                "state is unstable or the geometry unusual"
+                f"the lowest {multiplicity} lies below the ground state: the ground state is "
+                "unstable or the geometry unusual"
             )
     return tuple(out)

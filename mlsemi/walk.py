@@ -27,6 +27,7 @@ from mlsemi.excited.intensities import intensities
 from mlsemi.excited.interaction import Interaction
 from mlsemi.excited.method import TDA, Method
 from mlsemi.excited.states import Excitations, ExcitedStates, Multiplicity
+from mlsemi.excited.unrestricted import lowest
 from mlsemi.ground.adjoint import Cotangent, reverse
 from mlsemi.ground.state import NOTHING, GroundState, ground_state, response_of
 from mlsemi.model.applicability import has_energy
@@ -59,10 +60,10 @@ class Wanted:
         Electronic temperature times Boltzmann's constant, hartree.
     surroundings : Surroundings
     polarizability : bool
-    singlets, triplets : int
-        Number of excited states.
+    singlets, triplets, doublets : int
+        Number of excited states; doublets of radicals, the others of closed shells.
     max_energy : float or None
-        Instead of a number: all singlets up to this energy, hartree.
+        Instead of a number: all singlets, or doublets, up to this energy, hartree.
     method : Method
         How excited states are computed.
     tolerance : float
@@ -80,6 +81,7 @@ class Wanted:
     polarizability: bool = False
     singlets: int = 0
     triplets: int = 0
+    doublets: int = 0
     max_energy: float | None = None
     method: Method = TDA
     tolerance: float = RESIDUAL
@@ -97,7 +99,7 @@ class Evaluation(Brief):
     frame : AtomicOrbitals
     ground : GroundState or None
         None where no orbitals were asked for.
-    singlets, triplets : ExcitedStates or None
+    singlets, triplets, doublets : ExcitedStates or None
         Where asked for, with intensities.
     roots : Excitations or None
         The singlets that the surface was chosen from, where that of one was asked for.
@@ -115,6 +117,7 @@ class Evaluation(Brief):
     ground: GroundState | None
     singlets: ExcitedStates | None
     triplets: ExcitedStates | None
+    doublets: ExcitedStates | None
     roots: Excitations | None
     energy: float | None
     dispersion: Dispersion
@@ -162,7 +165,8 @@ def evaluate(
                 response = response_of(model, prediction, 0, *around)
             alpha = response.polarizability if wanted.polarizability and response else None
         with clock.step("excitations"):
-            if wanted.surface or wanted.singlets or wanted.triplets or wanted.max_energy:
+            numbers = wanted.singlets, wanted.triplets, wanted.doublets
+            if wanted.surface or any(numbers) or wanted.max_energy:
                 between = interaction_of(frame, parameters)
             if between is not None and wanted.surface is not None:
                 roots = excite(ground.state, between, wanted.singlets, tolerance=wanted.tolerance)
@@ -185,6 +189,7 @@ def evaluate(
         ground=ground,
         singlets=found.get("singlet"),
         triplets=found.get("triplet"),
+        doublets=found.get("doublet"),
         roots=roots,
         energy=total if known else None,
         dispersion=d4,
@@ -233,21 +238,24 @@ def excited_states(
         velocity,
         angular_integrals(basis, structure.positions, np.zeros(3), velocity),
     )
-    atomic = frame.inverse_root @ state.orbitals
     asked: dict[Multiplicity, int] = {"singlet": wanted.singlets, "triplet": wanted.triplets}
+    spins, bright = (state, state), "singlet"
+    if structure.multiplicity > 1 and response is not None:
+        asked, spins, bright = {"doublet": wanted.doublets}, response.states, "doublet"
     out: dict[Multiplicity, ExcitedStates] = {}
     for multiplicity, number in asked.items():
-        bound = wanted.max_energy if multiplicity == "singlet" else None
+        bound, terms = wanted.max_energy if multiplicity == bright else None, None
         if not number and bound is None:
             continue
         how = multiplicity, bound
         if solvated is None or response is None:
-            states, terms = (
-                excite(state, between, number or None, *how, wanted.tolerance, wanted.method),
-                None,
-            )
+            settings = wanted.tolerance, wanted.method
+            states, orbitals = lowest(spins, between, number or None, *how, *settings)
         else:
-            states, terms = solvated.lowest(response, between, number, *how, wanted.method)
+            states, orbitals, terms = solvated.lowest(
+                response, between, number, *how, wanted.method
+            )
+        atomic = frame.inverse_root @ orbitals.orbitals
         out[multiplicity] = intensities(states, atomic, *operators, structure.center, moment, terms)
     return out
 

@@ -8,6 +8,7 @@ from molecules import distorted, parameters_of, random_model, symmetric
 
 from mlsemi.errors import ConvergenceError, InputError, ParameterError
 from mlsemi.evaluate import singlepoint
+from mlsemi.excited.method import Method
 from mlsemi.molecule.structure import Structure
 from mlsemi.result_doubts import excitation_doubts
 from mlsemi.units import HARTREE_EV
@@ -176,9 +177,13 @@ def test_polarizability(parameters):
         ({"point_charges": ([1.0], [[9, 9, 9], [1, 1, 1]])}, "charge positions: need finite"),
         ({"point_charges": ([1.0],)}, "give their charges and their positions"),
         ({"point_charges": (["x"], [[9, 9, 9]])}, "point charges: need numbers"),
-        ({"multiplicity": 3, "singlets": 1}, "excited states of open shells are not there yet"),
-        ({"charge": 1, "triplets": 1}, "excited states of open shells are not there yet"),
-        ({"charge": 1, "max_energy": 0.3}, "excited states of open shells are not there yet"),
+        ({"multiplicity": 3, "singlets": 1}, "excited states at multiplicity 3: there are"),
+        ({"multiplicity": 3, "max_energy": 0.3}, "excited states at multiplicity 3: there are"),
+        ({"charge": 1, "triplets": 1}, "excited states at multiplicity 2: there are"),
+        ({"doublets": 1}, "excited states at multiplicity 1: there are"),
+        ({"charge": 1, "doublets": -1}, "-1 excited states"),
+        ({"charge": 1, "doublets": 1, "max_energy": 0.3}, "a number of states or an upper bound"),
+        ({"charge": 1, "doublets": 1, "method": Method(full=True)}, "open shells: Tamm-Dancoff"),
     ],
 )
 def test_surroundings_and_spins_that_are_refused(parameters, given, reason):

@@ -25,7 +25,7 @@ from mlsemi.draw.spectrum import Lines
 from mlsemi.draw.summary import summary_row
 from mlsemi.errors import InputError, MlsemiError, OutputError, located
 from mlsemi.excited.method import Method
-from mlsemi.model.applicability import check_closed, check_energy
+from mlsemi.model.applicability import check_energy, check_states
 from mlsemi.molecule.formats import Frame
 from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters
@@ -46,6 +46,8 @@ class Job:
     parameters : str
     requests : mapping
         Arguments of :func:`mlsemi.singlepoint`.
+    by_multiplicity : mapping
+        More of them for ground states of each multiplicity.
     fragments : list of lists of int or None
     relax : bool
         Relax each structure first.
@@ -63,6 +65,7 @@ class Job:
 
     parameters: str
     requests: Mapping[str, Any]
+    by_multiplicity: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     fragments: list[list[int]] | None = None
     relax: bool = False
     json: bool = False
@@ -77,7 +80,8 @@ class Job:
         """Outcomes of a few structures."""
         checksums = ["" if isinstance(i, Failure) else checksum_of(i.structure) for i in items]
         ready = [self._relaxed(item) for item in items] if self.relax else items
-        results = points(ready, {"parameters": self.parameters} | dict(self.requests))
+        asked = ({"parameters": self.parameters} | self.asked(item) for item in ready)
+        results = [points([i], settings)[0] for i, settings in zip(ready, asked, strict=True)]
         return [
             Outcome.of(result) if isinstance(result, Failure) else self._of(result, item, checksum)
             for result, item, checksum in zip(results, ready, checksums, strict=True)
@@ -105,31 +109,36 @@ class Job:
         except MlsemiError as error:
             return Outcome.of(Failure(file, index, result.name, error))
         record["source"] = {"file": file, "frame": index, "checksum": checksum}
-        if wanted := self.said():
+        if wanted := self.said(item):
             record["requested"] = wanted
         text = ""
         if self.tables == "result":
             text = result_text(record, item.label, self.width)
         elif self.tables == "states":
             text = states_text(record, item.label, self.width, self.rotatory)
-        singlets = result.singlets
+        lines = result.absorbing if self.lines and isinstance(result, Result) else None
         return Outcome(
             label=item.label,
             name=result.name or Path(file).stem,
             warnings=tuple(record["warnings"]),
             line=json_line(record) if self.json else None,
             row=summary_row(record) if self.summary else None,
-            lines=Lines.of(singlets) if self.lines and singlets is not None else None,
+            lines=None if lines is None else Lines.of(lines),
             text=text,
             structure=result.structure if self.lines else None,
             file=file,
             index=index,
         )
 
-    def said(self) -> dict[str, Any]:
-        """What was asked for, as far as it is not what happens anyway."""
+    def asked(self, item: Frame | Failure | None = None) -> dict[str, Any]:
+        """Arguments of the single point of one structure, or of any."""
+        spin = item.structure.multiplicity if isinstance(item, Frame) else 0
+        return {**self.requests, **self.by_multiplicity.get(spin, {})}
+
+    def said(self, item: Frame | None = None) -> dict[str, Any]:
+        """What was asked for (of one structure), as far as it is not what happens anyway."""
         said: dict[str, Any] = {}
-        for key, value in self.requests.items():
+        for key, value in self.asked(item).items():
             if isinstance(value, Method):
                 said |= {"full_tddft": value.full, "selection": value.selection}
             elif isinstance(value, Solvent):
@@ -221,8 +230,10 @@ class Batch:
         Leave out what cannot be computed instead of stopping.
     name_field : str or None
         Data field of SDF records that names them.
-    forces, states : bool
+    forces : bool
         Whether they are asked for, which not every structure has.
+    states : tuple of int
+        Multiplicities of ground states whose excited states are asked for; none for none.
     molecular : tuple of str
         What else is asked for that periodic cells do not have.
     done : Done or None
@@ -240,7 +251,7 @@ class Batch:
     skip: bool = False
     name_field: str | None = None
     forces: bool = False
-    states: bool = False
+    states: tuple[int, ...] = ()
     molecular: tuple[str, ...] = ()
     done: Done | None = None
     errors: list[MlsemiError] = field(default_factory=list)
@@ -280,9 +291,9 @@ class Batch:
                         if self.forces:
                             check_energy(item.structure, "forces")
                         if self.states:
-                            check_closed(item.structure)
+                            check_states(item.structure, self.states)
                         if item.structure.cell is not None:
-                            asked = {"excited states": self.states}
+                            asked = {"excited states": bool(self.states)}
                             refuse_in_cells(asked | dict.fromkeys(self.molecular, True))
                 except MlsemiError as error:
                     yield Failure(file, item.index, item.name, error)

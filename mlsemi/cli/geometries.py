@@ -79,7 +79,8 @@ def optimize(
     sources = jobs.sources_from(files, smiles)
     target = moving.output_beside(output, sources[0], "optimized")
     held = moving.constraints_from(fix, keep)
-    batch = Batch(sources, charge, parameters, multiplicity, skip_errors, states=state > 0)
+    spins = (1,) if state else ()
+    batch = Batch(sources, charge, parameters, multiplicity, skip_errors, states=spins)
     if path is not None:
         jobs.only_one(batch.frames, sources[0], "--path")
     check_distinct(sources, (target, json_output, path))

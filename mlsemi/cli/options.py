@@ -103,6 +103,7 @@ Threads = Annotated[
     int, typer.Option(min=1, max=MOST_THREADS, help="Threads; one is best for small molecules.")
 ]
 Triplets = Annotated[int, typer.Option(min=0, help="Lowest triplet excitations.")]
+Doublets = Annotated[int, typer.Option(min=0, help="Lowest doublet excitations of a radical.")]
 SkipErrors = Annotated[
     bool,
     typer.Option(

@@ -11,6 +11,7 @@ from mlsemi.cli import terminal
 from mlsemi.cli.options import (
     DEFAULT_PARAMETERS,
     Charge,
+    Doublets,
     Epsilon,
     Files,
     Fragment,
@@ -48,6 +49,7 @@ def run(
     kpts: KPoints = None,
     singlets: Annotated[int, typer.Option(min=0, help="Lowest singlet excitations.")] = 0,
     triplets: Triplets = 0,
+    doublets: Doublets = 0,
     full_tddft: FullResponse = False,
     select_ev: SelectEv = None,
     fragment: Fragment = None,
@@ -85,7 +87,7 @@ def run(
     mlsemi run caffeine.xyz
     mlsemi run caffeine.xyz --singlets 10 --triplets 5
     mlsemi run smiles:CC(=O)Oc1ccccc1C(=O)O --opt
-    mlsemi run naphthalene.xyz --charge 1 --solvent acetonitrile
+    mlsemi run naphthalene.xyz --charge 1 --solvent acetonitrile --doublets 5
     mlsemi run water.xyz --field 0,0,0.1 --polarizability
     mlsemi run graphene.cif --kpts 12x12x1 --forces
     mlsemi run trajectory.xyz --json results.jsonl
@@ -113,6 +115,7 @@ def run(
         {
             "singlets": singlets,
             "triplets": triplets,
+            "doublets": doublets,
             "kpts": kpts,
             "method": jobs.method_from(full_tddft, select_ev),
             "forces": forces,
@@ -122,7 +125,7 @@ def run(
             "threads": threads,
             **jobs.surroundings_from(solvent, epsilon, field),
         },
-        jobs.fragments_from(fragment),
+        fragments=jobs.fragments_from(fragment),
         relax=opt,
         json=json_output is not None,
         summary=csv is not None,
@@ -142,7 +145,7 @@ def run(
         skip_errors,
         name_field,
         forces=forces,
-        states=bool(singlets or triplets),
+        states=tuple(spin for spin, n in ((1, singlets or triplets), (2, doublets)) if n),
         molecular=() if molden is None else ("a Molden file",),
         done=done,
     )

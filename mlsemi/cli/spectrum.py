@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -32,7 +32,7 @@ from mlsemi.cli.options import (
     Triplets,
 )
 
-DEFAULT_SINGLETS = 20
+DEFAULT_STATES = 20
 
 
 class Shape(str, Enum):
@@ -59,10 +59,14 @@ def spectrum(
     solvent: SolventName = None,
     epsilon: Epsilon = None,
     singlets: Annotated[
-        int | None, typer.Option(min=1, help=f"Lowest singlets.  [default: {DEFAULT_SINGLETS}]")
+        int | None, typer.Option(min=1, help=f"Lowest singlets.  [default: {DEFAULT_STATES}]")
+    ] = None,
+    doublets: Annotated[
+        int | None,
+        typer.Option(min=1, help="Lowest doublets of a radical.  [default: as --singlets]"),
     ] = None,
     max_ev: Annotated[
-        float | None, typer.Option(min=0.0, metavar="E", help="Or: all singlets below E eV.")
+        float | None, typer.Option(min=0.0, metavar="E", help="Or: all of them below E eV.")
     ] = None,
     triplets: Triplets = 0,
     full_tddft: FullResponse = False,
@@ -122,6 +126,7 @@ def spectrum(
     mlsemi spectrum helicene.xyz --cd --plot cd.pdf --axis ev
     mlsemi spectrum snapshots.xyz --plot ensemble.png
     mlsemi spectrum p-nitroaniline.xyz --solvent water --range 250-500 --plot water.png
+    mlsemi spectrum "smiles:[O]c1ccccc1" --multiplicity 2 --plot phenoxyl.png
     mlsemi spectrum dyes.sdf --range 300-700 --stack --plot dyes.pdf
     mlsemi spectrum indigo.xyz --range 300-750 --experiment measured.csv --plot indigo.png
 
@@ -130,13 +135,15 @@ def spectrum(
     the plot and the CSV file; records of an SDF or a list of SMILES are never averaged. Plots and
     CSV end a width below the highest energy to
     which states were computed (--max-ev, or the last of --singlets): above, some are missing.
-    The table leaves out rotatory strengths that are noise; --cd shows them all.
+    The table leaves out rotatory strengths that are noise; --cd shows them all. Of radicals
+    (multiplicity 2) the states are doublets, with <S^2> = 0.75 where their spin is pure.
     """  # noqa: D301 (click reads the backspace: do not rewrap)
-    if singlets is not None and max_ev is not None:
-        raise typer.BadParameter("give --singlets or --max-ev, not both")
-    if window is not None and (singlets is not None or max_ev is not None):
+    numbered = singlets is not None or doublets is not None
+    if numbered and max_ev is not None:
+        raise typer.BadParameter("give numbers of states or --max-ev, not both")
+    if window is not None and (numbered or max_ev is not None):
         raise typer.BadParameter(
-            "--range says how many states are computed: no --singlets, --max-ev"
+            "--range says how many states are computed: no --singlets, --doublets, --max-ev"
         )
     if lorentz_ev is not None and shape is not Shape.voigt:
         raise typer.BadParameter("--lorentz-ev belongs to --shape voigt")
@@ -160,10 +167,10 @@ def spectrum(
     if window is not None:
         low, high = jobs.range_from(window, axis.value)
         max_ev, grid = high + width_ev, grid_between(low, high, width_ev)
+    closed: dict[str, Any] = {"singlets": singlets or DEFAULT_STATES}
+    radical: dict[str, Any] = {"doublets": doublets or singlets or DEFAULT_STATES}
     if max_ev is not None:
-        wanted = {"max_energy": max_ev / HARTREE_EV}
-    else:
-        wanted = {"singlets": singlets or DEFAULT_SINGLETS}
+        closed = radical = {"max_energy": max_ev / HARTREE_EV}
     drawn = plot is not None or csv is not None
     job = Job(
         jobs.parameters_from(parameters),
@@ -171,10 +178,10 @@ def spectrum(
             "triplets": triplets,
             "method": jobs.method_from(full_tddft, select_ev),
             "threads": threads,
-            **wanted,
             **jobs.surroundings_from(solvent, epsilon),
         },
-        jobs.fragments_from(fragment),
+        {1: closed, 2: radical},
+        fragments=jobs.fragments_from(fragment),
         relax=opt,
         json=json_output is not None,
         lines=drawn,
@@ -182,7 +189,7 @@ def spectrum(
         width=terminal.width(),
         rotatory=cd,
     )
-    batch = Batch(sources, charge, parameters, multiplicity, skip_errors, name_field, states=True)
+    batch = Batch(sources, charge, parameters, multiplicity, skip_errors, name_field, states=(1, 2))
     curves = Curves(width_ev, shape.value, lorentz_ev, max_ev, grid)
     jobs.reserve(plot, csv)
     with terminal.lines_sink(json_output, quiet) as emit:

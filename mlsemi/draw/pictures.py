@@ -74,8 +74,8 @@ def spectrum_picture(
 
 
 def picture(result: Result) -> Figure:
-    """Absorption spectrum if the result has singlets above its ground state, else its levels."""
-    states = result.singlets
+    """Absorption spectrum if the result has states that absorb, else its levels."""
+    states = result.absorbing
     if states is not None and states.n_state and states.energies[-1] > 0.0:
         return spectrum_of(result)
     return levels_of(result)
@@ -95,12 +95,13 @@ def spectrum_of(result: Result, width_ev: float = WIDTH_EV, cd: bool = False) ->
     Raises
     ------
     InputError
-        If it has no singlets.
+        If it has none.
     """
-    if result.singlets is None:
-        raise InputError("this result has no singlets; ask for some: singlepoint(..., singlets=20)")
+    if result.absorbing is None:
+        kind = "doublets" if result.structure.multiplicity == 2 else "singlets"
+        raise InputError(f"this result has no {kind}; ask for some: singlepoint(..., {kind}=20)")
     title = result.name or result.structure.formula
-    return spectrum_picture(spectrum(result.singlets, width_ev), cd=cd, title=title)
+    return spectrum_picture(spectrum(result.absorbing, width_ev), cd=cd, title=title)
 
 
 def levels_of(result: Result) -> Figure:
@@ -110,7 +111,7 @@ def levels_of(result: Result) -> Figure:
 
 
 def card(result: Result) -> str:
-    """HTML of a small table and, if the result has singlets, their spectrum."""
+    """HTML of a small table and, if the result has states that absorb, their spectrum."""
     homo, lumo = result.frontier
     rows = {
         "energy": "-" if result.energy is None else f"{result.energy * HARTREE_EV:.4f} eV",
@@ -119,8 +120,8 @@ def card(result: Result) -> str:
         "charge": f"{result.structure.charge:+d}" if result.structure.charge else "0",
         "parameters": f"{result.parameters.name} ({result.parameters.checksum[:8]})",
     }
-    for name, states in (("singlets", result.singlets), ("triplets", result.triplets)):
-        if states is not None and states.n_state:
+    for name, states in result.excited.items():
+        if states.n_state:
             first = states.energies[0] * HARTREE_EV
             rows[name] = f"{states.n_state}, the lowest at {first:.3f} eV"
     rows |= {f"warning {k}": text for k, text in enumerate(result.warnings, start=1)}
@@ -129,5 +130,5 @@ def card(result: Result) -> str:
         f"<td style='text-align:left'>{escape(text)}</td></tr>"
         for key, text in rows.items()
     )
-    drawn = svg(picture(result)) if "singlets" in rows else ""
+    drawn = svg(picture(result)) if {"singlets", "doublets"} & set(rows) else ""
     return f"<div><b>{escape(result.structure.formula)}</b><table>{cells}</table>{drawn}</div>"

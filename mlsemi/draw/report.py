@@ -322,25 +322,29 @@ def _states(
     name: str, states: Sequence[Record], record: Record, width: int | None, rotatory: bool
 ) -> list[str]:
     """Table of the states of one multiplicity; what is the same for all stands once below it."""
-    singlet, n_occupied = name == "singlets", int(record["n_occupied"])
+    bright, letter = name != "triplets", name[0].upper()
     spreads = {_plus_minus(state.get("uncertainty_ev"), 2) for state in states}
     common = spreads.pop() if len(spreads) == 1 else ""
     largest = max(abs(state.get("rotatory_strength_1e40_cgs", 0.0)) for state in states)
-    chiral = singlet and (rotatory or largest >= ROTATORY_NOISE)
-    columns = ["state", "E / eV", "nm", *(["f"] if singlet else [])]
-    columns += [*(["R / 1e-40 cgs"] if chiral else []), "character", "contributions"]
+    chiral = bright and (rotatory or largest >= ROTATORY_NOISE)
+    spins = "s2" in states[0]
+    columns = ["state", "E / eV", "nm", *(["f"] if bright else [])]
+    columns += [*(["R / 1e-40 cgs"] if chiral else []), *(["<S2>"] if spins else [])]
+    columns += ["character", "contributions"]
     rows = []
     for index, state in enumerate(states, start=1):
         spread = "" if common else _plus_minus(state.get("uncertainty_ev"), 2)
         wavelength = state["wavelength_nm"]
-        row = [f"{'S' if singlet else 'T'}{index}", f"{state['energy_ev']:.3f}{spread}"]
+        row = [f"{letter}{index}", f"{state['energy_ev']:.3f}{spread}"]
         row.append("" if wavelength is None else f"{wavelength:.1f}")
-        if singlet:
+        if bright:
             # adding zero turns a rounded -0 into 0
             row.append(f"{round(state['oscillator_strength'], 4) + 0.0:.4f}")
         if chiral:
             row.append(f"{round(state['rotatory_strength_1e40_cgs'], 2) + 0.0:.2f}")
-        rows.append([*row, _character(state), _contributions(state, n_occupied)])
+        if spins:
+            row.append(f"{state['s2']:.2f}")
+        rows.append([*row, _character(state), _contributions(state, record)])
     lines = table(name.capitalize(), columns, rows, "state character contributions")
     if width is not None:  # contributions come last: only they are cut
         shortest = max(len(line) - len(row[-1]) for line, row in zip(lines[2:], rows, strict=True))
@@ -354,15 +358,18 @@ def _states(
     return ["", *lines]
 
 
-def _contributions(state: Record, n_occupied: int) -> str:
-    """Heaviest orbital pairs of a state."""
+def _contributions(state: Record, record: Record) -> str:
+    """Heaviest orbital pairs of a state, with their spin where there are two."""
+    filled = {"": record["n_occupied"], "alpha": record["n_occupied"]}
+    filled["beta"] = record.get("n_occupied_beta", 0)
     pairs = sorted(state.get("contributions", []), key=lambda c: -c["weight"])
     shown = [c for c in pairs if c["weight"] >= CONTRIBUTION_SHOWN][:3] or pairs[:1]
-    return ", ".join(
-        f"{orbital_name(c['from'], n_occupied)} -> {orbital_name(c['to'], n_occupied)}"
-        f" {100 * c['weight']:.0f}%"
-        for c in shown
-    )
+    words = []
+    for c in shown:
+        spin = c.get("spin", "")
+        source, target = (orbital_name(c[end], int(filled[spin])) for end in ("from", "to"))
+        words.append(f"{spin} {source} -> {target} {100 * c['weight']:.0f}%".strip())
+    return ", ".join(words)
 
 
 def _character(state: Record) -> str:

@@ -127,10 +127,7 @@ def _states(multiplicity: Multiplicity, problem: TammDancoff, found: Solution) -
         inside = found.excitations.reshape(n, left.shape[1], right.shape[1])
         X, Y, window = left @ inside @ right.T, None, (left, inside, right)
     if n:
-        size = np.abs(X).reshape(n, -1)
-        # the first of the largest: they may be equal by symmetry but for rounding
-        largest = np.argmax(size > size.max(axis=1, keepdims=True) - ROUNDING, axis=1)
-        signs = np.where(X.reshape(n, -1)[np.arange(n), largest] < 0.0, -1.0, 1.0)[:, None, None]
+        signs = phases(X)
         X, Y = X * signs, None if Y is None else Y * signs
         window = None if window is None else (left, inside * signs, right)
     return Excitations(
@@ -141,6 +138,15 @@ def _states(multiplicity: Multiplicity, problem: TammDancoff, found: Solution) -
         selection_errors=found.errors,
         window=window,
     )
+
+
+def phases(X: np.ndarray) -> np.ndarray:
+    """(n_state, 1, 1) signs that make the largest amplitude of each state positive."""
+    flat = X.reshape(len(X), -1)
+    size = np.abs(flat)
+    # the first of the largest: they may be equal by symmetry but for rounding
+    largest = np.argmax(size > size.max(axis=1, keepdims=True) - ROUNDING, axis=1)
+    return np.where(flat[np.arange(len(X)), largest] < 0.0, -1.0, 1.0)[:, None, None]
 
 
 @dataclass(frozen=True, eq=False)

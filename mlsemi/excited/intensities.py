@@ -32,7 +32,8 @@ def intensities(
     """Excited states with transition dipoles, oscillator and rotatory strengths.
 
     For singlets, with <0|O|n> = c sqrt(2) sum_ia X_ia <i|O|a> (X + Y for r and X - Y for the
-    antisymmetric operators in the full response; c a common factor), r = <0|r|n>,
+    antisymmetric operators in the full response; c a common factor; no sqrt(2) for doublets, whose
+    sum runs over both spins), r = <0|r|n>,
     v = <0|d/dr|n> and l = <0|(r - origin) x d/dr|n>:
 
     - f = 2/3 w r.r in the length form, 2/3 v.v / w in the velocity form;
@@ -112,11 +113,12 @@ def lengths(
 def _transition_moments(
     states: Excitations, orbitals: np.ndarray, operator: np.ndarray, sign: float
 ) -> np.ndarray:
-    """(n_state, 3) moments sqrt(2) sum_ia (X + sign Y)_ia <i|O|a>."""
+    """(n_state, 3) moments sqrt(2) sum_ia (X + sign Y)_ia <i|O|a>, or as is fit for the spin."""
     occ, X, vir = states.between(orbitals)
     if states.deexcitations is not None:
         X = X + sign * states.deexcitations
-    return np.sqrt(2.0) * np.tensordot(X, occ.T @ operator @ vir, axes=((1, 2), (1, 2)))
+    both = np.sqrt(states.spin_factor)
+    return both * np.tensordot(X, occ.T @ operator @ vir, axes=((1, 2), (1, 2)))
 
 
 def strengths_adjoint(

@@ -10,7 +10,7 @@ import numpy as np
 from mlsemi.brief import Brief
 from mlsemi.orbitals.eigen import ElectronicState
 
-Multiplicity = Literal["singlet", "triplet"]
+Multiplicity = Literal["singlet", "triplet", "doublet"]
 
 
 class SolventTerms(NamedTuple):
@@ -43,11 +43,12 @@ class Excitations(Brief):
 
     Attributes
     ----------
-    multiplicity : "singlet" or "triplet"
+    multiplicity : "singlet", "triplet" or "doublet"
     energies : (n_state,) array
         Excitation energies, hartree, ascending.
     amplitudes : (n_state, n_occ, n_vir) array
-        X_ia, each state normalised to one; the largest amplitude is positive.
+        X_ia, each state normalised to one; the largest amplitude is positive. Of doublets, between
+        orbitals of both spins side by side (:class:`mlsemi.excited.unrestricted.SpinOrbitals`).
     deexcitations : (n_state, n_occ, n_vir) array or None
         Y_ia of the full response, where |X|^2 - |Y|^2 = 1; None in the Tamm-Dancoff approximation.
     selection_errors : (n_state,) array or None
@@ -56,6 +57,10 @@ class Excitations(Brief):
     window : tuple of (n_occ, r), (n_state, r, s), (n_vir, s) arrays or None
         Where configurations were selected: ``amplitudes`` are left x right^T of the few orbitals
         that take part (:meth:`between`).
+    n_alpha : tuple of int, or None
+        Of doublets: occupied and virtual orbitals of alpha spin, which stand before those of beta.
+    s_squared : (n_state,) array or None
+        Of doublets: <S^2>, 0.75 where the spin is pure and 3.75 of a quartet.
     """
 
     multiplicity: Multiplicity
@@ -64,6 +69,13 @@ class Excitations(Brief):
     deexcitations: np.ndarray | None = None
     selection_errors: np.ndarray | None = None
     window: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+    n_alpha: tuple[int, int] | None = None
+    s_squared: np.ndarray | None = None
+
+    @property
+    def spin_factor(self) -> float:
+        """s_K of theory eq 9: singlets have the same amplitudes for either spin, doublets both."""
+        return {"singlet": 2.0, "triplet": 0.0, "doublet": 1.0}[self.multiplicity]
 
     @property
     def n_state(self) -> int:
@@ -112,8 +124,8 @@ class Excitations(Brief):
     def contributions(self, k: int, threshold: float = 0.05) -> list[tuple[int, int, float]]:
         """Configurations of state ``k`` as (from, to, weight X_ia^2 - Y_ia^2), heaviest first.
 
-        Orbitals are counted from 0 over the whole valence basis; weights below ``threshold``
-        are left out.
+        Orbitals are counted from 0 over the whole valence basis, or over both spins side by side
+        (:meth:`orbital_of`); weights below ``threshold`` are left out.
         """
         weights = self.amplitudes[k] ** 2
         if self.deexcitations is not None:
@@ -123,6 +135,21 @@ class Excitations(Brief):
         pairs = (divmod(int(flat), weights.shape[1]) for flat in order)
         listed = ((i, n_occ + a, float(weights[i, a])) for i, a in pairs)
         return [entry for entry in listed if entry[2] >= threshold]
+
+    def orbital_of(self, index: int) -> tuple[int, str]:
+        """Number of an orbital of both spins among those of its own, and its spin.
+
+        Without spins the number itself, and an empty string.
+        """
+        if self.n_alpha is None:
+            return index, ""
+        n_occ, (occupied, virtual) = self.amplitudes.shape[1], self.n_alpha
+        if index < n_occ:
+            return (index, "alpha") if index < occupied else (index - occupied, "beta")
+        above = index - n_occ
+        if above < virtual:
+            return occupied + above, "alpha"
+        return n_occ - occupied + above - virtual, "beta"
 
     def natural_orbitals(
         self, k: int, state: ElectronicState

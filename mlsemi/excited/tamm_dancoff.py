@@ -142,7 +142,7 @@ class TammDancoff:
         half = None
         if self.n_configuration > SINGLE_ABOVE:
             # most of the way in single precision: half the time for products and vectors
-            half = SinglePrecision(self).apply
+            half = self.in_single_precision()
             block = converged_block(
                 half, precondition, start.astype(np.float32), n_root,
                 max(SINGLE_RESIDUAL, tolerance), memory=MEMORY,
@@ -233,15 +233,19 @@ class TammDancoff:
         image = respond(self.between, self.occupied, self.virtual, X, self.factor)
         return image.reshape(vectors.shape) + self.gaps * vectors
 
+    def in_single_precision(self) -> Linear:
+        """:meth:`apply` in single precision."""
+        return SinglePrecision(self).apply
+
+    def couplings(self, chosen: np.ndarray) -> np.ndarray:
+        """A among the ``chosen`` configurations, without the orbital energies."""
+        configurations = chosen // self.n_vir, chosen % self.n_vir
+        orbitals = self.occupied, self.virtual
+        return interaction_matrix(self.between, *orbitals, configurations, self.factor)
+
     def model(self, chosen: np.ndarray, n_root: int) -> tuple[np.ndarray, np.ndarray]:
         """Lowest eigenpairs (columns) of A restricted to the ``chosen`` configurations."""
-        matrix = interaction_matrix(
-            self.between,
-            self.occupied,
-            self.virtual,
-            (chosen // self.n_vir, chosen % self.n_vir),
-            self.factor,
-        )
+        matrix = self.couplings(chosen)
         matrix[np.diag_indices_from(matrix)] += self.gaps[chosen]
         try:
             if n_root == chosen.size:

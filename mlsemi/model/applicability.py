@@ -118,8 +118,28 @@ def check_energy(structure: Structure, wanted: str) -> None:
         )
 
 
+def check_states(structure: Structure, multiplicities: tuple[int, ...]) -> None:
+    """Refuse excited states that a ground state of this spin does not have.
+
+    Parameters
+    ----------
+    structure : Structure
+    multiplicities : tuple of int
+        Of the ground states that have what was asked for.
+
+    Raises
+    ------
+    InputError
+    """
+    if structure.multiplicity not in multiplicities:
+        raise InputError(
+            f"excited states at multiplicity {structure.multiplicity}: there are singlets and "
+            "triplets of closed shells (multiplicity 1) and doublets of radicals (multiplicity 2)"
+        )
+
+
 def check_closed(structure: Structure) -> None:
-    """Refuse excited states of an open shell.
+    """Refuse surfaces and densities of excited states of an open shell.
 
     Raises
     ------
@@ -127,7 +147,10 @@ def check_closed(structure: Structure) -> None:
         If it is one.
     """
     if structure.multiplicity > 1:
-        raise InputError("excited states of open shells are not there yet: multiplicity 1 only")
+        raise InputError(
+            "excited states of open shells have energies and intensities only: no surfaces, forces "
+            "and densities"
+        )
 
 
 def doubts(

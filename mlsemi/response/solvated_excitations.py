@@ -18,10 +18,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mlsemi.excited.excitations import excite
 from mlsemi.excited.interaction import Interaction
 from mlsemi.excited.method import TDA, Method
 from mlsemi.excited.states import Excitations, Multiplicity, SolventTerms
+from mlsemi.excited.unrestricted import lowest
 from mlsemi.kernels.perturbation import transition_populations
 from mlsemi.molecule.structure import Structure
 from mlsemi.orbitals.eigen import ElectronicState
@@ -87,8 +87,8 @@ class SolvatedExcitations:
         multiplicity: Multiplicity,
         max_energy: float | None = None,
         method: Method = TDA,
-    ) -> tuple[Excitations, SolventTerms]:
-        """Lowest states in the solvent, and what it does to them.
+    ) -> tuple[Excitations, ElectronicState, SolventTerms]:
+        """Lowest states in the solvent, the orbitals between which they are, and what it does.
 
         Parameters
         ----------
@@ -98,7 +98,7 @@ class SolvatedExcitations:
             Without the solvent.
         n_states : int
             How many; has no effect with ``max_energy``.
-        multiplicity : "singlet" or "triplet"
+        multiplicity : "singlet", "triplet" or "doublet"
         max_energy : float, optional
             All states up to this energy, hartree.
         method : Method
@@ -106,17 +106,18 @@ class SolvatedExcitations:
         n = n_states + MORE_STATES if max_energy is None else None
         bound = None if max_energy is None else max_energy + MORE_ENERGY
 
-        def solved(state: ElectronicState, interaction: Interaction) -> Excitations:
-            return excite(state, interaction, n, multiplicity, bound, method=method)
+        def solved(of: Response, interaction: Interaction) -> tuple[Excitations, ElectronicState]:
+            return lowest(of.states, interaction, n, multiplicity, bound, method=method)
 
-        state, dry = response.states[0], response.dry.states[0]
-        states, terms = self.in_order(solved(state, self.interaction(between)), state)
-        terms = terms._replace(shift=shifts(states, state, solved(dry, between), dry))
+        wet, state = solved(response, self.interaction(between))
+        dry = solved(response.dry, between)
+        states, terms = self.in_order(wet, state)
+        terms = terms._replace(shift=shifts(states, state, *dry))
         n_wanted = n_states
         if max_energy is not None:
             n_wanted = int(np.searchsorted(states.energies, max_energy, side="right"))
         wanted = np.arange(min(n_wanted, states.n_state))
-        return states.picked(wanted), terms.picked(wanted)
+        return states.picked(wanted), state, terms.picked(wanted)
 
     def in_order(
         self, states: Excitations, ground: ElectronicState
@@ -155,7 +156,10 @@ class SolvatedExcitations:
         return -np.add.reduceat(shells, first, axis=1)
 
     def _linear_response(self, states: Excitations, ground: ElectronicState) -> np.ndarray:
-        """(n_state,) 2 q_k K_fast q_k of the transition charges q_k; zero for triplets."""
+        """(n_state,) 2 q_k K_fast q_k of transition charges q_k of one spin, for singlets.
+
+        q_k K_fast q_k of the sums over both spins for doublets; zero for triplets.
+        """
         if states.multiplicity == "triplet":
             return np.zeros(states.n_state)
         occ, X, vir = states.between(ground.orbitals)
@@ -165,7 +169,7 @@ class SolvatedExcitations:
         both = np.ascontiguousarray(np.hstack([occ, vir]))
         populations = transition_populations(both, occ.shape[1], atoms, self.structure.n_atom)
         q = np.einsum("kia,Aia->kA", X, populations, optimize=True)
-        return 2.0 * np.einsum("ka,ab,kb->k", q, self.fast, q)
+        return states.spin_factor * np.einsum("ka,ab,kb->k", q, self.fast, q)
 
 
 def shifts(
@@ -187,7 +191,11 @@ def shifts(
         return np.full(states.n_state, np.nan)
     occ, X, vir = states.between(state.orbitals)
     dry_occ, dry_X, dry_vir = dry.between(dry_state.orbitals)
-    turned = (dry_occ.T @ occ).T @ dry_X @ (dry_vir.T @ vir)
+    left, right = dry_occ.T @ occ, dry_vir.T @ vir
+    if states.n_alpha is not None:
+        for block, n in zip((left, right), states.n_alpha, strict=True):
+            block[:n, n:], block[n:, :n] = 0.0, 0.0
+    turned = left.T @ dry_X @ right
     overlaps = np.einsum("kia,jia->kj", X, turned, optimize=True) ** 2
     overlaps /= np.einsum("kia,kia->k", X, X)[:, None]
     overlaps /= np.einsum("kia,kia->k", dry_X, dry_X)

@@ -95,8 +95,10 @@ def test_forces_of_an_ion_in_a_solvent(cli):  # noqa: F811
         (("run", "--field", "up"), "--field 'up': give X,Y,Z"),
         (("run", "--field", "0,0,inf"), "field: need finite numbers"),
         (("spectrum", "--solvent", "vodka"), "no solvent 'vodka'"),
-        (("spectrum", "--charge", "1"), "frame 0: excited states of open shells are not there"),
-        (("run", "--multiplicity", "3", "--triplets", "1"), "frame 0: excited states of open"),
+        (("spectrum", "--charge", "1", "--triplets", "1"), "frame 0: excited states at mult"),
+        (("spectrum", "--charge", "1", "--full-tddft"), "frame 0: open shells: Tamm-Dancoff"),
+        (("run", "--multiplicity", "3", "--triplets", "1"), "frame 0: excited states at mult"),
+        (("run", "--doublets", "1"), "frame 0: excited states at multiplicity 1"),
     ],
 )
 def test_refusals(cli, arguments, reason):  # noqa: F811

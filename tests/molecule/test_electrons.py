@@ -358,7 +358,7 @@ def test_the_command_line(folder, tmp_path, name, text):
     failed = call("spectrum", str(tmp_path / "open.xyz"))
     assert failed.exit_code == 1
     assert failed.stderr.count("\n") == 1
-    assert "open.xyz, frame 0: excited states of open shells are not there yet" in failed.stderr
+    assert "open.xyz, frame 0: excited states at multiplicity 3: there are" in failed.stderr
     closed = call("spectrum", str(tmp_path / "open.xyz"), "--multiplicity", "1", "--singlets", "1")
     assert "the multiplicity given, 1, wins over 3" in json.loads(closed.stdout)["warnings"][0]
 

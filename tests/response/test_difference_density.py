@@ -266,5 +266,5 @@ def test_multiplicities_that_do_not_fit(charge, multiplicity, message):
 
 
 def test_excited_states_of_open_shells_are_refused():
-    with pytest.raises(InputError, match="open shells"):
+    with pytest.raises(InputError, match="excited states at multiplicity 2: there are"):
         singlepoint(MOLECULE, charge=1, multiplicity=2, singlets=2)
