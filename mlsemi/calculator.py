@@ -12,7 +12,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, ReadError, all_changes
 from ase.io.jsonio import write_json
 
-from mlsemi.calculator_settings import SURROUNDINGS, checked, restored, surroundings
+from mlsemi.calculator_settings import SURROUNDINGS, checked, restored, showing, surroundings
 from mlsemi.cells import cell_changes, cell_results
 from mlsemi.errors import DomainWarning, InputError, InputWarning, StateWarning
 from mlsemi.evaluate import molecular, surroundings_of
@@ -107,10 +107,9 @@ class MLSemi(Calculator):
         "threads": 1,
     }
 
+    @showing(default_parameters)
     def __init__(
-        self,
-        parameters: str | os.PathLike[str] | Parameters | None = None,
-        **keywords: Any,
+        self, parameters: str | os.PathLike[str] | Parameters | None = None, **keywords: Any
     ) -> None:
         self.parameter_set: Parameters
         self.crossings: list[Crossing] = []

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 from ase import Atoms
@@ -17,7 +18,32 @@ from mlsemi.molecule.structure import whole
 from mlsemi.response.surroundings import numbers_of, pair_of
 from mlsemi.units import BOHR_ANGSTROM, FORCE_EV_ANGSTROM
 
+Init = TypeVar("Init", bound=Callable[..., None])
+
 SURROUNDINGS = ("solvent", "field", "point_charges")
+
+
+def showing(defaults: Mapping[str, Any]) -> Callable[[Init], Init]:
+    """Show settings and their defaults in the signature of an ``__init__`` that takes keywords.
+
+    The function itself has to know which of them were given: those of a file stay otherwise.
+
+    Parameters
+    ----------
+    defaults : mapping
+    """
+
+    def shown(init: Init) -> Init:
+        own = inspect.signature(init)
+        kinds = inspect.Parameter
+        first = kinds("self", kinds.POSITIONAL_OR_KEYWORD)
+        named = [kinds(name, kinds.KEYWORD_ONLY, default=x) for name, x in defaults.items()]
+        named[0] = named[0].replace(kind=kinds.POSITIONAL_OR_KEYWORD)
+        more = [p for p in own.parameters.values() if p.kind is kinds.VAR_KEYWORD]
+        init.__signature__ = own.replace(parameters=[first, *named, *more])  # type: ignore[attr-defined]
+        return init
+
+    return shown
 
 
 def checked(

@@ -2,10 +2,18 @@
 
 import runpy
 import shutil
+import subprocess
+import sys
+import uuid
 from pathlib import Path
 
 import numpy as np
 import pytest
+from ase.calculators.socketio import SocketIOCalculator
+from ase.io import read
+from ase.optimize import BFGS
+
+import mlsemi
 
 FOLDER = Path(__file__).parent.parent / "docs" / "examples"
 
@@ -59,3 +67,22 @@ def test_dynamics(run, tmp_path):
 
 def test_thermal_spectrum(run):
     assert 3.5 < run("thermal_spectrum")["peak"] < 5.0
+
+
+def test_socket_client(tmp_path):
+    """A program on the other side of a socket gets the same energies and forces."""
+    name = f"mlsemi-{uuid.uuid4().hex[:12]}"
+    atoms = read(FOLDER / "formaldehyde.xyz")
+    atoms.positions[1] *= 1.05
+    alone = atoms.copy()
+    alone.calc = mlsemi.MLSemi()
+    command = [sys.executable, FOLDER / "socket_client.py", FOLDER / "formaldehyde.xyz", name]
+    with SocketIOCalculator(unixsocket=name, timeout=120) as server:
+        client = subprocess.Popen(command)
+        atoms.calc = server
+        for one in (atoms, alone):
+            BFGS(one, logfile=None).run(fmax=0.01, steps=30)
+        assert atoms.get_potential_energy() == pytest.approx(alone.get_potential_energy(), abs=1e-9)
+        assert np.abs(atoms.get_forces() - alone.get_forces()).max() < 1e-9
+        assert np.abs(atoms.positions - alone.positions).max() < 1e-9
+    assert client.wait(30) == 0

@@ -24,7 +24,8 @@ FLOORS = """
     orbitals excited uncertainty response ground
     draw page formats spectrum ensemble plots
     header releases parameters result_doubts periodic excited_record result walk evaluate batch
-    calculator_settings potential cells surface calculator nuclei server representations.learning
+    calculator_settings potential cells surface calculator ase_plugin nuclei qcschema
+    server representations.learning
     training.data training.reference training.generators training.objective training.calibration
     training.fit cli
 """.split()  # noqa: SIM905

@@ -1,4 +1,4 @@
-"""README and gallery: every command and the Python run as they stand."""
+"""README, gallery and guide: every command and the Python run as they stand."""
 
 import re
 import shlex
@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from ase.io import read
 from test_cli_batches import sdf
 from typer.testing import CliRunner
 
@@ -14,13 +15,15 @@ from mlsemi.cli import app
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 GALLERY = (ROOT / "docs" / "gallery.md").read_text()
+GUIDE = (ROOT / "docs" / "guide.md").read_text()
 SLOW = ("C60", "indigo", "benzophenone")
 """In commands that other tests, or the pictures of the gallery, stand for."""
 
 
 def blocks(text, language=""):
     """Code blocks in a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    every = re.findall(r"^```(\w*)\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+    return [content for known, content in every if known == language]
 
 
 def commands(text):
@@ -55,6 +58,30 @@ def test_python_runs(folder, capsys):
     (code,) = blocks(README, "python")
     exec(code, {})
     assert "Result(C8H10N4O2" in capsys.readouterr().out
+
+
+USAGE = re.compile(r"\b(?:FILE|INPUT|LIST|RECIPE|WHAT|COMMAND|P)\b| \| |mlsemi serve")
+"""Lines that say how a command is called, pipes, and what runs until it is stopped."""
+
+
+def test_commands_of_the_guide_run(folder):
+    lines = [line for line in commands(GUIDE) if not USAGE.search(line)]
+    assert len(lines) > 20
+    for line in lines:
+        if line in commands(README) + commands(GALLERY):
+            continue
+        found = CliRunner().invoke(app, shlex.split(line)[1:])
+        assert found.exit_code == 0, (line, found.stderr)
+
+
+def test_python_of_the_guide_runs(folder, capsys):
+    """One block after another, as somebody would type them who has read the first ones."""
+    pytest.importorskip("qcengine")
+    named = {"atoms": read("formaldehyde.xyz")}
+    shutil.copy("formaldehyde-300K.xyz", "trajectory.xyz")
+    for block in blocks(GUIDE, "python"):
+        exec(block, named)
+    assert "[" in capsys.readouterr().out
 
 
 def test_readme_is_short():

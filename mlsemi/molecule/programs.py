@@ -76,7 +76,7 @@ def read_program(path: str | os.PathLike[str], kind: str, text: str | None) -> I
     said: list[Statement] = []
     if kind == "cif" and text is not None:
         said = list(_said_by_crystal(text))
-    elif text is not None:
+    elif text is not None and kind != "mlsemi":  # whose records say it each
         text, said = _gaussian(text) if kind == "gaussian-in" else (text, [])
         said += _said_by_lines(text, kind)
     import ase.io  # slow

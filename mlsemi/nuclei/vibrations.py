@@ -178,26 +178,10 @@ def vibrations(
     atoms = Atoms(atoms.numbers, atoms.get_positions(), info=dict(atoms.info))
     atoms.calc = calculator = MLSemi() if calculator is None else calculator
     energy, force = float(atoms.get_potential_energy()), largest_force(atoms)
-    n = 3 * len(atoms)
-    hessian, dipole = np.zeros((n, n)), np.zeros((n, 3))
-    ground = not calculator.parameters["state"]
-    start = atoms.get_positions()
-    for row in range(n):
-        sides = []
-        for sign in (1.0, -1.0):
-            moved = start.copy()
-            moved.flat[row] += sign * step
-            atoms.set_positions(moved)
-            at = atoms.get_dipole_moment() if ground else np.full(3, np.nan)
-            sides.append((atoms.get_forces().ravel(), at))
-        hessian[row] = (sides[1][0] - sides[0][0]) / (2.0 * step)
-        dipole[row] = (sides[0][1] - sides[1][1]) / (2.0 * step)
-        if tell is not None:
-            tell(row + 1, n)
-    atoms.set_positions(start)
+    hessian, dipole = differences(atoms, not calculator.parameters["state"], step, tell)
     rigid = rigid_motions(atoms)
     root = np.repeat(atoms.get_masses() ** -0.5, 3)
-    weighted = root[:, None] * (0.5 * (hessian + hessian.T)) * root
+    weighted = root[:, None] * hessian * root
     # an orthonormal basis of what is left once the rigid motions are taken out
     inner = np.linalg.svd(rigid, full_matrices=True)[0][:, rigid.shape[1] :]
     values, vectors = np.linalg.eigh(inner.T @ weighted @ inner)
@@ -214,6 +198,50 @@ def vibrations(
         linear=rigid.shape[1] == 5,
         largest_force=force,
     )
+
+
+def differences(
+    atoms: Atoms,
+    dipoles: bool,
+    step: float = STEP,
+    tell: Callable[[int, int], None] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Second derivatives of the energy and first ones of the dipole, by central differences.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+        With a calculator; moved, and put back.
+    dipoles : bool
+        Whether there are dipoles; their derivatives are NaN otherwise.
+    step : float
+        Displacement, angstrom.
+    tell : function of the displacements done and all of them, optional
+
+    Returns
+    -------
+    hessian : (3 n_atom, 3 n_atom) array
+        Symmetric, eV/angstrom^2.
+    dipole : (3 n_atom, 3) array
+        e.
+    """
+    start = atoms.get_positions()
+    n = start.size
+    hessian, dipole = np.zeros((n, n)), np.zeros((n, 3))
+    for row in range(n):
+        sides = []
+        for sign in (1.0, -1.0):
+            moved = start.copy()
+            moved.flat[row] += sign * step
+            atoms.set_positions(moved)
+            at = atoms.get_dipole_moment() if dipoles else np.full(3, np.nan)
+            sides.append((atoms.get_forces().ravel(), at))
+        hessian[row] = (sides[1][0] - sides[0][0]) / (2.0 * step)
+        dipole[row] = (sides[0][1] - sides[1][1]) / (2.0 * step)
+        if tell is not None:
+            tell(row + 1, n)
+    atoms.set_positions(start)
+    return 0.5 * (hessian + hessian.T), dipole
 
 
 def rigid_motions(atoms: Atoms) -> np.ndarray:
