@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from mlsemi.errors import InputError, ParameterError
-from mlsemi.molecule.elements import VALENCE, number_of, symbol
+from mlsemi.molecule.elements import VALENCE, number_of, relative_of, symbol
 from mlsemi.units import HARTREE_EV
 
 _SLATER_CONDON = {
+    5: (0.199265, 0.130410),
     6: (0.267708, 0.173720),
     7: (0.346029, 0.219055),
     8: (0.434230, 0.266415),
@@ -20,10 +21,18 @@ _SLATER_CONDON = {
 }
 """G1(sp), F2(pp) in hartree: Pople, Beveridge, Dobosh, J. Chem. Phys. 47, 2026 (1967), table I."""
 
-_MNDO_EV = {15: (1.92, 8.64, 7.68), 16: (2.26, 9.90, 8.83), 17: (2.42, 11.30, 9.97)}
-"""h_sp, g_pp, g_p2 in eV, also fitted to atomic spectra: P: Dewar, McKee, Rzepa, J. Am. Chem.
-Soc. 100, 3607 (1978); S: Dewar, Reynolds, J. Comput. Chem. 7, 140 (1986); Cl: Dewar, Rzepa,
-J. Comput. Chem. 4, 158 (1983)."""
+_MNDO_EV = {
+    14: (1.32, 7.31, 6.54),
+    15: (1.92, 8.64, 7.68),
+    16: (2.26, 9.90, 8.83),
+    17: (2.42, 11.30, 9.97),
+    35: (2.4558683, 11.2763254, 9.8544255),
+    53: (2.4563820, 11.1477837, 9.9140907),
+}
+"""h_sp, g_pp, g_p2 in eV, also fitted to atomic spectra: Si: Dewar et al., Organometallics 5, 375
+(1986); P: Dewar, McKee, Rzepa, J. Am. Chem. Soc. 100, 3607 (1978); S: Dewar, Reynolds, J. Comput.
+Chem. 7, 140 (1986); Cl: Dewar, Rzepa, J. Comput. Chem. 4, 158 (1983); Br: Dewar, Healy, ibid. 4,
+542 (1983); I: Dewar, Healy, Stewart, ibid. 5, 358 (1984)."""
 
 
 def _default_exchange_sp() -> dict[int, float]:
@@ -38,6 +47,10 @@ def _default_exchange_pp() -> dict[int, float]:
 
 def _default_hardness() -> dict[int, float]:
     return {z: row.hardness for z, row in VALENCE.items()}
+
+
+TABLES = ("hardness", "exchange_sp", "exchange_pp")
+"""The constants that every element has of its own."""
 
 
 class Scalars(NamedTuple):
@@ -89,7 +102,7 @@ class ExcitationParameters:
     moment: float = 1.0
 
     def __post_init__(self) -> None:
-        for name in ("hardness", "exchange_sp", "exchange_pp"):
+        for name in TABLES:
             if not all(np.isfinite(value) for value in getattr(self, name).values()):
                 raise ParameterError(f"excitation parameter {name} has a value that is not finite")
         scalars = (self.ax, self.alpha_k, self.beta_j, self.moment, *self.hardness.values())
@@ -109,6 +122,28 @@ class ExcitationParameters:
     def hybrid(cls, ax: float) -> ExcitationParameters:
         """Grimme's exponents for a functional with the fraction ``ax`` of exact exchange."""
         return cls(ax=ax, alpha_k=1.42 + 0.48 * ax, beta_j=0.20 + 1.83 * ax)
+
+    def with_elements(self, numbers: Iterable[int]) -> ExcitationParameters:
+        """The same constants, and those of further elements: starts for a fit.
+
+        Published constants of an element, times what the fit made of those of its relative; those
+        of the relative themselves where none are published.
+
+        Parameters
+        ----------
+        numbers : iterable of int
+            Atomic numbers; those that have a hardness keep what they have.
+        """
+        published, known = ExcitationParameters(), tuple(self.hardness)
+        tables = {name: dict(getattr(self, name)) for name in TABLES}
+        for number in set(numbers) - set(known):
+            relative = relative_of(number, known)
+            for name, table in tables.items():
+                default, own = getattr(published, name), getattr(self, name)
+                if relative in own:
+                    ratio = default.get(number, default[relative]) / default[relative]
+                    table[number] = ratio * own[relative]
+        return replace(self, **tables)  # type: ignore[arg-type]
 
     def without_exchange(self) -> ExcitationParameters:
         """Plain sTDA: the same constants, no one-center exchange."""

@@ -81,6 +81,12 @@ def n_orbital_of(number: int) -> int:
     return sum(2 * l + 1 for _, l in valence(number).shells)
 
 
+def relative_of(number: int, known: Iterable[int]) -> int:
+    """The known element most like another: as many valence electrons, the nearest in number."""
+    electrons = valence(number).electrons
+    return min(known, key=lambda z: (abs(valence(z).electrons - electrons), abs(z - number)))
+
+
 def symbol(number: int) -> str:
     """Chemical symbol of an atomic number (``"X"`` for anything that is not an element)."""
     return chemical_symbols[int(number)] if 0 < int(number) < len(chemical_symbols) else "X"

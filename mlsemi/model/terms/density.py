@@ -85,13 +85,32 @@ def _side_by_side(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> 
     return [np.concatenate(both, axis=2) for both in zip(first, second, strict=True)]
 
 
-def expansion_of(pairs: PairList, basis: np.ndarray) -> np.ndarray:
-    """(n_atom, 9, n_species * n_radial) neighbour density (theory eq 2)."""
-    neighbour = pairs.species[pairs.second]
-    out: np.ndarray = density(
-        pairs.first, neighbour, basis, pairs.sphere, pairs.n_atom, pairs.n_species
-    )
+def expansion_of(pairs: PairList, basis: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """(n_atom, 9, n_place * n_radial) neighbour density (theory eq 2).
+
+    Parameters
+    ----------
+    pairs : PairList
+    basis : (n_pair, n_radial) array
+        Radial functions.
+    places : (n_species,) int array
+        Where the density of a species stands among those that are made.
+    """
+    neighbour = places[pairs.species[pairs.second]]
+    n_place = int(places.max()) + 1
+    out: np.ndarray = density(pairs.first, neighbour, basis, pairs.sphere, pairs.n_atom, n_place)
     return out
+
+
+def places_of(pairs: PairList, n_radial: int) -> tuple[np.ndarray, np.ndarray]:
+    """Places of the species that there are, and the rows of ``density.l`` that read them.
+
+    How many other elements a model knows costs nothing then, and changes no bit.
+    """
+    present = np.array([species for species, _ in pairs.groups])
+    places = np.zeros(pairs.n_species, dtype=np.int64)
+    places[present] = np.arange(present.size)
+    return places, (present[:, None] * n_radial + np.arange(n_radial)).ravel()
 
 
 def atom_features(
@@ -116,9 +135,11 @@ def atom_features(
     -------
     (n_atom, 9, n_channel) array and the record for the adjoint.
     """
-    expansion = expansion_of(pairs, basis)
+    places, rows = places_of(pairs, basis.shape[1])
+    expansion = expansion_of(pairs, basis, places)
     rho1 = np.concatenate(
-        [expansion[:, components(l)] @ weights[f"density.{l}"] for l in range(L_MAX + 1)], axis=1
+        [expansion[:, components(l)] @ weights[f"density.{l}"][rows] for l in range(L_MAX + 1)],
+        axis=1,
     )
     rho2 = couple(rho1, rho1, NU2.entries, NU2.coefficient, NU2.n_out)
     by_degree = [rho1[:, components(l)] for l in range(L_MAX + 1)]
@@ -154,18 +175,19 @@ def atom_features_adjoint(
     stacked_bar = mixed_adjoint(pairs, record.stacked, weights, "atom", linear_bar, gradients)
     rho1_bar = _products_adjoint(pairs, weights, record, stacked_bar, gradients)
     expansion_bar = np.empty_like(record.expansion)
+    places, rows = places_of(pairs, basis.shape[1])
     for l in range(L_MAX + 1):
-        rows = components(l)
+        span = components(l)
         if gradients is not None:
-            flat = record.expansion[:, rows].reshape(-1, record.expansion.shape[2])
-            flat_bar = rho1_bar[:, rows].reshape(-1, rho1_bar.shape[2])
-            gradients[f"density.{l}"] += flat.T @ flat_bar
+            flat = record.expansion[:, span].reshape(-1, record.expansion.shape[2])
+            flat_bar = rho1_bar[:, span].reshape(-1, rho1_bar.shape[2])
+            gradients[f"density.{l}"][rows] += flat.T @ flat_bar
         if geometry is not None:
-            expansion_bar[:, rows] = rho1_bar[:, rows] @ weights[f"density.{l}"].T
+            expansion_bar[:, span] = rho1_bar[:, span] @ weights[f"density.{l}"][rows].T
     if geometry is not None:
         density_adjoint(
             pairs.first,
-            pairs.species[pairs.second],
+            places[pairs.species[pairs.second]],
             basis,
             pairs.sphere,
             expansion_bar,

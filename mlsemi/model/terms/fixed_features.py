@@ -106,7 +106,7 @@ def features_of(pairs: PairList, basis: np.ndarray, weights: Weights) -> Feature
     basis : (n_pair, n_radial) array
     weights : mapping
     """
-    density = as_tensors(expansion_of(pairs, basis))
+    density = as_tensors(expansion_of(pairs, basis, np.arange(pairs.n_species)))
     orders = correlations_of(weights)(density, pairs.groups)
     plain = np.concatenate([as_array(order) for order in orders], axis=2)
     plain[:, 0, weights["density.0"].shape[2] :] += weights["node.bias"][pairs.species]
@@ -170,7 +170,7 @@ class FixedFeatures(Term):
         picked by farthest-point sampling.
         """
         pairs = sample.pairs
-        density = as_tensors(expansion_of(pairs, sample.basis))
+        density = as_tensors(expansion_of(pairs, sample.basis, np.arange(pairs.n_species)))
         for (l, _), value in density.items():
             for species, rows in pairs.groups:
                 components = principal_components(value[rows], self.form.n_channel)

@@ -86,12 +86,12 @@ def dry_run(path: Path, console: Console | None = None) -> Estimate:
 
 def estimate(run: Run) -> Estimate:
     """Time and memory of a run, and what is missing."""
-    recipe, train = run.recipe, run.parts.train
-    before = _peak()
-    model = initial_model(recipe.form(), thinned(train, SAMPLE), recipe.seed)
-    first = Source("", Head("model", 0), run.data[0].targets, train, [], "")
+    recipe, before = run.recipe, _peak()
+    model = initial_model(recipe.form(), thinned(run.parts.train, SAMPLE), recipe.seed)
+    first = Source("", Head("model", 0), run.data[0].targets, run.parts.train, [], "")
     seconds = []
     for number, stage in enumerate(recipe.stage):
+        train = run.lessons(stage, "train")
         others = run.sources(number, ExcitationParameters())
         few = [
             replace(one, entries=one.entries[:: -(-len(one.entries) // SAMPLE)]) for one in others
@@ -109,7 +109,7 @@ def estimate(run: Run) -> Estimate:
         losses = per_record * len(train) + sum(
             each(s) * n for s, n in zip(few, shares, strict=True)
         )
-        checks = 0.5 * per_record * len(run.parts.validation)
+        checks = 0.5 * per_record * len(run.lessons(stage, "validation"))
         examples = Examples(model.form, [Target(r) for r in train], others, stage.loss)
         trainer = Trainer(stage, TrainState.start(whole, 0), examples)
         gradient = {name: np.ones_like(value) for name, value in weights.items()}

@@ -115,6 +115,9 @@ class Stage:
     only : tuple of str
         Train only the weights whose names start with one of these (empty: all), to fit a part of
         the model on its own; the rest keeps its start values, which for corrections is zero.
+    further_elements : bool
+        Train only what belongs to elements that the set the run starts from does not have, on the
+        records that hold one; molecules of its elements keep their results to the bit.
     loss : LossWeights
         Of this stage.
     """
@@ -135,6 +138,7 @@ class Stage:
     patience: COUNT = 0
     force_share: NUMBER = 1.0
     only: tuple[str, ...] = ()
+    further_elements: Annotated[bool, Field(strict=True)] = False
     loss: LossWeights = field(default_factory=LossWeights)
 
     def rate(self, step: int, total: int) -> float:
@@ -165,7 +169,7 @@ class Recipe:
         Folder of the finished parameter set, relative to the recipe; the name by default.
     start : str
         Parameter set that the run starts from (empty: from scratch), a folder relative to the
-        recipe or a name; its elements and its form are kept.
+        recipe or a name; its form is kept. Elements may be added behind its own.
     elements : tuple of str
         Those of the first source by default.
     seed : int

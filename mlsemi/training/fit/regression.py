@@ -9,7 +9,6 @@ import numpy as np
 from mlsemi.ground.state import ground_state
 from mlsemi.model.model import Model
 from mlsemi.model.terms.architecture import ModelForm
-from mlsemi.model.terms.bonded import PREFIX
 from mlsemi.model.terms.catalogue import start_of
 from mlsemi.model.terms.prediction import Prediction
 from mlsemi.model.terms.term import EVERYTHING, Known
@@ -52,32 +51,10 @@ def initial_model(form: ModelForm, records: Sequence[Reference], seed: int) -> M
         if term not in of_energy:
             term.fit(weights, Known(matrices, np.zeros(len(records))), sample)
             term.forward(weights, sample)
-    missing = np.array([_missing_energy(model, r) for r in records])  # a band energy needs H
+    missing = np.array([missing_energy(model, r) for r in records])  # a band energy needs H
     for term in of_energy:
         term.fit(weights, Known(matrices, missing), sample)
     return model
-
-
-def extended_model(known: Model, form: ModelForm, records: Sequence[Reference], seed: int) -> Model:
-    """A known model in a form that has ``bonded`` beside its own entries.
-
-    What it knows stays; the energy's own features start as a copy of those of H, so that the energy
-    of a molecule starts as it was; what is new starts as in :func:`initial_model`.
-
-    Parameters
-    ----------
-    known : Model
-    form : ModelForm
-    records : sequence of Reference
-        Training records.
-    seed : int
-    """
-    weights = dict(initial_model(form, records, seed).weights)
-    for name in weights:
-        source = name if name in known.weights else name.removeprefix(PREFIX)
-        if source in known.weights:
-            weights[name] = known.weights[source].copy()
-    return Model(form, weights)
 
 
 def thinned(records: Sequence[Reference], most: int) -> Sequence[Reference]:
@@ -85,7 +62,7 @@ def thinned(records: Sequence[Reference], most: int) -> Sequence[Reference]:
     return records[:: -(-len(records) // most)]
 
 
-def _missing_energy(model: Model, record: Reference) -> float:
+def missing_energy(model: Model, record: Reference) -> float:
     """What the start model lacks of the energy of one structure, hartree."""
     pairs = PairList.of([record.structure], model.form.elements, model.form.cutoff)
     if model.form.band:

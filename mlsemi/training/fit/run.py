@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from rich.console import Console
@@ -23,15 +24,19 @@ from threadpoolctl import threadpool_limits
 from mlsemi.errors import InputError
 from mlsemi.excited.constants import ExcitationParameters
 from mlsemi.model.model import Model
+from mlsemi.model.terms.architecture import ModelForm
+from mlsemi.molecule.elements import symbol
 from mlsemi.parameters import Parameters
 from mlsemi.releases import check_unreleased
+from mlsemi.training.calibration.excitation_fit import extend
 from mlsemi.training.calibration.excited import with_fitted_excitations
 from mlsemi.training.data.dataset import Reference
 from mlsemi.training.fit.batches import Examples, side_by_side
 from mlsemi.training.fit.checkpoint import TrainState
+from mlsemi.training.fit.extension import check_extends, extended_model, further
 from mlsemi.training.fit.progress import TrainingDisplay
-from mlsemi.training.fit.recipe import Recipe
-from mlsemi.training.fit.regression import extended_model, initial_model
+from mlsemi.training.fit.recipe import Recipe, Stage
+from mlsemi.training.fit.regression import initial_model
 from mlsemi.training.fit.release import release, stage_set
 from mlsemi.training.fit.ridge import ridge
 from mlsemi.training.fit.sources import Data, Parts, load_sources, parts_of
@@ -92,6 +97,8 @@ class Run:
         Records of the first source.
     start : Parameters or None
         The set that the run starts from.
+    known : ModelForm or None
+        Its form, which the recipe may extend.
     """
 
     recipe: Recipe
@@ -100,6 +107,7 @@ class Run:
     data: list[Data]
     parts: Parts
     start: Parameters | None
+    known: ModelForm | None
 
     @classmethod
     def of(cls, recipe: Recipe, base: Path) -> Run:
@@ -112,17 +120,33 @@ class Run:
         recipe, data = load_sources(recipe, base)
         records = [entry for entry in data[0].entries if isinstance(entry, Reference)]
         parts = parts_of(records, recipe)
-        start = known_set(recipe, base, parts.train)
+        start, known = known_set(recipe, base, parts.train)
         output = recipe.folder(base)
         folder = output.with_name(output.name + ".run")
         if not folder.exists():
             check_unreleased(output)
-        run = cls(recipe, output, folder, data, parts, start)
+        run = cls(recipe, output, folder, data, parts, start, known)
+        if any(stage.further_elements for stage in recipe.stage) and not run.further:
+            raise InputError("further_elements: the set to start from has all elements already")
         calibrated = start is not None and start.calibrated
         for number in range(len(recipe.stage)):
             run.sources(number, ExcitationParameters() if calibrated else None)
             calibrated |= run.fitted("constants") is not None
         return run
+
+    @property
+    def further(self) -> frozenset[int]:
+        """Atomic numbers that the set it starts from does not know."""
+        return frozenset(self.recipe.form().elements) - frozenset(
+            self.known.elements if self.known else self.recipe.form().elements
+        )
+
+    def lessons(self, stage: Stage, side: Literal["train", "validation"]) -> list[Reference]:
+        """Records of the first source that take part in a stage."""
+        records: list[Reference] = getattr(self.parts, side)
+        if not stage.further_elements:
+            return records
+        return [r for r in records if self.further & set(r.structure.numbers.tolist())]
 
     def sources(self, stage: int, constants: ExcitationParameters | None) -> list[Source]:
         """All sources but the first that take part in a stage."""
@@ -167,9 +191,12 @@ class Run:
         constants, moments = self.fitted("constants"), self.fitted("moments")
         if constants is not None:
             console.print("constants of the excited states", highlight=False)
-            shift = constants.table.triplet_shift
-            more = moments.dataset if moments else None
-            made = with_fitted_excitations(made, constants.dataset, more, shift)
+            if self.recipe.stage[number].further_elements:
+                made = extend(made, constants.dataset, sorted(map(symbol, self.further)))
+            else:
+                shift = constants.table.triplet_shift
+                more = moments.dataset if moments else None
+                made = with_fitted_excitations(made, constants.dataset, more, shift)
         made.save(folder)
         return Parameters.load(folder), state.history
 
@@ -186,7 +213,14 @@ class Run:
         form, reference = recipe.form(), self.data[0].targets
         others = self.sources(number, known.excitation if known else None)
         terms = stage.loss.of(reference)
-        validation = [Target(record) for record in self.parts.validation]
+        train, validation = (
+            [Target(record) for record in self.lessons(stage, side)]
+            for side in ("train", "validation")
+        )
+        rows = None
+        if stage.further_elements:
+            assert self.known is not None
+            rows = further(self.known, form)
         with ThreadPoolExecutor(recipe.threads) as pool:
             if state is None:
                 start = known.model if known else start_model(recipe, self.parts.train, pool)
@@ -194,9 +228,8 @@ class Run:
                 start = replace(start, weights=dict(ChainMap(*more, dict(start.weights))))
                 state = TrainState.start(start, recipe.seed + number)
                 state.save(checkpoint, stamp)
-            train = [Target(record) for record in self.parts.train]
             examples = Examples(form, train, others, stage.loss, reference)
-            trainer = Trainer(stage, state, examples)
+            trainer = Trainer(stage, state, examples, rows)
             title = f"stage {number + 1} of {len(recipe.stage)}"
             with (
                 side_by_side(examples, min(recipe.threads, CHUNKS)) as losses_of,
@@ -227,11 +260,13 @@ def finished_set(folder: Path, stamp: str) -> Parameters | None:
     return found if isinstance(training, dict) and training.get("stamp") == stamp else None
 
 
-def known_set(recipe: Recipe, base: Path, records: Sequence[Reference]) -> Parameters | None:
-    """The parameter set that a run starts from, if it does.
+def known_set(
+    recipe: Recipe, base: Path, records: Sequence[Reference]
+) -> tuple[Parameters | None, ModelForm | None]:
+    """The parameter set that a run starts from, in the form of the recipe, and its own form.
 
-    A set without ``bonded`` may become one with it
-    (:func:`~mlsemi.training.fit.regression.extended_model`).
+    A set may become one of more elements, or one with ``bonded``
+    (:func:`~mlsemi.training.fit.extension.extended_model`).
 
     Parameters
     ----------
@@ -249,14 +284,22 @@ def known_set(recipe: Recipe, base: Path, records: Sequence[Reference]) -> Param
         If it has other elements or another form than the recipe.
     """
     if not recipe.start:
-        return None
+        return None, None
     folder, form = base / recipe.start, recipe.form()
     known = Parameters.load(folder if folder.is_dir() else recipe.start)
-    if known.model.form == form:
-        return known
-    if replace(known.model.form, bonded=True) != form:
-        raise InputError(f"start = {recipe.start!r}: a set of other elements or another form")
-    return replace(known, model=extended_model(known.model, form, records, recipe.seed))
+    before = known.model.form
+    if before == form:
+        return known, before
+    try:
+        check_extends(before, form)
+    except InputError as error:
+        raise InputError(f"start = {recipe.start!r}: {error}") from None
+    found = replace(known, model=extended_model(known.model, form, records, recipe.seed))
+    if not known.calibrated:
+        return found, before
+    about = known.header["excitation_fit"]
+    assert isinstance(about, dict)
+    return found.with_excitation(known.excitation.with_elements(form.elements), about), before
 
 
 def start_model(recipe: Recipe, records: list[Reference], pool: ThreadPoolExecutor) -> Model:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -32,10 +32,19 @@ class Trainer:
     schedule : Stage
     state : TrainState
     examples : Examples
+    rows : mapping of str to bool array
+        Of weights of which some rows alone are moved: which. The others stay to the bit.
     """
 
-    def __init__(self, schedule: Stage, state: TrainState, examples: Examples) -> None:
+    def __init__(
+        self,
+        schedule: Stage,
+        state: TrainState,
+        examples: Examples,
+        rows: Mapping[str, np.ndarray] | None = None,
+    ) -> None:
         self.schedule, self.state, self.examples = schedule, state, examples
+        self.rows = rows or {}
         self.facts = facts_of(examples.form)
         self.n_batch = -(-len(examples.targets) // schedule.batch)
 
@@ -134,6 +143,7 @@ class Trainer:
         pool : ThreadPoolExecutor
         """
         s, schedule = self.state, self.schedule
+        gradient = {name: self._kept(name, g, 0.0) for name, g in gradient.items()}
         norm = np.sqrt(sum(float(np.vdot(g, g)) for g in gradient.values()))
         if not np.isfinite(norm):
             return
@@ -148,10 +158,19 @@ class Trainer:
             fact = self.facts[base_name(name)]
             step *= fact.step
             decay = 1.0 - rate * schedule.weight_decay * fact.decays
-            s.weights[name] = decay * s.weights[name] - rate * step
-            s.averaged[name] = average * s.averaged[name] + (1 - average) * s.weights[name]
+            moved = decay * s.weights[name] - rate * step
+            s.weights[name] = self._kept(name, moved, s.weights[name])
+            mean = average * s.averaged[name] + (1 - average) * s.weights[name]
+            s.averaged[name] = self._kept(name, mean, s.averaged[name])
 
         list(pool.map(move, filter(self._moves, gradient)))
+
+    def _kept(self, name: str, moved: np.ndarray, before: np.ndarray | float) -> np.ndarray:
+        """The rows that move, and the others as before."""
+        if name not in self.rows:
+            return moved
+        chosen = self.rows[name].reshape(-1, *[1] * (moved.ndim - 1))
+        return np.where(chosen, moved, before)
 
     def _moves(self, name: str) -> bool:
         """Whether a weight is trained in this run."""

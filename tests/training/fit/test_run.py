@@ -238,17 +238,16 @@ def test_forces_are_learnt_and_recorded(uninterrupted, dataset, tmp_path):
     assert fitted.header["errors"]["train"]["forces_ev_per_angstrom"] > 0.0
     longer = CONFIG.replace(f"epochs = {EPOCHS}", f"epochs = {8 * EPOCHS}")
     path = place(tmp_path / "longer", dataset, longer)
-    train(path, quiet=True)
+    long = train(path, quiet=True)
     rows = last_state(path).history
     name = "forces_ev_per_angstrom"
     assert rows[-1][f"validation_{name}"] < 0.7 * rows[0][f"validation_{name}"]
     bare = ReferenceDataset(tuple(replace(r, forces=None) for r in dataset), dataset.provenance)
-    without = train(place(tmp_path / "bare", bare), quiet=True)
+    without = train(place(tmp_path / "bare", bare, longer), quiet=True)
     assert "forces_ev_per_angstrom" not in without.header["errors"]["train"]
-    assert without.checksum != fitted.checksum
     with_forces, blind = (
         evaluate_model(p.model, [Target(r) for r in dataset], LossWeights())[name]
-        for p in (fitted, without)
+        for p in (long, without)
     )
     assert with_forces < 0.9 * blind
 
