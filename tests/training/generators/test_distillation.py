@@ -1,7 +1,6 @@
 """Surfaces of the mean of several sets, which another set learns from."""
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +13,7 @@ from mlsemi.parameters import Parameters
 from mlsemi.training.data.surfaces import load_surfaces, save_surfaces
 from mlsemi.training.generators.distillation import LARGEST_MOVE, teach
 
-SETS = Path(__file__).parents[3] / "parameters"
-TEACHERS = ["organic-1", str(SETS / "organic-1-ground")]
+TEACHERS = ["organic-1", "contacts-1"]
 
 
 @pytest.fixture(scope="module")
