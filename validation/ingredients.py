@@ -4,11 +4,12 @@
         [--rows NAME...] [--work FOLDER]
 
 Every row is organic-1.toml but for one change, with a part of its epochs and a random part of its
-data: so many training molecules of the reference, five times as many entries of every other source.
-Errors are those of the reference's validation molecules (the test molecules stay unseen), and at
-2.5 times the length of the bonds of `dissociation.py`. The last column tells by how much two seeds
-of a row differ: what is smaller is noise. Runs stand in FOLDER and finished rows in
-ingredients.json: the same command continues a run that was stopped anywhere.
+data: so many molecules of the reference, five times as many entries of every other source. Errors
+are means over seeds, of all the reference's validation molecules (the test molecules stay unseen),
+and at 2.5 times the length of the bonds of `dissociation.py`. The noise is the standard deviation
+between seeds of one row, from all rows together; a difference from the whole recipe in brackets is
+in units of its own standard deviation, and below two it is noise. Runs stand in FOLDER and finished
+rows in ingredients.json: the same command continues a run that was stopped anywhere.
 """
 
 from __future__ import annotations
@@ -66,9 +67,6 @@ def variants(base: Recipe) -> dict[str, Recipe]:
         return replace(base, source=tuple(new if s == old else s for s in base.source))
 
     plain = [f for f in small_basis.files if not any(name in f for name in EXPLORED)]
-    taught = SourceTable(
-        files=("reference/taught-3.h5",), targets=("energy", "forces"), share=(0.5, 0.8)
-    )
     epochs = sum(stage.epochs for stage in base.stage)
     joined = replace(base.stage[0], epochs=epochs, loss=base.stage[1].loss)
     one = tuple(replace(s, share=s.at("share", 0)[0] or s.at("share", 1)[0]) for s in base.source)
@@ -76,23 +74,15 @@ def variants(base: Recipe) -> dict[str, Recipe]:
         WHOLE: base,
         "no small basis": without(small_basis),
         "no GFN2-xTB": without(gfn2),
-        "neither": without(small_basis, gfn2),
         "no broken bonds": without(broken),
         "no explored geometries": instead(small_basis, replace(small_basis, files=tuple(plain))),
-        "with the means of earlier sets": replace(base, source=(*base.source, taught)),
         "one stage with the second's loss": replace(base, source=one, stage=(joined,)),
-        "the first stage alone": replace(
-            base.until(0), stage=(replace(base.stage[0], epochs=epochs),)
-        ),
         "cutoff of 8 bohr": replace(base, model={**base.model, "cutoff": 8.0}),
     }
 
 
 def thinned(name: str, work: Path, limit: int, seed: int) -> Path:
-    """A file of organic-1.toml with a random part of its molecules, made once.
-
-    Files of the reference keep their validation molecules, too, and no test molecules.
-    """
+    """A file of organic-1.toml with a random part of its molecules, test molecules aside."""
     path = work / f"{Path(name).stem}-{limit}-{seed}.h5"
     if path.exists():
         return path
@@ -119,7 +109,8 @@ def with_part_of_data(recipe: Recipe, work: Path, limit: int) -> Recipe:
         parts = [max(4, round(total * size / sum(sizes))) for size in sizes]
         files = [thinned(f, work, n, 0) for f, n in zip(table.files, parts, strict=True)]
         tables.append(replace(table, files=tuple(map(str, files))))
-    return replace(recipe, source=tuple(tables))
+    excluded = str(FOLDER / recipe.exclude) if recipe.exclude else ""
+    return replace(recipe, source=tuple(tables), exclude=excluded)
 
 
 def base_recipe(epochs: float, channels: int) -> Recipe:
@@ -135,21 +126,35 @@ def base_recipe(epochs: float, channels: int) -> Recipe:
 def errors(recipe: Recipe, work: Path) -> dict[str, float]:
     """Train one row with one seed, and measure it."""
     parameters = fit(recipe, work, quiet=True)
-    reference = ReferenceDataset.load(*recipe.source[0].files)
+    reference = ReferenceDataset.load(*(FOLDER / f for f in base_recipe(1.0, 1).source[0].files))
     found = summarise([0.0], errors_of(parameters.model, list(reference.split("validation"))))
     return found | stretched_bonds(parameters)
 
 
+def noise_of(results: dict[str, list[dict[str, float]]], key: str) -> float:
+    """Standard deviation between seeds of one row, pooled over the rows with several."""
+    runs = [[run[key] for run in row] for row in results.values() if len(row) > 1]
+    if not runs:
+        return float("nan")
+    squares = sum(float(np.sum((np.array(row) - np.mean(row)) ** 2)) for row in runs)
+    return float(np.sqrt(squares / sum(len(row) - 1 for row in runs)))
+
+
 def write(settings: dict[str, Any], results: dict[str, list[dict[str, float]]]) -> None:
-    """Means over seeds, and the largest relative difference between two seeds of a row."""
-    rows = []
+    """Means over seeds, and how they differ from the whole recipe beside the noise."""
+    noise = {key: noise_of(results, key) for key in COLUMNS}
+    whole, rows = results.get(WHOLE, []), []
     for name, runs in results.items():
-        means = {key: float(np.mean([run[key] for run in runs])) for key in COLUMNS}
-        spread = [max(abs(run[key] / means[key] - 1.0) for run in runs) for key in COLUMNS]
-        noise = f"{200.0 * max(spread):.0f} %" if len(runs) > 1 else ""
-        rows.append([name, *(f"{means[key]:.4f}" for key in COLUMNS), noise])
+        cells = []
+        for key in COLUMNS:
+            mean, base = (float(np.mean([run[key] for run in some])) for some in (runs, whole))
+            sigma = noise[key] * np.sqrt(1.0 / len(runs) + 1.0 / len(whole))
+            beside = "" if name == WHOLE else f" ({(mean - base) / sigma:+.1f})"
+            cells.append(f"{mean:.4f}{beside}")
+        rows.append([name, len(runs), *cells])
+    rows.append(["noise of one run", "", *(f"{noise[key]:.4f}" for key in COLUMNS)])
     about = " ".join(__doc__.split("\n\n", 2)[2].split())
-    head = ["variant", *COLUMNS.values(), "largest difference of two seeds"]
+    head = ["variant", "seeds", *COLUMNS.values()]
     report.write(
         NAME,
         "Ingredients of the recipe",
