@@ -128,7 +128,7 @@ def _timed(work: Work[ItemT, ResultT], items: list[ItemT]) -> tuple[list[ResultT
 def _executor(processes: int, scheduler: str | None) -> Iterator[tuple[Executor, int]]:
     """What runs the work, and how many pieces it runs at once."""
     if scheduler is not None:
-        with _cluster(scheduler) as found:
+        with cluster(scheduler) as found:
             yield found
         return
     from loky import ProcessPoolExecutor
@@ -165,8 +165,14 @@ def _end_with(parent: int) -> None:
 
 
 @contextmanager
-def _cluster(address: str) -> Iterator[tuple[Executor, int]]:
-    """Executor on the workers of a dask scheduler."""
+def cluster(address: str) -> Iterator[tuple[Executor, int]]:
+    """Executor on the workers of a dask scheduler, and how many pieces of work they do at once.
+
+    Raises
+    ------
+    InputError
+        If no scheduler answers, or it has no workers.
+    """
     from distributed import Client
 
     try:

@@ -142,15 +142,17 @@ def reference(
     Finished molecules are kept beside the output: the same command continues a run that was
     stopped. Needs pip install 'mlsemi[reference]'.
     """  # noqa: D301 (click reads the backspace: do not rewrap)
+    from mlsemi.training.reference.workers import Workforce
+
+    by = Workforce(processes, scheduler, backend, quiet)
     if manifest is not None:
         from mlsemi.training.generators.discrepancies import check_all
-        from mlsemi.training.generators.manifest import Workforce, make_all
+        from mlsemi.training.generators.manifest import make_all
 
         names = [path.as_posix() for path in inputs or []]
         if check:
             check_all(manifest, names, typer.echo)
         else:
-            by = Workforce(processes, scheduler, backend, quiet)
             made = make_all(manifest, names, by, lambda line: None if quiet else typer.echo(line))
             if not made and not quiet:
                 typer.echo(f"{manifest}: every file is there")
@@ -160,10 +162,12 @@ def reference(
     if not inputs and not collect_only:
         raise typer.BadParameter("give at least one INPUT, or --collect-only")
     from mlsemi.training.reference.commands import reference_command
+    from mlsemi.training.reference.inputs import ReferenceFile
 
-    reference_command(
-        inputs=inputs or [],
-        output=output,
+    asked = ReferenceFile.of(
+        path=str(output),
+        inputs=list(map(str, inputs or [])),
+        skip=list(map(str, skip or [])),
         frames=frames,
         temperatures=temperature or None,
         stretches=stretches,
@@ -175,17 +179,11 @@ def reference(
         forces=forces,
         excitations=excitations,
         ris=ris,
-        backend=backend,
         counterpoise=counterpoise,
-        processes=processes,
-        scheduler=scheduler,
-        exclude=exclude,
-        skip=skip or [],
         heavy_atoms=heavy_atoms,
         lean=lean,
-        collect_only=collect_only,
-        quiet=quiet,
     )
+    reference_command(asked, by, exclude, collect_only)
 
 
 def select(
@@ -285,23 +283,24 @@ def surfaces(
     mlsemi surfaces molecules.smi -o breaking.h5 --breaking
     """  # noqa: D301 (click reads the backspace: do not rewrap)
     from mlsemi.outputs import check_distinct
-    from mlsemi.training.generators.distillation import teach
-    from mlsemi.training.generators.surface_lists import surfaces_of_list
+    from mlsemi.training.generators.surface_lists import SurfaceFile, surfaces_command
+    from mlsemi.training.reference.workers import Workforce
 
     if bool(teacher) + bool(dynamics) + breaking > 1:
         raise typer.BadParameter("give one of --teacher, --dynamics and --breaking")
     check_distinct([*inputs, *([exclude] if exclude else [])], [output])
-    if teacher:
-        teach(inputs, output, teacher, exclude, seed, processes, quiet)
-        return
-    level = None
-    if breaking:
-        from mlsemi.training.reference.calculation import Level
-        from mlsemi.training.reference.commands import require_programs
-
-        require_programs()
-        level = Level(method, basis, grid, forces=True)
-    surfaces_of_list(inputs, output, exclude, dynamics, level, seed, processes, quiet)
+    asked = SurfaceFile(
+        path=str(output),
+        by="teachers" if teacher else "dynamics" if dynamics else "breaking" if breaking
+        else "relaxations",
+        inputs=tuple(map(str, inputs)),
+        sets=tuple(teacher or ([dynamics] if dynamics else [])),
+        seed=seed,
+        method=method,
+        basis=basis,
+        grid=grid,
+    )  # fmt: skip
+    surfaces_command(asked, Workforce(processes, quiet=quiet), exclude)
 
 
 def train(

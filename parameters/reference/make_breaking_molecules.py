@@ -15,8 +15,8 @@ from make_molecules import parents_of
 from rdkit import Chem, RDLogger
 
 from mlsemi.training.data.dataset import split_of
-from mlsemi.training.data.geometries import inchikey, is_listed
-from mlsemi.training.reference.inputs import read_hashes
+from mlsemi.training.data.exclusion import is_listed, read_hashes
+from mlsemi.training.data.geometries import inchikey
 
 LARGEST = 4
 CURVES = ("O", "C", "CO", "CN", "CC")

@@ -20,8 +20,7 @@ from make_elements import written
 from make_molecules import canonical, words
 from rdkit import Chem, RDLogger
 
-from mlsemi.training.data.geometries import is_listed
-from mlsemi.training.reference.inputs import read_hashes
+from mlsemi.training.data.exclusion import is_listed, read_hashes
 
 CLASSES = {
     "donor": """

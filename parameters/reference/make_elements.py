@@ -21,8 +21,7 @@ from make_heteroatoms import diverse
 from make_molecules import SCAFFOLDS, UNSTABLE, canonical, parents_of, substitutions, words
 from rdkit import Chem, RDLogger
 
-from mlsemi.training.data.geometries import is_listed
-from mlsemi.training.reference.inputs import read_hashes
+from mlsemi.training.data.exclusion import is_listed, read_hashes
 
 LARGEST = 8
 POOL = 3000

@@ -17,8 +17,8 @@ from rdkit import Chem, RDLogger
 from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
 from rdkit.SimDivFilters.rdSimDivPickers import MaxMinPicker
 
-from mlsemi.training.data.geometries import inchikey, is_listed
-from mlsemi.training.reference.inputs import read_hashes
+from mlsemi.training.data.exclusion import is_listed, read_hashes
+from mlsemi.training.data.geometries import inchikey
 
 CORE = """
 F Cl S FF ClCl FCl CF CCl FCF ClCCl FCCl FC(F)F ClC(Cl)Cl FC(F)(F)F ClC(Cl)(Cl)Cl FC(F)Cl ClC(Cl)F

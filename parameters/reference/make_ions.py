@@ -18,8 +18,8 @@ from make_molecules import canonical, parents_of, words
 from rdkit import Chem, RDLogger
 from rdkit.Chem import AllChem
 
-from mlsemi.training.data.geometries import inchikey, is_listed
-from mlsemi.training.reference.inputs import read_hashes
+from mlsemi.training.data.exclusion import is_listed, read_hashes
+from mlsemi.training.data.geometries import inchikey
 
 CORE = """
 [NH4+] C[NH3+] C[NH2+]C C[NH+](C)C C[N+](C)(C)C CC[NH3+] [OH3+] C[OH2+] C[OH+]C [SH3+] C[SH2+] C[S+](C)C

@@ -16,7 +16,7 @@ from rdkit import Chem, RDLogger
 from rdkit.Chem import rdFingerprintGenerator
 from rdkit.SimDivFilters.rdSimDivPickers import MaxMinPicker
 
-from mlsemi.training.data.geometries import is_listed
+from mlsemi.training.data.exclusion import is_listed
 
 CORE = """
 C CC CCC CCCC CC(C)C CCCCC CCCCCC CC(C)(C)C CC(C)CC CCC(C)CC

@@ -17,8 +17,8 @@ import sys
 from make_molecules import canonical, parents_of, saturated, sensible
 from rdkit import Chem, RDLogger
 
-from mlsemi.training.data.geometries import inchikey, is_listed
-from mlsemi.training.reference.inputs import read_hashes
+from mlsemi.training.data.exclusion import is_listed, read_hashes
+from mlsemi.training.data.geometries import inchikey
 
 ELEMENTS = ("C", "N", "O")
 ORDERS = (Chem.BondType.SINGLE, Chem.BondType.DOUBLE, Chem.BondType.TRIPLE)

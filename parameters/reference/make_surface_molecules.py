@@ -18,8 +18,8 @@ from make_small_molecules import child_of, stable
 from rdkit import Chem, RDLogger
 
 from mlsemi.training.data.dataset import split_of
-from mlsemi.training.data.geometries import inchikey, is_listed
-from mlsemi.training.reference.inputs import read_hashes
+from mlsemi.training.data.exclusion import is_listed, read_hashes
+from mlsemi.training.data.geometries import inchikey
 
 LARGEST, RINGS = 9, 2
 CHILDREN = 24

@@ -33,8 +33,8 @@ from mlsemi.errors import DomainWarning, MlsemiError
 from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters
 from mlsemi.training.data.dataset import ReferenceDataset, split_of
-from mlsemi.training.data.geometries import embed, inchikey, is_listed, seed_of
-from mlsemi.training.reference.inputs import read_hashes
+from mlsemi.training.data.exclusion import is_listed, read_hashes
+from mlsemi.training.data.geometries import embed, inchikey, seed_of
 from mlsemi.units import BOHR_ANGSTROM, FORCE_EV_ANGSTROM
 
 CHILDREN = 6

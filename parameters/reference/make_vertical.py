@@ -24,13 +24,13 @@ from mlsemi.molecule.elements import valence
 from mlsemi.molecule.structure import Structure
 from mlsemi.outputs import complete_or_absent
 from mlsemi.training.data.dataset import Reference, ReferenceDataset
+from mlsemi.training.data.exclusion import hash_of, read_hashes
 from mlsemi.training.reference.calculation import (
     Level,
     atom_of_functions,
     density_fitted,
     large_basis,
 )
-from mlsemi.training.reference.inputs import hash_of, read_hashes
 
 FILES = ("frames.h5", "small.h5", "small-2.h5", "heteroatoms.h5", "dipolar.h5")
 LARGEST = 4

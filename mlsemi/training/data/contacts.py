@@ -21,7 +21,13 @@ from scipy.spatial.distance import cdist
 from scipy.spatial.transform import Rotation
 
 from mlsemi.errors import InputError
-from mlsemi.training.data.geometries import bond_graph, bonds_of, gfn2_calculator, relax
+from mlsemi.training.data.geometries import (
+    bond_graph,
+    bonds_of,
+    gfn2_calculator,
+    relax,
+    with_hydrogens,
+)
 
 NEAREST, FARTHEST = 0.9, 2.0
 """Closest distance between two molecules, in units of the one that GFN2-xTB likes best."""
@@ -80,7 +86,7 @@ class Molecules:
         """The molecules of a SMILES, atoms as :func:`geometries.embed` orders them."""
         from rdkit import Chem
 
-        molecule = Chem.AddHs(Chem.MolFromSmiles(smiles))
+        molecule = with_hydrogens(smiles)
         of_atom = np.zeros(molecule.GetNumAtoms(), dtype=int)
         charges = []
         for number, atoms in enumerate(Chem.GetMolFrags(molecule)):

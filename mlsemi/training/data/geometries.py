@@ -7,6 +7,7 @@ the optional dependencies ``pip install mlsemi[reference]``.
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import numpy as np
 from ase import Atoms, units
@@ -38,13 +39,13 @@ def seed_of(text: str, seed: int) -> int:
     return int.from_bytes(digest[:4], "big") >> 1
 
 
-def inchikey(smiles: str) -> str:
-    """InChIKey of a SMILES string.
+def rdkit_molecule(smiles: str) -> Any:
+    """RDKit's molecule of a SMILES string, hydrogens implicit.
 
     Raises
     ------
     InputError
-        If RDKit cannot read the SMILES.
+        If RDKit cannot read it.
     """
     from rdkit import Chem, RDLogger
 
@@ -52,16 +53,29 @@ def inchikey(smiles: str) -> str:
     molecule = Chem.MolFromSmiles(smiles)
     if molecule is None:
         raise InputError(f"not a valid SMILES: {smiles!r}")
-    return str(Chem.MolToInchiKey(molecule))
+    return molecule
+
+
+def with_hydrogens(smiles: str) -> Any:
+    """The same with its hydrogens, behind the other atoms."""
+    from rdkit import Chem
+
+    return Chem.AddHs(rdkit_molecule(smiles))
+
+
+def inchikey(smiles: str) -> str:
+    """InChIKey of a SMILES string."""
+    from rdkit import Chem
+
+    return str(Chem.MolToInchiKey(rdkit_molecule(smiles)))
 
 
 def numbers_of(smiles: str) -> list[int]:
     """Atomic numbers of a SMILES string as :func:`embed` orders them; empty if it is none."""
-    from rdkit import Chem, RDLogger
-
-    RDLogger.DisableLog("rdApp.*")  # type: ignore[attr-defined]
-    molecule = Chem.MolFromSmiles(smiles)
-    return [] if molecule is None else [a.GetAtomicNum() for a in Chem.AddHs(molecule).GetAtoms()]
+    try:
+        return [atom.GetAtomicNum() for atom in with_hydrogens(smiles).GetAtoms()]
+    except InputError:
+        return []
 
 
 def smiles_of(atoms: Atoms, charge: int) -> str | None:
@@ -79,22 +93,6 @@ def smiles_of(atoms: Atoms, charge: int) -> str | None:
         return None
 
 
-def is_listed(smiles: str, hashes: frozenset[str]) -> bool:
-    """Whether a molecule, in any stereochemistry, stands in a list of sha256(InChIKey) hashes."""
-    if not hashes:
-        return False
-    from rdkit import Chem
-    from rdkit.Chem.EnumerateStereoisomers import EnumerateStereoisomers
-
-    flat = Chem.MolFromSmiles(smiles)
-    if flat is None:
-        raise InputError(f"not a valid SMILES: {smiles!r}")
-    Chem.RemoveStereochemistry(flat)
-    isomers = {Chem.MolToSmiles(isomer) for isomer in EnumerateStereoisomers(flat)}
-    keys = {inchikey(text) for text in isomers | {smiles, Chem.MolToSmiles(flat)}}
-    return any(hashlib.sha256(key.encode()).hexdigest() in hashes for key in keys)
-
-
 def embed(smiles: str, seed: int) -> tuple[Atoms, int]:
     """Three-dimensional start geometry of a SMILES (ETKDG and MMFF) and its total charge.
 
@@ -109,8 +107,7 @@ def embed(smiles: str, seed: int) -> tuple[Atoms, int]:
     from rdkit import Chem
     from rdkit.Chem import AllChem, Descriptors
 
-    inchikey(smiles)
-    molecule = Chem.AddHs(Chem.MolFromSmiles(smiles))
+    molecule = with_hydrogens(smiles)
     if Descriptors.NumRadicalElectrons(molecule):
         raise InputError(f"{smiles!r} has unpaired electrons")
     if AllChem.EmbedMolecule(molecule, randomSeed=seed) != 0:  # type: ignore[attr-defined]
@@ -169,7 +166,7 @@ def bond_orders(smiles: str) -> np.ndarray:
     """(n_atom, n_atom) whole orders of the bonds of a SMILES, zero where there is none."""
     from rdkit import Chem
 
-    molecule = Chem.AddHs(Chem.MolFromSmiles(smiles))
+    molecule = with_hydrogens(smiles)
     Chem.Kekulize(molecule, clearAromaticFlags=True)
     return np.asarray(Chem.GetAdjacencyMatrix(molecule, useBO=True)).astype(int)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import h5py
@@ -13,10 +13,9 @@ import numpy as np
 from mlsemi.errors import ParameterError
 from mlsemi.molecule.structure import Structure
 from mlsemi.outputs import complete_or_absent
+from mlsemi.training.data.exclusion import hash_of
 
 PER_ATOM = ("numbers", "positions", "forces", "charges")
-
-
 PER_GEOMETRY = ("size", "energy", "dipole", "molecule")
 ELECTRONS = {"charge": 0, "multiplicity": 1}
 """Written where a geometry has others than these: files of neutral closed shells have neither."""
@@ -53,7 +52,9 @@ class Surface(NamedTuple):
 
 
 def save_surfaces(
-    path: Path, surfaces: Sequence[Surface], provenance: Mapping[str, object] | None = None
+    path: str | os.PathLike[str],
+    surfaces: Sequence[Surface],
+    provenance: Mapping[str, object] | None = None,
 ) -> None:
     """Write an HDF5 file, atoms of all geometries one after the other.
 
@@ -83,7 +84,7 @@ def save_surfaces(
         file.attrs["provenance"] = json.dumps(dict(provenance or {}), sort_keys=True)
 
 
-def load_surfaces(path: Path) -> list[Surface]:
+def load_surfaces(path: str | os.PathLike[str]) -> list[Surface]:
     """Read what :func:`save_surfaces` has written.
 
     Raises
@@ -98,7 +99,34 @@ def load_surfaces(path: Path) -> list[Surface]:
         raise ParameterError(f"{path}: not a file of auxiliary surfaces ({reason})") from None
 
 
-def _surfaces_of(path: Path) -> list[Surface]:
+def holds_surfaces(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is one of surfaces; what cannot be read is not."""
+    try:
+        with h5py.File(path, "r") as file:
+            return "molecule" in file and "size" in file
+    except OSError:
+        return False
+
+
+def by_molecule(
+    paths: Iterable[str | os.PathLike[str]], excluded: frozenset[str]
+) -> dict[str, list[Surface]]:
+    """Surfaces of some files, those of one molecule together.
+
+    Parameters
+    ----------
+    paths : iterable of path
+    excluded : frozenset of str
+        sha256(InChIKey) of molecules to leave out.
+    """
+    found: dict[str, list[Surface]] = {}
+    for surface in (surface for path in paths for surface in load_surfaces(path)):
+        if hash_of(surface.molecule) not in excluded:
+            found.setdefault(surface.molecule, []).append(surface)
+    return found
+
+
+def _surfaces_of(path: str | os.PathLike[str]) -> list[Surface]:
     with h5py.File(path, "r") as file:
         data = {name: file[name][()] for name in PER_ATOM + PER_GEOMETRY}
         for name, usual in ELECTRONS.items():

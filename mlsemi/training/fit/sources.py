@@ -26,14 +26,14 @@ from mlsemi.training.data.dataset import (
     part_of,
     split_of,
 )
-from mlsemi.training.data.surfaces import Surface, load_surfaces
+from mlsemi.training.data.exclusion import is_excluded, read_hashes
+from mlsemi.training.data.surfaces import Surface, holds_surfaces, load_surfaces
 from mlsemi.training.fit.recipe import FITS, Recipe, SourceTable
 from mlsemi.training.objective.excitation_cases import with_singlets
 from mlsemi.training.objective.force_matching import has_response
 from mlsemi.training.objective.heads import Head
 from mlsemi.training.objective.loss import GROUND_STATE, ORBITAL, WITHOUT_ORBITALS
 from mlsemi.training.objective.source import Source
-from mlsemi.training.reference.inputs import is_excluded, read_hashes
 from mlsemi.units import HARTREE_EV
 
 Entry = Reference | Surface
@@ -162,12 +162,12 @@ def _load(
 ) -> Data:
     """One source."""
     paths = [base / name for name in table.files]
-    are_records = [_holds_records(path) for path in paths]
-    if len(set(are_records)) > 1:
+    are_surfaces = {holds_surfaces(path) for path in paths}
+    if len(are_surfaces) > 1:
         raise InputError(f"{table.name}: datasets and files of surfaces are sources of their own")
     _check_level(table, paths)
     entries: list[Reference] | list[Surface]
-    if are_records[0]:
+    if are_surfaces == {False}:
         dataset = ReferenceDataset.load(*paths)
         checksum = dataset.checksum
         kept, out = _divided(list(dataset), excluded)
@@ -193,15 +193,6 @@ def _load(
     if not targets - ORBITAL and all(has_response(e.structure) for e in entries):
         raise InputError(f'{table.name}: ions and radicals teach "energy" and "forces" alone')
     return Data(table, head, targets, entries, dataset, checksum)
-
-
-def _holds_records(path: Path) -> bool:
-    """Whether a file is a dataset of records, and not one of surfaces."""
-    try:
-        with h5py.File(path, "r") as file:
-            return "format" in file.attrs or "orbital_energies" in file
-    except OSError:
-        return True  # and reading it says what is wrong
 
 
 def _divided(entries: list[Some], excluded: frozenset[str]) -> tuple[list[Some], list[str]]:

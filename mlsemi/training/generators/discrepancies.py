@@ -10,11 +10,11 @@ from typing import Any
 import h5py
 
 from mlsemi.errors import MlsemiError
+from mlsemi.training.data.exclusion import read_hashes
 from mlsemi.training.data.surfaces import load_surfaces
-from mlsemi.training.generators.manifest import GivenFile, Manifest, ReferenceFile, SurfaceFile
-from mlsemi.training.generators.surface_lists import molecules_of
-from mlsemi.training.reference.commands import jobs_asked_for
-from mlsemi.training.reference.inputs import hash_of, read_hashes
+from mlsemi.training.generators.manifest import GivenFile, Manifest
+from mlsemi.training.generators.surface_lists import SurfaceFile
+from mlsemi.training.reference.inputs import ReferenceFile
 
 
 def check_all(path: Path, wanted: Sequence[str], tell: Callable[[str], None]) -> None:
@@ -79,17 +79,7 @@ def differences(
         if value != stored.get(name, ReferenceFile.__dataclass_fields__[name].default)
     ]
     try:
-        jobs = jobs_asked_for(
-            [folder / name for name in entry.inputs],
-            entry.frames,
-            entry.contacts,
-            entry.seed,
-            frozenset() if entry.testing else excluded,
-            [folder / name for name in entry.skip],
-            entry.heavy_atoms,
-            entry.first,
-            folder / entry.only if entry.only else None,
-        )
+        jobs = entry.within(folder).jobs(frozenset() if entry.testing else excluded)
     except MlsemiError as error:
         return [*out, str(error)]
     made = {job.label for job in jobs}
@@ -122,7 +112,7 @@ def surface_differences(
         found = {surface.molecule for surface in load_surfaces(folder / entry.path)}
         with h5py.File(folder / entry.path, "r") as file:
             about: dict[str, Any] = json.loads(file.attrs.get("provenance", "{}"))
-        wanted = _molecules_asked_for(folder, entry, excluded)
+        wanted = entry.within(folder).molecules(excluded)
     except MlsemiError as error:
         return [str(error)]
     if not about:
@@ -140,14 +130,3 @@ def surface_differences(
     if strange := found - wanted:
         out.append(f"{len(strange)} molecules that are not asked for, as {min(strange)}")
     return out
-
-
-def _molecules_asked_for(
-    folder: Path, entry: SurfaceFile, excluded: frozenset[str]
-) -> frozenset[str]:
-    """InChIKeys of the molecules that an entry may hold."""
-    inputs = [folder / name for name in entry.inputs]
-    if entry.by != "teachers":
-        return frozenset(key for _, key in molecules_of(inputs, excluded)[: entry.first or None])
-    every = {surface.molecule for path in inputs for surface in load_surfaces(path)}
-    return frozenset(key for key in every if hash_of(key) not in excluded)

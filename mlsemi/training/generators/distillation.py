@@ -9,24 +9,17 @@ the gain (knowledge distillation: Hinton, Vinyals and Dean, arXiv:1503.02531). H
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Sequence
-from functools import partial
-from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 
-from mlsemi.errors import DomainWarning, InputError, MlsemiError
+from mlsemi.errors import DomainWarning, MlsemiError
 from mlsemi.evaluate import molecular
 from mlsemi.molecule.structure import Structure
-from mlsemi.outputs import check_writable
 from mlsemi.parameters import Parameters
 from mlsemi.training.data.geometries import seed_of
-from mlsemi.training.data.surfaces import Surface, load_surfaces, save_surfaces
-from mlsemi.training.generators.surface_lists import together
-from mlsemi.training.reference.inputs import hash_of, read_hashes
+from mlsemi.training.data.surfaces import Surface
 from mlsemi.units import BOHR_ANGSTROM
 
 GEOMETRIES = 2
@@ -107,74 +100,7 @@ def taught_of_molecule(
     return [one for one in found if one is not None]
 
 
-def teach(
-    inputs: Sequence[str | os.PathLike[str]],
-    output: str | os.PathLike[str],
-    teachers: Sequence[str],
-    exclude: str | os.PathLike[str] | None = None,
-    seed: int = 1,
-    processes: int | None = None,
-    quiet: bool = False,
-) -> list[Surface]:
-    """Surfaces by the mean of several sets, near the geometries of other surfaces -> one file.
-
-    Parameters
-    ----------
-    inputs : sequence of path
-        Files of auxiliary surfaces.
-    output : path
-        HDF5 file to write, see :mod:`mlsemi.training.data.surfaces`.
-    teachers : sequence of str
-        Names or paths of two sets or more.
-    exclude : path, optional
-        sha256(InChIKey) of molecules to leave out.
-    seed : int
-        Of all random numbers.
-    processes : int, optional
-        One per core by default.
-    quiet : bool
-        No progress bar and no summary.
-
-    Returns
-    -------
-    list of Surface
-
-    Raises
-    ------
-    InputError
-        If there are fewer than two sets, or no geometry has an answer of all.
-    ParameterError
-        If a file or a set is missing or damaged.
-    MlsemiError
-        If a worker process dies.
-    """
-    if len(teachers) < 2:
-        raise InputError("the mean of sets needs two teachers or more")
-    check_writable(output)
-    sets = [Parameters.load(name) for name in teachers]
-    molecules = surfaces_by_molecule(inputs, read_hashes(exclude))
-    console = Console(stderr=True, quiet=quiet)
-    of_molecule = partial(taught_of_molecule, seed=seed, teachers=list(teachers))
-    found = together(of_molecule, molecules, processes, console)
-    if not found:
-        raise InputError("no geometry has an answer of all teachers")
+def agreed(found: Sequence[tuple[Surface, float]]) -> list[Surface]:
+    """All but the ``QUARREL`` about which the sets disagree most."""
     limit = np.quantile([distance for _, distance in found], 1.0 - QUARREL)
-    kept = [surface for surface, distance in found if distance <= limit]
-    by = [f"{one.name} {one.checksum}" for one in sets]
-    save_surfaces(Path(output), kept, {"seed": seed, "teachers": by})
-    if not quiet:
-        n_molecule = len({surface.molecule for surface in kept})
-        console.print(f"{output}: {len(kept)} geometries of {n_molecule} molecules")
-    return kept
-
-
-def surfaces_by_molecule(
-    inputs: Sequence[str | os.PathLike[str]], excluded: frozenset[str]
-) -> list[list[Surface]]:
-    """Surfaces of some files, those of one molecule together."""
-    molecules: dict[str, list[Surface]] = {}
-    for path in inputs:
-        for surface in load_surfaces(Path(path)):
-            if hash_of(surface.molecule) not in excluded:
-                molecules.setdefault(surface.molecule, []).append(surface)
-    return list(molecules.values())
+    return [surface for surface, distance in found if distance <= limit]

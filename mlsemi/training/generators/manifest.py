@@ -10,120 +10,19 @@ from __future__ import annotations
 
 import graphlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass as plain_dataclass
-from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from mlsemi.errors import InputError
 from mlsemi.training.data.written import first_mistake, toml
-from mlsemi.training.generators.distillation import teach
-from mlsemi.training.generators.surface_lists import surfaces_of_list
+from mlsemi.training.generators.surface_lists import SurfaceFile, surfaces_command
 from mlsemi.training.reference.commands import reference_command
+from mlsemi.training.reference.inputs import ReferenceFile
+from mlsemi.training.reference.workers import Workforce
 
-COUNT = Annotated[int, Field(ge=0, strict=True)]
 EXACT = ConfigDict(extra="forbid")
-
-
-@dataclass(frozen=True, kw_only=True, config=EXACT)
-class ReferenceFile:
-    """A dataset; entries as of :func:`~mlsemi.training.reference.commands.reference_command`.
-
-    Attributes
-    ----------
-    path : str
-    inputs, skip : tuple of str
-    frames : int, optional
-    temperatures : tuple of float, optional
-    stretches, contacts, seed : int
-    method, basis : str
-    grid : int
-    forces : bool
-    excitations, ris : int
-    counterpoise : bool
-    heavy_atoms : int, optional
-    first : int
-    only : str
-        File of labels.
-    lean : bool
-    testing : bool
-        Never for training: molecules that are excluded elsewhere may be among these.
-    note : str
-        What somebody who reads the file should know.
-    """
-
-    path: str
-    inputs: tuple[str, ...]
-    skip: tuple[str, ...] = ()
-    frames: COUNT | None = None
-    temperatures: tuple[float, ...] | None = None
-    stretches: COUNT = 0
-    contacts: COUNT = 0
-    seed: int = 0
-    method: str = "b3lyp"
-    basis: str = "def2-tzvp"
-    grid: COUNT = 2
-    forces: bool = False
-    excitations: COUNT = 0
-    ris: COUNT = 0
-    counterpoise: bool = False
-    heavy_atoms: COUNT | None = None
-    first: COUNT = 0
-    only: str = ""
-    lean: bool = False
-    testing: bool = False
-    note: str = ""
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """Files that must be there first."""
-        return (*self.inputs, *self.skip, *([self.only] if self.only else []))
-
-
-@dataclass(frozen=True, kw_only=True, config=EXACT)
-class SurfaceFile:
-    """A file of surfaces.
-
-    Attributes
-    ----------
-    path : str
-    by : str
-        Along relaxations with GFN2-xTB, by the dynamics of a parameter set, broken bonds, or the
-        mean of several sets.
-    inputs : tuple of str
-    sets : tuple of str
-        The parameter set or sets: names, or folders relative to the manifest.
-    seed : int
-    method, basis : str
-        Of broken bonds.
-    grid : int
-        Of broken bonds.
-    first : int
-        Only so many training molecules of the lists (0: all).
-    kept : bool
-        Whether the file itself is data, or only on the way to others.
-    note : str
-    """
-
-    path: str
-    by: Literal["relaxations", "dynamics", "breaking", "teachers"]
-    inputs: tuple[str, ...]
-    sets: tuple[str, ...] = ()
-    seed: int = 1
-    method: str = "b3lyp"
-    basis: str = "def2-tzvp"
-    grid: COUNT = 2
-    first: COUNT = 0
-    kept: bool = True
-    note: str = ""
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """Files that must be there first."""
-        return self.inputs
 
 
 @dataclass(frozen=True, kw_only=True, config=EXACT)
@@ -213,27 +112,6 @@ class Manifest:
             raise InputError(f"files need each other: {' -> '.join(error.args[1])}") from None
 
 
-@plain_dataclass(frozen=True)
-class Workforce:
-    """Who computes.
-
-    Attributes
-    ----------
-    processes : int or None
-        One per core by default.
-    scheduler : str or None
-        Address of a dask scheduler that does the reference calculations instead.
-    backend : str
-        Program of SCF and forces.
-    quiet : bool
-    """
-
-    processes: int | None = None
-    scheduler: str | None = None
-    backend: str = "pyscf"
-    quiet: bool = False
-
-
 def make_all(
     path: Path,
     wanted: Sequence[str] = (),
@@ -271,44 +149,7 @@ def make_all(
     for number, entry in enumerate(todo, 1):
         tell(f"{number} of {len(todo)}: {entry.path}")
         if isinstance(entry, ReferenceFile):
-            _make_reference(entry, folder, exclude, by)
+            reference_command(entry.within(folder), by, None if entry.testing else exclude)
         elif isinstance(entry, SurfaceFile):
-            _make_surfaces(entry, folder, exclude, by)
+            surfaces_command(entry.within(folder), by, exclude)
     return [entry.path for entry in todo]
-
-
-def _make_reference(
-    entry: ReferenceFile, folder: Path, exclude: Path | None, by: Workforce
-) -> None:
-    asked = {f.name: getattr(entry, f.name) for f in fields(entry) if f.name not in NAMES}
-    reference_command(
-        [folder / name for name in entry.inputs],
-        folder / entry.path,
-        skip=[folder / name for name in entry.skip],
-        only=folder / entry.only if entry.only else None,
-        exclude=None if entry.testing else exclude,
-        processes=by.processes,
-        scheduler=by.scheduler,
-        backend=by.backend,
-        quiet=by.quiet,
-        **asked,
-    )
-
-
-NAMES = ("path", "inputs", "skip", "only", "testing", "note")
-"""Entries that are no option of the calculation."""
-
-
-def _make_surfaces(entry: SurfaceFile, folder: Path, exclude: Path | None, by: Workforce) -> None:
-    from mlsemi.training.reference.calculation import Level
-
-    inputs, output = [folder / name for name in entry.inputs], folder / entry.path
-    sets = [str(folder / name) if (folder / name).is_dir() else name for name in entry.sets]
-    last = entry.seed, by.processes, by.quiet
-    if entry.by == "teachers":
-        teach(inputs, output, sets, exclude, *last)
-        return
-    level = Level(entry.method, entry.basis, entry.grid, forces=True)
-    dynamics = sets[0] if entry.by == "dynamics" else None
-    breaking = level if entry.by == "breaking" else None
-    surfaces_of_list(inputs, output, exclude, dynamics, breaking, *last, entry.first)

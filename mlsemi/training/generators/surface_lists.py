@@ -1,4 +1,4 @@
-"""Auxiliary surfaces of the molecules of SMILES lists: ``mlsemi surfaces``."""
+"""Files of surfaces, without a reference calculation of each geometry: ``mlsemi surfaces``."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
 from rich.console import Console
 from rich.progress import track
 
@@ -18,102 +21,164 @@ from mlsemi.errors import InputError, MlsemiError
 from mlsemi.outputs import check_writable
 from mlsemi.parameters import Parameters
 from mlsemi.training.data.dataset import split_of
-from mlsemi.training.data.surfaces import Surface, load_surfaces, save_surfaces
+from mlsemi.training.data.exclusion import read_hashes
+from mlsemi.training.data.surfaces import Surface, by_molecule, load_surfaces, save_surfaces
 from mlsemi.training.generators.active_learning import explored_surfaces
+from mlsemi.training.generators.distillation import agreed, taught_of_molecule
 from mlsemi.training.generators.relaxations import relaxation_surfaces
-from mlsemi.training.reference.commands import available_cores, require_programs
-from mlsemi.training.reference.inputs import read_hashes
-from mlsemi.training.reference.workers import process_pool
-
-if TYPE_CHECKING:
-    from mlsemi.training.reference.calculation import Level
+from mlsemi.training.reference.commands import require_programs
+from mlsemi.training.reference.workers import Workforce, process_pool
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")
 
+NEEDED = {
+    "relaxations": ("rdkit", "tblite"),
+    "dynamics": ("rdkit",),
+    "breaking": ("pyscf", "rdkit", "tblite"),
+    "teachers": (),
+}
+"""Programs that each way of making surfaces asks for."""
 
-def surfaces_of_list(
-    inputs: Sequence[str | os.PathLike[str]],
-    output: str | os.PathLike[str],
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class SurfaceFile:
+    """A file of surfaces of the training molecules of lists, or near other surfaces.
+
+    Attributes
+    ----------
+    path : str
+        HDF5 file to write, see :mod:`mlsemi.training.data.surfaces`.
+    by : str
+        Along relaxations with GFN2-xTB; by the hot dynamics of a parameter set; broken bonds, of
+        which finished molecules are kept in the folder ``PATH.parts``; or the mean of several sets
+        (teachers) near the geometries of other surfaces.
+    inputs : tuple of str
+        Lists with one SMILES per line; of teachers files of surfaces.
+    sets : tuple of str
+        The parameter set or sets: names or folders.
+    seed : int
+        Of all random numbers.
+    method, basis : str
+        Of broken bonds.
+    grid : int
+        Of broken bonds.
+    first : int
+        Only so many training molecules of the lists (0: all).
+    kept : bool
+        Whether the file itself is data, or only on the way to others.
+    note : str
+        What somebody who reads the file should know.
+    """
+
+    path: str
+    by: Literal["relaxations", "dynamics", "breaking", "teachers"]
+    inputs: tuple[str, ...]
+    sets: tuple[str, ...] = ()
+    seed: int = 1
+    method: str = "b3lyp"
+    basis: str = "def2-tzvp"
+    grid: Annotated[int, Field(ge=0, strict=True)] = 2
+    first: Annotated[int, Field(ge=0, strict=True)] = 0
+    kept: bool = True
+    note: str = ""
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Files that must be there first."""
+        return self.inputs
+
+    def within(self, folder: Path) -> SurfaceFile:
+        """The same with files, and sets that are folders there, relative to a folder."""
+        inputs = tuple(str(folder / name) for name in self.inputs)
+        sets = tuple(str(folder / s) if (folder / s).is_dir() else s for s in self.sets)
+        return replace(self, path=str(folder / self.path), inputs=inputs, sets=sets)
+
+    def molecules(self, excluded: frozenset[str]) -> set[str]:
+        """InChIKeys of the molecules that the file may hold, but for those that are excluded."""
+        if self.by == "teachers":
+            return set(by_molecule(self.inputs, excluded))
+        return {key for _, key in molecules_of(self.inputs, excluded)[: self.first or None]}
+
+
+def surfaces_command(
+    asked: SurfaceFile,
+    by: Workforce | None = None,
     exclude: str | os.PathLike[str] | None = None,
-    dynamics: str | None = None,
-    breaking: Level | None = None,
-    seed: int = 1,
-    processes: int | None = None,
-    quiet: bool = False,
-    first: int = 0,
 ) -> list[Surface]:
-    """Auxiliary surfaces of the training molecules of SMILES lists -> one file.
+    """Make a file of surfaces.
 
     Parameters
     ----------
-    inputs : sequence of path
-        One SMILES per line.
-    output : path
-        HDF5 file to write, see :mod:`mlsemi.training.data.surfaces`.
+    asked : SurfaceFile
+    by : Workforce, optional
     exclude : path, optional
         sha256(InChIKey) of molecules to leave out.
-    dynamics : str, optional
-        Parameter set whose own dynamics is followed, instead of relaxations with GFN2-xTB.
-    breaking : Level, optional
-        Bonds are pulled apart at this level of theory instead, see
-        :mod:`mlsemi.training.generators.breaking`. Finished molecules are kept in the folder
-        ``OUTPUT.parts``: the same call continues a run that was stopped.
-    seed : int
-        Of all random numbers.
-    processes : int, optional
-        One per core by default.
-    quiet : bool
-        No progress bar and no summary.
-    first : int
-        Only so many training molecules (0: all).
-
-    Returns
-    -------
-    list of Surface
 
     Raises
     ------
     InputError
-        If a list cannot be read or no molecule gives a geometry.
+        If a list cannot be read, there are too few sets, or no molecule gives a geometry.
     ParameterError
-        If the parameter set is missing or damaged.
+        If a file or a set is missing or damaged.
     MlsemiError
         If a program is missing, or a worker process dies.
     """
-    require_programs(("rdkit", "tblite") if dynamics is None else ("rdkit",))
-    output = Path(output)
-    check_writable(output)
-    provenance: dict[str, object] = {"seed": seed}
-    surfaces_of = relaxation_surfaces
-    if dynamics is not None:
-        known = Parameters.load(dynamics)
-        provenance |= {"dynamics": known.name, "checksum": known.checksum}
-        surfaces_of = partial(explored_surfaces, parameters=dynamics)
-    elif breaking is not None:
-        from mlsemi.training.generators.breaking import breaking_surfaces
-
-        provenance |= {"breaking": breaking.provenance()}
-        surfaces_of = partial(
-            kept_surfaces,
-            find=partial(breaking_surfaces, level=breaking),
-            settings=json.dumps(provenance, sort_keys=True),
-            folder=Path(f"{output}.parts"),
-        )
-    labels = molecules_of(inputs, read_hashes(exclude))[: first or None]
-    console = Console(stderr=True, quiet=quiet)
-    surfaces = together(partial(surfaces_of, seed=seed), labels, processes, console)
-    if not surfaces:
-        what = "a geometry" if dynamics is None else f"a geometry that is strange to {dynamics}"
-        raise InputError(f"no training molecule in the lists gives {what}")
-    save_surfaces(output, surfaces, provenance)
-    if not quiet:
-        n_molecule = len({surface.molecule for surface in surfaces})
-        console.print(
-            f"{output}: {len(surfaces)} geometries of {n_molecule} molecules; "
-            f"{len(labels) - n_molecule} molecules gave none"
-        )
+    by, excluded = by or Workforce(), read_hashes(exclude)
+    check_writable(asked.path)
+    require_programs(NEEDED[asked.by])
+    find, provenance = _finder(asked)
+    taught = asked.by == "teachers"
+    items: list[Any] = (
+        list(by_molecule(asked.inputs, excluded).values())
+        if taught
+        else molecules_of(asked.inputs, excluded)[: asked.first or None]
+    )
+    console = Console(stderr=True, quiet=by.quiet)
+    found = together(partial(find, seed=asked.seed), items, by, console)
+    if not found and taught:
+        raise InputError("no geometry has an answer of all teachers")
+    if not found:
+        what = f" that is strange to {asked.sets[0]}" if asked.by == "dynamics" else ""
+        raise InputError(f"no training molecule in the lists gives a geometry{what}")
+    surfaces = agreed(found) if taught else found
+    save_surfaces(asked.path, surfaces, provenance)
+    n_molecule = len({surface.molecule for surface in surfaces})
+    console.print(
+        f"{asked.path}: {len(surfaces)} geometries of {n_molecule} molecules; "
+        f"{len(items) - n_molecule} molecules gave none"
+    )
     return surfaces
+
+
+def _finder(asked: SurfaceFile) -> tuple[Callable[..., list[Any]], dict[str, object]]:
+    """What finds surfaces of one molecule, and what is recorded of it."""
+    about: dict[str, object] = {"seed": asked.seed}
+    sets = [Parameters.load(name) for name in asked.sets]
+    if asked.by == "teachers":
+        if len(sets) < 2:
+            raise InputError("the mean of sets needs two teachers or more")
+        names = [f"{one.name} {one.checksum}" for one in sets]
+        return partial(taught_of_molecule, teachers=asked.sets), about | {"teachers": names}
+    if asked.by == "dynamics":
+        if len(sets) != 1:
+            raise InputError("dynamics is that of one parameter set")
+        about |= {"dynamics": sets[0].name, "checksum": sets[0].checksum}
+        return partial(explored_surfaces, parameters=asked.sets[0]), about
+    if asked.by == "relaxations":
+        return relaxation_surfaces, about
+    from mlsemi.training.generators.breaking import breaking_surfaces
+    from mlsemi.training.reference.calculation import Level
+
+    level = Level(asked.method, asked.basis, asked.grid, forces=True)
+    about |= {"breaking": level.provenance()}
+    kept = partial(
+        kept_surfaces,
+        find=partial(breaking_surfaces, level=level),
+        settings=json.dumps(about, sort_keys=True),
+        folder=Path(f"{asked.path}.parts"),
+    )
+    return kept, about
 
 
 def kept_surfaces(
@@ -148,7 +213,7 @@ def kept_surfaces(
 def together(
     find: Callable[[Item], list[Found]],
     items: Sequence[Item],
-    processes: int | None,
+    by: Workforce,
     console: Console,
 ) -> list[Found]:
     """What ``find`` gives for every item, in their order, by worker processes, with progress.
@@ -159,7 +224,7 @@ def together(
         If a worker process dies.
     """
     try:
-        with process_pool(processes or available_cores()) as pool:
+        with process_pool(by.n_process) as pool:
             work = pool.map(find, items, chunksize=4)
             shown = track(work, "surfaces", len(items), console=console, disable=console.quiet)
             return [one for some in shown for one in some]

@@ -10,8 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, as_completed
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -23,11 +22,11 @@ from mlsemi.molecule.structure import Structure
 from mlsemi.outputs import complete_or_absent
 from mlsemi.training.data.contacts import Molecules, contact_frames
 from mlsemi.training.data.dataset import Reference, ReferenceDataset, arrays_of, record_of
+from mlsemi.training.data.exclusion import is_listed
 from mlsemi.training.data.geometries import (
     bonds_of,
     embed,
     inchikey,
-    is_listed,
     numbers_of,
     relax,
     seed_of,
@@ -35,7 +34,6 @@ from mlsemi.training.data.geometries import (
     thermal_frame,
 )
 from mlsemi.training.reference.calculation import Level, reference_record
-from mlsemi.training.reference.workers import KILLED
 
 
 @dataclass(frozen=True)
@@ -121,7 +119,7 @@ class Job:
 def jobs_of_smiles(path: str | os.PathLike[str], excluded: frozenset[str]) -> list[Job]:
     """Jobs of a text file: one ``SMILES [frames]`` per line, ``#`` starts a comment.
 
-    Molecules whose hash stands in ``excluded`` (see :func:`geometries.is_listed`) are left out.
+    Molecules whose hash stands in ``excluded`` (see :func:`exclusion.is_listed`) are left out.
 
     Raises
     ------
@@ -256,55 +254,6 @@ def open_folder(folder: Path, sampling: Sampling, level: Level) -> None:
             temporary.write_text(settings)
     elif stamp.read_text() != settings:
         raise ParameterError(f"{folder}: was started with other settings, see {stamp}")
-
-
-def run_campaign(
-    jobs: Sequence[Job],
-    folder: Path,
-    executor: Executor,
-    sampling: Sampling,
-    level: Level,
-    progress: Callable[[Job, str | None], None],
-) -> None:
-    """Run all pending jobs on an executor that looks after its own workers.
-
-    Parameters
-    ----------
-    jobs : sequence of Job
-    folder : Path
-        Where part files are kept; every worker must see it.
-    executor : concurrent.futures.Executor
-        Process pool, or ``dask.distributed.Client(...).get_executor()``. For processes of this
-        machine :func:`workers.run_jobs` also survives the death of one.
-    sampling, level
-        Geometries and level of theory.
-    progress : callable
-        Called with each finished job and its failure reason (None for success).
-
-    Raises
-    ------
-    ParameterError
-        If the folder was started with another sampling or level.
-    InputError
-        If a worker reports success but its part file is not here.
-    """
-    open_folder(folder, sampling, level)
-    futures = {
-        executor.submit(compute, job, sampling, level, folder): job for job in pending(jobs, folder)
-    }
-    for future in as_completed(futures):
-        job = futures[future]
-        try:
-            reason = future.result()
-        except Exception as error:
-            # dask gives a job up after it has taken several workers down with it
-            if type(error).__name__ != "KilledWorker":
-                raise
-            reason = KILLED
-            record_failure(job, reason, folder)
-        if reason is None and not (folder / f"{job.key}.npz").exists():
-            raise InputError(f"{folder}: the workers do not see this folder; use a shared one")
-        progress(job, reason)
 
 
 def collect(

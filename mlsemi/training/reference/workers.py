@@ -11,14 +11,22 @@ import multiprocessing
 import os
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    Future,
+    ProcessPoolExecutor,
+    as_completed,
+    wait,
+)
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from threadpoolctl import threadpool_limits
 
-from mlsemi.errors import MlsemiError
+from mlsemi.errors import InputError, MlsemiError
+from mlsemi.workers import cluster
 
 KILLED = "the worker process was killed, probably for lack of memory"
 
@@ -28,6 +36,49 @@ CORE_TYPE = ("OPENBLAS_CORETYPE", "Haswell")
 """The OpenBLAS kernels that every processor with AVX2 can run."""
 
 JobT = TypeVar("JobT")
+
+
+@dataclass(frozen=True)
+class Workforce:
+    """Who computes.
+
+    Attributes
+    ----------
+    processes : int or None
+        On this machine; one per core that it may use by default.
+    scheduler : str or None
+        Address of a dask scheduler that does reference calculations instead; its workers must see
+        the folder of the output.
+    backend : str
+        Program of SCF and forces: ``pyscf`` or ``gpu4pyscf``.
+    quiet : bool
+        No progress bar and no summary.
+
+    Raises
+    ------
+    InputError
+        For less than one process.
+    """
+
+    processes: int | None = None
+    scheduler: str | None = None
+    backend: str = "pyscf"
+    quiet: bool = False
+
+    def __post_init__(self) -> None:
+        if self.processes is not None and self.processes < 1:
+            raise InputError(f"processes must be at least 1, got {self.processes}")
+
+    @property
+    def n_process(self) -> int:
+        """Number of processes on this machine."""
+        if self.processes is not None:
+            return self.processes
+        return (
+            len(os.sched_getaffinity(0))
+            if hasattr(os, "sched_getaffinity")
+            else os.cpu_count() or 1
+        )
 
 
 def has_avx2() -> bool:
@@ -105,6 +156,42 @@ def run_jobs(
     runner = _Runner(function, list(jobs), processes, progress, give_up)
     while runner.waiting or runner.suspects:
         runner.one_pool()
+
+
+def run_jobs_on(
+    scheduler: str,
+    function: Callable[[JobT], str | None],
+    jobs: Iterable[JobT],
+    progress: Callable[[JobT, str | None], None],
+    give_up: Callable[[JobT, str], None],
+) -> None:
+    """As :func:`run_jobs`, by the workers of a dask scheduler.
+
+    Parameters
+    ----------
+    scheduler : str
+        Its address.
+    function, jobs, progress, give_up
+        As there.
+
+    Raises
+    ------
+    InputError
+        If no scheduler answers, or it has no workers.
+    """
+    with cluster(scheduler) as (executor, _):
+        futures = {executor.submit(function, job): job for job in jobs}
+        for future in as_completed(futures):
+            job = futures[future]
+            try:
+                reason = future.result()
+            except Exception as error:
+                # dask gives a job up after it has taken several workers down with it
+                if type(error).__name__ != "KilledWorker":
+                    raise
+                reason = KILLED
+                give_up(job, reason)
+            progress(job, reason)
 
 
 class _Runner(Generic[JobT]):

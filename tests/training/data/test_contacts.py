@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import molecule
+from computed import computed
 
 from mlsemi.errors import InputError
 from mlsemi.molecule.structure import Structure
@@ -19,7 +20,6 @@ from mlsemi.training.data.dataset import ReferenceDataset, arrays_of, record_of
 from mlsemi.training.data.geometries import bond_graph, embed, has_reacted, inchikey, seed_of
 from mlsemi.training.reference.calculation import Level, reference_record
 from mlsemi.training.reference.campaign import Job, Sampling, geometries
-from mlsemi.training.reference.commands import reference_command
 
 LEVEL = Level(basis="def2-svp", counterpoise=True)
 
@@ -208,7 +208,7 @@ def test_a_campaign_of_contacts(tmp_path):
     path, output = tmp_path / "dimers.smi", tmp_path / "dimers.h5"
     path.write_text("[H][H].[H][H]\nF.[H][H]\n")
     options = {"method": "lda,vwn", "basis": "sto-3g", "quiet": True, "counterpoise": True}
-    reference_command([path], output, frames=0, contacts=2, processes=2, **options)
+    computed([path], output, frames=0, contacts=2, processes=2, **options)
     dataset = ReferenceDataset.load(output)
     assert len(dataset) == 4
     for record in dataset:
@@ -219,15 +219,15 @@ def test_a_campaign_of_contacts(tmp_path):
     assert dataset.provenance["level"]["counterpoise"] is True
     # the same geometries at another level, molecules by the SMILES that is their label
     other = tmp_path / "other.h5"
-    again = reference_command([output], other, **(options | {"basis": "3-21g"}))
+    again = computed([output], other, **(options | {"basis": "3-21g"}))
     assert [r.label for r in again] == [r.label for r in dataset]
     assert all(r.interaction_energy is not None for r in again)
     xyz = tmp_path / "given.xyz"
     xyz.write_text("2\n\nH 0 0 0\nH 0 0 0.74\n")
     with pytest.raises(InputError, match="contacts are made of SMILES"):
-        reference_command([xyz], tmp_path / "none.h5", contacts=2, **options)
-    with pytest.raises(InputError, match="contacts must not be negative"):
-        reference_command([path], tmp_path / "none.h5", contacts=-1, **options)
+        computed([xyz], tmp_path / "none.h5", contacts=2, **options)
+    with pytest.raises(InputError, match="contacts = -1: should be greater"):
+        computed([path], tmp_path / "none.h5", contacts=-1, **options)
 
 
 def test_settings_without_contacts_are_those_of_older_campaigns():

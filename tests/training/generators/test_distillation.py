@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from computed import surfaces
 from teacher import random_surfaces
 from typer.testing import CliRunner
 
@@ -11,7 +12,7 @@ from mlsemi import singlepoint
 from mlsemi.cli import app
 from mlsemi.parameters import Parameters
 from mlsemi.training.data.surfaces import load_surfaces, save_surfaces
-from mlsemi.training.generators.distillation import LARGEST_MOVE, teach
+from mlsemi.training.generators.distillation import LARGEST_MOVE
 
 TEACHERS = ["organic-1", "contacts-1"]
 
@@ -21,7 +22,7 @@ def taught(tmp_path_factory):
     """A file of surfaces of three molecules, and what two sets say near them."""
     folder = tmp_path_factory.mktemp("teaching")
     save_surfaces(folder / "given.h5", random_surfaces("ABC"))
-    teach([folder / "given.h5"], folder / "taught.h5", TEACHERS, processes=1, quiet=True)
+    surfaces("teachers", [folder / "given.h5"], folder / "taught.h5", TEACHERS)
     return folder
 
 
@@ -47,7 +48,7 @@ def test_surfaces_are_the_mean_of_the_sets_near_the_given_geometries(taught):
 
 
 def test_same_seed_same_surfaces(taught, tmp_path):
-    teach([taught / "given.h5"], tmp_path / "again.h5", TEACHERS, processes=2, quiet=True)
+    surfaces("teachers", [taught / "given.h5"], tmp_path / "again.h5", TEACHERS, 2)
     for one, two in zip(
         load_surfaces(taught / "taught.h5"), load_surfaces(tmp_path / "again.h5"), strict=True
     ):

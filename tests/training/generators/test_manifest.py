@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from mlsemi.cli import app
 from mlsemi.errors import InputError
 from mlsemi.training.data.dataset import ReferenceDataset
+from mlsemi.training.data.exclusion import hash_of
 from mlsemi.training.data.surfaces import Surface, save_surfaces
 from mlsemi.training.fit.recipe import Recipe
 from mlsemi.training.generators import manifest as module
@@ -24,7 +25,6 @@ from mlsemi.training.generators.manifest import (
     make_all,
 )
 from mlsemi.training.generators.surface_lists import molecules_of
-from mlsemi.training.reference.inputs import hash_of
 
 PARAMETERS = Path(__file__).parents[3] / "parameters"
 OURS = PARAMETERS / "reference" / "manifest.toml"
@@ -60,11 +60,11 @@ def place(tmp_path, monkeypatch):
     (tmp_path / "old.h5").write_text("")
     asked = []
 
-    def made(inputs, output, *more, **options):
-        asked.append((output.name, [p.name for p in inputs], more, options))
-        output.write_text("")
+    def made(entry, *more):
+        asked.append(entry)
+        Path(entry.path).write_text("")
 
-    for name in ("reference_command", "surfaces_of_list"):
+    for name in ("reference_command", "surfaces_command"):
         monkeypatch.setattr(module, name, made)
     return tmp_path, asked
 
@@ -74,12 +74,12 @@ def test_files_are_made_after_those_they_need(place):
     names = make_all(folder / "manifest.toml")
     assert set(names) == {"first.h5", "middle.h5", "last.h5"}
     assert names[-1] == "last.h5"
-    by_name = {name: (inputs, more, options) for name, inputs, more, options in asked}
-    inputs, _, options = by_name["last.h5"]
-    assert inputs == ["middle.h5"]
-    assert options["skip"] == [folder / "first.h5"]
-    assert (options["basis"], options["lean"], options["forces"]) == ("def2-svp", True, False)
-    assert by_name["middle.h5"][1][-1] == 7
+    by_name = {Path(entry.path).name: entry for entry in asked}
+    last = by_name["last.h5"]
+    assert last.inputs == (str(folder / "middle.h5"),)
+    assert last.skip == (str(folder / "first.h5"),)
+    assert (last.basis, last.lean, last.forces) == ("def2-svp", True, False)
+    assert by_name["middle.h5"].first == 7
     asked.clear()
     assert not make_all(folder / "manifest.toml")
     assert not asked

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 from ase import Atoms
+from computed import surfaces
 
 from mlsemi.errors import InputError
 from mlsemi.training.data.dataset import split_of
 from mlsemi.training.data.geometries import gfn2_calculator, inchikey
 from mlsemi.training.data.surfaces import load_surfaces
 from mlsemi.training.generators.relaxations import relaxation_surfaces
-from mlsemi.training.generators.surface_lists import molecules_of, surfaces_of_list
+from mlsemi.training.generators.surface_lists import molecules_of
 from mlsemi.units import BOHR_ANGSTROM, HARTREE_EV
 
 SMILES = ("O", "C", "N", "CO", "C=O", "C#N", "CC", "C=C", "CF", "CS")
@@ -50,7 +51,7 @@ def test_file_does_not_depend_on_processes(tmp_path):
     path.write_text("\n".join(TRAINING[:3]) + "\n")
     files = [tmp_path / f"{n}.h5" for n in (1, 2)]
     for processes, file in enumerate(files, start=1):
-        surfaces_of_list([path], file, processes=processes, quiet=True)
+        surfaces("relaxations", [path], file, processes=processes)
     one, two = (load_surfaces(file) for file in files)
     assert len(one) == len(two) > 10
     for a, b in zip(one, two, strict=True):
@@ -62,5 +63,5 @@ def test_nothing_to_compute(tmp_path):
     path = tmp_path / "list.smi"
     path.write_text("[NH4+]\n")
     with pytest.raises(InputError, match="no training molecule"):
-        surfaces_of_list([path], tmp_path / "out.h5", processes=1, quiet=True)
+        surfaces("relaxations", [path], tmp_path / "out.h5")
     assert not (tmp_path / "out.h5").exists()

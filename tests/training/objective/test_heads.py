@@ -14,6 +14,7 @@ from mlsemi.model.model import Model
 from mlsemi.molecule.pairs import PairList
 from mlsemi.symmetry.so3 import XYZ
 from mlsemi.training.data.dataset import ReferenceDataset
+from mlsemi.training.data.exclusion import hash_of, is_excluded
 from mlsemi.training.data.surfaces import save_surfaces
 from mlsemi.training.fit.recipe import Recipe
 from mlsemi.training.fit.run import fit
@@ -22,7 +23,6 @@ from mlsemi.training.objective.evaluation import batch_loss, evaluate_model
 from mlsemi.training.objective.heads import Head, base_name, facts_of, released
 from mlsemi.training.objective.loss import GROUND_STATE, LossWeights, Target
 from mlsemi.training.objective.source import Source
-from mlsemi.training.reference.inputs import hash_of, is_excluded
 
 WEIGHTS = LossWeights()
 RECORDS = list(lessons(random_model(seed=3), n_train=2, n_validation=0))

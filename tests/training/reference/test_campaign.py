@@ -14,6 +14,7 @@ import pytest
 from ase import Atoms
 from ase.build import molecule
 from ase.io import write
+from computed import computed
 from molecules import distorted
 
 from mlsemi.errors import InputError, InputWarning, MlsemiError, ParameterError
@@ -46,7 +47,6 @@ from mlsemi.training.reference.campaign import (
     open_folder,
     pending,
 )
-from mlsemi.training.reference.commands import reference_command
 from mlsemi.training.reference.inputs import is_known, jobs_of
 from mlsemi.training.reference.workers import KILLED, run_jobs
 
@@ -55,8 +55,11 @@ OPTIONS = {"method": "lda,vwn", "basis": "sto-3g", "quiet": True}
 PROGRAM = """
 import sys
 from mlsemi.training.reference.commands import reference_command
+from mlsemi.training.reference.inputs import ReferenceFile
+from mlsemi.training.reference.workers import Workforce
 if __name__ == "__main__":
-    reference_command([sys.argv[1]], sys.argv[2], method="lda,vwn", basis="sto-3g", processes=2)
+    asked = ReferenceFile(path=sys.argv[2], inputs=(sys.argv[1],), method="lda,vwn", basis="sto-3g")
+    reference_command(asked, Workforce(processes=2))
 """
 FAILING = "C[NH+](C)CC(=O)[O-]"
 """A zwitterion that gives its proton away in the gas phase."""
@@ -74,7 +77,7 @@ def smiles(tmp_path_factory):
 def uninterrupted(smiles, tmp_path_factory):
     """File of a campaign that ran through."""
     output = tmp_path_factory.mktemp("whole") / "data.h5"
-    reference_command([smiles], output, processes=2, **OPTIONS)
+    computed([smiles], output, processes=2, **OPTIONS)
     return output
 
 
@@ -100,7 +103,7 @@ def test_kill_and_restart_gives_the_same_file(smiles, uninterrupted, tmp_path):
     assert not output.exists()
     finished = {path.name: path.stat().st_mtime_ns for path in parts.glob("*.npz")}
     assert 0 < len(finished) < 5
-    reference_command([smiles], output, processes=1, **OPTIONS)
+    computed([smiles], output, processes=1, **OPTIONS)
     assert output.read_bytes() == uninterrupted.read_bytes()
     untouched = {name: (parts / name).stat().st_mtime_ns for name in finished}
     assert untouched == finished, "finished records are not computed again"
@@ -109,14 +112,14 @@ def test_kill_and_restart_gives_the_same_file(smiles, uninterrupted, tmp_path):
 def test_restart_of_a_finished_campaign_computes_nothing(smiles, uninterrupted, monkeypatch):
     monkeypatch.setattr(commands, "run_jobs", lambda function, jobs, *_: list(jobs) == [] or 1 / 0)
     before = uninterrupted.read_bytes()
-    reference_command([smiles], uninterrupted, **OPTIONS)
+    computed([smiles], uninterrupted, **OPTIONS)
     assert uninterrupted.read_bytes() == before
 
 
 def test_collect_only_and_summary(uninterrupted, tmp_path, capsys):
     output = tmp_path / "data.h5"
     os.symlink(uninterrupted.with_name("data.h5.parts"), tmp_path / "data.h5.parts")
-    reference_command([], output, backend="gpu4pyscf", collect_only=True)  # not installed here
+    computed([], output, backend="gpu4pyscf", collect_only=True)  # not installed here
     assert output.read_bytes() == uninterrupted.read_bytes()
     text = capsys.readouterr().out
     assert "6 records of 5 molecules" in text
@@ -130,14 +133,14 @@ def test_dask_gives_the_same_file(smiles, uninterrupted, tmp_path):
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
     ) as cluster:
-        reference_command([smiles], output, scheduler=cluster.scheduler_address, **OPTIONS)
+        computed([smiles], output, scheduler=cluster.scheduler_address, **OPTIONS)
     assert output.read_bytes() == uninterrupted.read_bytes()
 
 
 def test_recompute_a_dataset_at_another_level(uninterrupted, tmp_path):
     output = tmp_path / "other.h5"
     options = OPTIONS | {"basis": "def2-svp", "forces": True}
-    reference_command([uninterrupted], output, processes=1, **options)
+    computed([uninterrupted], output, processes=1, **options)
     old, new = ReferenceDataset.load(uninterrupted), ReferenceDataset.load(output)
     assert len(new) == len(old)
     for a, b in zip(old, new, strict=True):
@@ -149,7 +152,7 @@ def test_recompute_a_dataset_at_another_level(uninterrupted, tmp_path):
 
 def test_other_settings_are_refused(smiles, uninterrupted):
     with pytest.raises(ParameterError, match="other settings"):
-        reference_command([smiles], uninterrupted, seed=5, **OPTIONS)
+        computed([smiles], uninterrupted, seed=5, **OPTIONS)
 
 
 def die_or_pass(text):
@@ -295,10 +298,10 @@ def test_what_a_structure_file_says_is_heard(tmp_path):
         ({"inputs": ["absent.smi"]}, "absent.smi"),
         ({"output": "nowhere/out.h5"}, "nowhere"),
         ({"frames": 0}, "at least 1"),
-        ({"frames": -1}, "negative"),
+        ({"frames": -1}, "frames = -1: should be greater"),
         ({"temperatures": ()}, "temperatures"),
         ({"temperatures": (-5.0,)}, "temperatures"),
-        ({"stretches": -1}, "stretches must not be negative"),
+        ({"stretches": -1}, "stretches = -1: should be greater"),
         ({"processes": 0}, "processes"),
         ({"method": "b3lipp"}, "functional"),
         ({"grid": 10}, "grid level 10"),
@@ -311,7 +314,7 @@ def test_wrong_options(change, text, smiles, tmp_path, monkeypatch):
     monkeypatch.chdir(smiles.parent)
     arguments = {"inputs": [smiles], "output": tmp_path / "out.h5"} | OPTIONS | change
     with pytest.raises(InputError, match=text):
-        reference_command(**arguments)
+        computed(**arguments)
     assert not list(tmp_path.iterdir())
 
 
@@ -321,7 +324,7 @@ def test_a_missing_program_is_named(monkeypatch, smiles, tmp_path):
         commands.importlib.util, "find_spec", lambda name: None if name == "pyscf" else real(name)
     )
     with pytest.raises(MlsemiError, match=r"need pyscf: pip install mlsemi\[reference\]"):
-        reference_command([smiles], tmp_path / "out.h5")
+        computed([smiles], tmp_path / "out.h5")
 
 
 def test_known_molecules_are_not_computed_again(tmp_path):
@@ -329,11 +332,11 @@ def test_known_molecules_are_not_computed_again(tmp_path):
     first.write_text("[H][H]\n")
     both.write_text("[H][H]\nO\n")
     options = OPTIONS | {"temperatures": (0.0,), "processes": 1, "forces": True}
-    reference_command([first], tmp_path / "first.h5", **options)
-    rest = reference_command([both], tmp_path / "rest.h5", skip=[tmp_path / "first.h5"], **options)
+    computed([first], tmp_path / "first.h5", **options)
+    rest = computed([both], tmp_path / "rest.h5", skip=[tmp_path / "first.h5"], **options)
     assert [record.label for record in rest] == ["O"]
     with pytest.raises(InputError, match="empty, excluded or known"):
-        reference_command([first], tmp_path / "none.h5", skip=[tmp_path / "first.h5"], **options)
+        computed([first], tmp_path / "none.h5", skip=[tmp_path / "first.h5"], **options)
 
 
 def test_geometries_of_surfaces_are_computed_again(tmp_path):
@@ -348,7 +351,7 @@ def test_geometries_of_surfaces_are_computed_again(tmp_path):
     source, output = tmp_path / "cheap.h5", tmp_path / "dear.h5"
     save_surfaces(source, given)
     options = OPTIONS | {"grid": 0, "heavy_atoms": 1, "lean": True}
-    (found,) = reference_command([source], output, **options)
+    (found,) = computed([source], output, **options)
     assert found.molecule.endswith("H2O")
     assert any(
         np.allclose(s.structure.positions, found.structure.positions, atol=1e-5)
@@ -372,7 +375,7 @@ def test_geometries_of_surfaces_are_computed_again(tmp_path):
     assert order == [job.label for job in jobs_of(source, None, frozenset())]
     rest = tmp_path / "rest.h5"
     with pytest.raises(InputError, match="no molecule is left"):
-        reference_command([source], rest, skip=[output], **options)
+        computed([source], rest, skip=[output], **options)
 
 
 def test_a_smiles_string_is_known_by_the_inchikey_of_a_record():

@@ -1,10 +1,10 @@
 """What is refused as a reference, before anything is computed."""
 
 import pytest
+from computed import computed
 from test_campaign import OPTIONS
 
 from mlsemi.errors import InputError
-from mlsemi.training.reference.commands import reference_command
 from mlsemi.training.reference.inputs import jobs_of
 
 
@@ -26,5 +26,5 @@ def test_open_shells_are_refused(tmp_path, frame, multiplicity):
     ):
         jobs_of(path, None, frozenset())
     with pytest.raises(InputError, match=r"open.xyz, frame 1: multiplicity"):
-        reference_command(inputs=[path], output=tmp_path / "out.h5", **OPTIONS)
+        computed(inputs=[path], output=tmp_path / "out.h5", **OPTIONS)
     assert not (tmp_path / "out.h5").exists()
