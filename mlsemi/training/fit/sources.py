@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -19,7 +19,9 @@ import numpy as np
 
 from mlsemi.errors import InputError, ParameterError
 from mlsemi.excited.constants import ExcitationParameters
+from mlsemi.model.terms.architecture import ModelForm
 from mlsemi.molecule.elements import symbol
+from mlsemi.parameters import Parameters
 from mlsemi.training.data.dataset import (
     Reference,
     ReferenceDataset,
@@ -137,6 +139,7 @@ def load_sources(recipe: Recipe, base: Path) -> tuple[Recipe, list[Data]]:
         raise ParameterError(
             f"{len(missing)} files of the recipe are not there: {', '.join(missing)}"
         )
+    recipe = with_form_of_start(recipe, base)
     if not recipe.elements:
         first = ReferenceDataset.load(*(base / name for name in recipe.source[0].files))
         numbers = {z for record in first for z in record.structure.numbers.tolist()}
@@ -155,6 +158,28 @@ def load_sources(recipe: Recipe, base: Path) -> tuple[Recipe, list[Data]]:
             raise InputError(f"{table.name}: multipoles are those of a form with bonded = true")
         loaded.append(_load(table, head, base, set(recipe.elements), excluded))
     return recipe, loaded
+
+
+def with_form_of_start(recipe: Recipe, base: Path) -> Recipe:
+    """The recipe with elements and sizes of the set that it starts from, where it names none.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such set.
+    """
+    if not recipe.start:
+        return recipe
+    folder = base / recipe.start
+    form = Parameters.load(folder if folder.is_dir() else recipe.start).model.form
+    usual = ModelForm(form.elements)
+    sizes = {
+        entry.name: getattr(form, entry.name)
+        for entry in fields(form)
+        if getattr(form, entry.name) != getattr(usual, entry.name)
+    }
+    elements = recipe.elements or tuple(map(symbol, form.elements))
+    return recipe.changed(elements=elements, model=sizes | recipe.model)
 
 
 def _load(

@@ -37,11 +37,6 @@ batch = 2
 FINER = """
 name = "finer"
 start = "mine"
-elements = ["H", "C", "N", "O"]
-[model]
-n_channel = 4
-n_node = 4
-n_hidden = 8
 [[source]]
 files = ["molecules.h5"]
 [[stage]]
@@ -78,6 +73,7 @@ def test_from_scratch_to_a_spectrum(tmp_path, monkeypatch):
     command("train", "finer.toml", "--quiet")
     finer = Parameters.load("finer")
     assert finer.excitation == mine.excitation
+    assert finer.model.form == mine.model.form
     assert finer.header["start"]["checksum"] == mine.checksum
     (tmp_path / "water.xyz").write_text("3\n\nO 0 0 0\nH 0 0.76 0.59\nH 0 -0.76 0.59\n")
     ask = ("spectrum", "water.xyz", "--parameters", "finer", "--singlets", 3)
