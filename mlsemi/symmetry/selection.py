@@ -68,6 +68,24 @@ def principal_components(x: np.ndarray, n_keep: int) -> np.ndarray:
     return out
 
 
+def nystroem_map(kernel: np.ndarray, negligible: float) -> np.ndarray:
+    """(n, n_kept) matrix U s^-1/2 of the kernel of some points, K = U s U^T.
+
+    Rows of K_nM times it are features whose scalar products are K_nM K_MM^-1 K_Mn, the kernel seen
+    from these points (Williams and Seeger, NIPS 13, 682 (2001)).
+
+    Parameters
+    ----------
+    kernel : (n, n) array
+        K_MM.
+    negligible : float
+        Eigenvalues below this fraction of the largest are left out.
+    """
+    values, vectors = np.linalg.eigh(kernel)
+    kept = values > negligible * values[-1]
+    return np.asarray(vectors[:, kept] / np.sqrt(values[kept]))
+
+
 def scaled_together(components: Tensors, size: float) -> dict[Irrep, np.ndarray]:
     """Components times one factor, which makes the mean square norm ``size`` of all features one.
 

@@ -8,10 +8,13 @@ import numpy as np
 
 from mlsemi.model.terms.term import Weight
 from mlsemi.symmetry.layers import Weights
-from mlsemi.symmetry.selection import farthest_points
+from mlsemi.symmetry.selection import farthest_points, nystroem_map
 
 CANDIDATES = 4000
 """Environments that the sparse points of one label are picked from."""
+
+NEGLIGIBLE = 1e-6
+"""Eigenvalues of the kernel of the points below this fraction of the largest are noise."""
 
 
 class SparseRecord(NamedTuple):
@@ -44,8 +47,8 @@ def kernel_factors(
 ) -> tuple[np.ndarray, SparseRecord | None]:
     """One, and features psi of a scalar kernel on the invariants.
 
-    psi_f = sum_M k(x, x_M) (K^-1/2)_Mf, k = exp(-|g (x - x_M)|^2 / 2), K_MM' = k(x_M, x_M'). The
-    product of these factors with equivariant features q has the kernel
+    psi_f = sum_M k(x, x_M) W_Mf, k = exp(-|g (x - x_M)|^2 / 2), W W^T = K^-1, K_MM' = k(x_M, x_M').
+    The product of these factors with equivariant features q has the kernel
     (1 + sum_f psi_f psi'_f) q . q', the symmetry-adapted kernel of Grisafi et al., Phys. Rev. Lett.
     120, 036002 (2018), with its scalar part in the Nystroem approximation.
 
@@ -56,7 +59,7 @@ def kernel_factors(
         Species, or species pair: each has its own points.
     weights : mapping
         ``sparse.name.metric`` g (n_label, n_invariant); ``sparse.name.points`` g x_M (n_label,
-        n_sparse, n_invariant); ``sparse.name.root`` K^-1/2 (n_label, n_sparse, n_sparse). Without
+        n_sparse, n_invariant); ``sparse.name.root`` W (n_label, n_sparse, n_sparse). Without
         them only the factor one is left.
     name : str
         ``atom`` or ``bond``.
@@ -101,7 +104,7 @@ def kernel_factors_adjoint(
 def place_points(
     weights: dict[str, np.ndarray], name: str, x: np.ndarray, label: np.ndarray
 ) -> None:
-    """Metric, points and inverse root of the kernel of every label that occurs.
+    """Metric, points and root of the inverse kernel of every label that occurs.
 
     The metric makes the mean square distance of two environments of one label two.
 
@@ -125,6 +128,5 @@ def place_points(
         chosen = farthest_points(scaled, points.shape[1])
         points[row, : chosen.size] = some[chosen] * metric[row]
         found = points[row, : chosen.size]
-        values, vectors = np.linalg.eigh(gaussian(found, found))
-        inverse = vectors / np.sqrt(np.maximum(values, 1e-6)) @ vectors.T
-        root[row, : chosen.size, : chosen.size] = inverse
+        mapped = nystroem_map(gaussian(found, found), NEGLIGIBLE)
+        root[row, : chosen.size, : mapped.shape[1]] = mapped

@@ -27,7 +27,7 @@ from mlsemi.representations.learning.ridge import (
     dual_errors,
 )
 from mlsemi.representations.learning.samples import block_of, invariants_of
-from mlsemi.symmetry.selection import cur_columns, farthest_points
+from mlsemi.symmetry.selection import cur_columns, farthest_points, nystroem_map
 from mlsemi.symmetry.tensors import Irrep
 
 N_FOLD = 5
@@ -167,9 +167,8 @@ class KernelFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         else:
             raise InputError(f"selection is fps or cur, not {self.selection!r}")
         self.points_ = p[chosen, None], x[chosen, None]
-        values, vectors = np.linalg.eigh(equivariant_kernel(self.points_, self.points_, self.zeta))
-        kept = values > NEGLIGIBLE * values[-1]
-        self.whitening_ = vectors[:, kept] / np.sqrt(values[kept])
+        kernel = equivariant_kernel(self.points_, self.points_, self.zeta)
+        self.whitening_ = nystroem_map(kernel, NEGLIGIBLE)
         return self
 
     def transform(self, X: np.ndarray) -> np.ndarray:
