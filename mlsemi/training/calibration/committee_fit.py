@@ -320,38 +320,12 @@ def with_fitted_committee(
     model = parameters.model
     committee = fit_members(model, train, n_member, seed)
     pairs = errors_and_spreads(model, committee, validation)
-    committee = replace(committee, calibration=_calibrations(pairs))
+    pairs |= excitation_errors_and_spreads(parameters, committee, excited)
+    calibration = {name: calibrated(*pair) for name, pair in pairs.items() if pair[0].size}
     about = {
         "seed": seed,
         "training_structures": len(train),
         "validation_structures": len(validation),
+        "excited_structures": len(excited),
     }
-    return with_calibrated_excitations(parameters.with_committee(committee, about), excited)
-
-
-def with_calibrated_excitations(parameters: Parameters, excited: Sequence[Reference]) -> Parameters:
-    """The same set; the committee it has, if any, is calibrated for excitations too.
-
-    Parameters
-    ----------
-    parameters : Parameters
-    excited : sequence of Reference
-        Validation records with excitations, of any level.
-    """
-    committee, about = parameters.committee, parameters.header.get("committee")
-    if committee is None or not isinstance(about, dict):
-        return parameters
-    plain = replace(committee, calibration={})
-    pairs = excitation_errors_and_spreads(parameters, plain, excited)
-    calibration = dict(committee.calibration) | _calibrations(pairs)
-    provenance = {k: v for k, v in about.items() if k not in ("calibration", "checksum")}
-    return parameters.with_committee(
-        replace(committee, calibration=calibration),
-        provenance | {"excited_structures": len(excited)},
-    )
-
-
-def _calibrations(
-    pairs: dict[str, tuple[np.ndarray, np.ndarray]],
-) -> dict[str, Calibration]:
-    return {name: calibrated(*pair) for name, pair in pairs.items() if pair[0].size}
+    return parameters.with_committee(replace(committee, calibration=calibration), about)

@@ -57,10 +57,6 @@ class FitOptions:
     ----------
     free : tuple of str
         Names of the constants: scalars, tables (one factor for all elements), table entries.
-    soft : float
-        Error in hartree at which the loss turns from quadratic to linear.
-    higher : float
-        Weight of higher states relative to the lowest of its multiplicity.
     prior : float
         Standard deviation of each free number (logarithm or shift) about zero.
     folds : int
@@ -72,8 +68,6 @@ class FitOptions:
     """
 
     free: tuple[str, ...] = FREE
-    soft: float = SOFT
-    higher: float = HIGHER
     prior: float = 0.5
     folds: int = 6
     triplet_shift: float = 0.17 / HARTREE_EV
@@ -207,7 +201,7 @@ def fit_constants(
 ) -> np.ndarray:
     """Minimise a robust loss of the matched energies plus a Gaussian prior.
 
-    L = sum_states 2 w (sqrt(1 + (e / soft)^2) - 1) + sum (x / prior)^2 by Gauss-Newton steps with
+    L = sum_states 2 w (sqrt(1 + (e / SOFT)^2) - 1) + sum (x / prior)^2 by Gauss-Newton steps with
     the weights of iteratively reweighted least squares. Slopes are those of single states
     (dw = X^T dA X, exact where a state is not degenerate), the matching is renewed at every step.
 
@@ -232,10 +226,10 @@ def fit_constants(
         constants = changed(start, free, x)
         for case in cases:
             for found in compare(case, constants, free):
-                error = (found.model - found.reference) / options.soft
-                weight = found.weight * np.where(found.index == 0, 1.0, options.higher)
+                error = (found.model - found.reference) / SOFT
+                weight = found.weight * np.where(found.index == 0, 1.0, HIGHER)
                 weight /= np.sqrt(1.0 + error**2)
-                slopes = found.slopes / options.soft
+                slopes = found.slopes / SOFT
                 curvature += slopes.T @ (weight[:, None] * slopes)
                 gradient += slopes.T @ (weight * error)
         step = -np.linalg.solve(curvature, gradient)

@@ -16,7 +16,7 @@ from mlsemi.model.model import Model
 from mlsemi.outputs import complete_or_absent
 from mlsemi.parameters import Parameters
 from mlsemi.training.data.dataset import Reference, ReferenceDataset, part_of
-from mlsemi.training.objective.evaluation import batch_loss, summarise
+from mlsemi.training.objective.evaluation import losses_and_errors, summarise
 from mlsemi.training.objective.loss import Errors, LossWeights, Target
 from mlsemi.units import HARTREE_EV
 
@@ -31,13 +31,9 @@ QUANTITIES = {
 }
 
 
-def errors_of(model: Model, records: Sequence[Reference], batch: int = 8) -> list[Errors]:
+def errors_of(model: Model, records: Sequence[Reference]) -> list[Errors]:
     """Errors of a model on every record, model minus reference, atomic units."""
-    targets = [Target(record) for record in records]
-    out: list[Errors] = []
-    for start in range(0, len(targets), batch):
-        out += batch_loss(model, targets[start : start + batch], LossWeights(), False)[1]
-    return out
+    return losses_and_errors(model, [Target(record) for record in records], LossWeights())[1]
 
 
 def select(

@@ -28,6 +28,9 @@ from mlsemi.training.objective.loss import (
 from mlsemi.training.objective.surface_loss import multipoles_loss, surface_loss
 from mlsemi.units import AU_DEBYE, FORCE_EV_ANGSTROM, HARTREE_EV
 
+BATCH = 8
+"""Structures that are looked at together."""
+
 
 def batch_loss(
     model: Model,
@@ -136,14 +139,21 @@ def summarise(losses: Sequence[float], errors: Sequence[Errors]) -> dict[str, fl
     return row
 
 
-def evaluate_model(
-    model: Model, targets: Sequence[Target], weights: LossWeights, batch: int = 8
-) -> dict[str, float]:
-    """Mean errors of a model on many records."""
+def losses_and_errors(
+    model: Model, targets: Sequence[Target], weights: LossWeights
+) -> tuple[list[float], list[Errors]]:
+    """Losses (eV^2) and errors (model minus reference, atomic units) of many records."""
     losses: list[float] = []
     errors: list[Errors] = []
-    for start in range(0, len(targets), batch):
-        part, part_errors, _ = batch_loss(model, targets[start : start + batch], weights, False)
+    for start in range(0, len(targets), BATCH):
+        part, part_errors, _ = batch_loss(model, targets[start : start + BATCH], weights, False)
         losses += part
         errors += part_errors
-    return summarise(losses, errors)
+    return losses, errors
+
+
+def evaluate_model(
+    model: Model, targets: Sequence[Target], weights: LossWeights
+) -> dict[str, float]:
+    """Mean errors of a model on many records."""
+    return summarise(*losses_and_errors(model, targets, weights))

@@ -18,7 +18,6 @@ from mlsemi.parameters import Parameters, checksum_of
 from mlsemi.training.calibration.committee_fit import (
     COVERED,
     excitation_errors_and_spreads,
-    with_calibrated_excitations,
     with_fitted_committee,
 )
 from mlsemi.training.calibration.excitation_fit import (
@@ -139,7 +138,7 @@ def test_uncertainties_of_excitations(parameters, dataset):
     plain = with_fitted_committee(parameters, records, records, n_member=8)
     fitted = calibrate(plain, dataset, FitOptions(free=("hardness",), triplet_shift=0.01, folds=2))
     assert not {"singlets", "triplets"} & set(fitted.committee.calibration)
-    both = with_calibrated_excitations(fitted, records)
+    both = with_fitted_committee(fitted, records, records, n_member=8, excited=records)
     np.testing.assert_array_equal(both.committee.shifts, plain.committee.shifts)
     assert set(both.committee.calibration) - set(plain.committee.calibration) == {
         "singlets",
@@ -153,7 +152,6 @@ def test_uncertainties_of_excitations(parameters, dataset):
     np.testing.assert_allclose(
         np.sort(found["triplets"][0]), np.sort(np.abs(np.concatenate(triplets))), atol=1e-8
     )
-    assert with_calibrated_excitations(parameters, records) is parameters
 
 
 def comparisons(parameters, records, shift):
