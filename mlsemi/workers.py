@@ -30,6 +30,7 @@ SECONDS = 0.1
 ended loses the pieces it has begun."""
 AHEAD = 3
 """Pieces on their way to each worker."""
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 PATIENCE = 30
 """Seconds to wait for a scheduler and its first worker."""
 
@@ -134,7 +135,7 @@ def _executor(processes: int, scheduler: str | None) -> Iterator[tuple[Executor,
     from loky import ProcessPoolExecutor
 
     # one thread each, also in libraries that look at the environment alone
-    one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    one = dict.fromkeys(THREAD_VARIABLES, "1")
     executor = ProcessPoolExecutor(processes, initializer=_begin, env=one)
     try:
         yield executor, processes
@@ -150,11 +151,13 @@ def _executor(processes: int, scheduler: str | None) -> Iterator[tuple[Executor,
 
 
 def _begin() -> None:
-    """Ctrl-C reaches the whole group of processes: the one in front ends the others.
-
-    One that is killed cannot; its workers see that they have another parent.
-    """
+    """Ctrl-C reaches the whole group of processes: the one in front ends the others."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
+
+
+def end_with_parent() -> None:
+    """One that is killed cannot end its workers: they see that they have another parent."""
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
 
 

@@ -51,10 +51,11 @@ WAYS = {
 """How often each way of approach is drawn, compared with others that two molecules have."""
 
 LONE_PAIRS = (7, 8, 9, 15, 16, 17, 34, 35, 53)
-DONORS = (7, 8, 9, 15, 16, 17, 34, 35, 53)
-"""Elements whose hydrogen goes to a lone pair or a pi system."""
+"""Elements with lone pairs; their hydrogen goes to that of another or to a pi system."""
 
 HALOGENS = (17, 35, 53)
+"""Heavier ones, with a sigma hole on carbon or nitrogen."""
+
 FLAT_ONES = (5, 6, 7, 8, 16, 34)
 FLAT = 0.25
 """Largest distance from their plane of the atoms of a stack, angstrom."""
@@ -233,9 +234,9 @@ def _ways(
     found: dict[str, list[tuple[Site, Site, bool]]] = {"random": []}
     for a, b, turned in ((first, second, False), (second, first, True)):
         for name, givers, takers in (
-            ("hydrogen bond", _hydrogens(a, DONORS), _lone_pairs(b)),
-            ("hydrogen to pi", _hydrogens(a, (*DONORS, 6)), _planes(b)),
-            ("halogen bond", _halogens(a), _lone_pairs(b) + _planes(b)),
+            ("hydrogen bond", _ends(a, (1,), LONE_PAIRS), _lone_pairs(b)),
+            ("hydrogen to pi", _ends(a, (1,), (*LONE_PAIRS, 6)), _planes(b)),
+            ("halogen bond", _ends(a, HALOGENS, (6, 7, *HALOGENS)), _lone_pairs(b) + _planes(b)),
             ("stack", _planes(a), _planes(b) if not turned else []),
         ):
             pairs = [(g, t, turned) for g in givers for t in takers]
@@ -280,17 +281,8 @@ def _neighbours(atoms: Atoms) -> list[np.ndarray]:
     return [np.flatnonzero(row) for row in bond_graph(atoms)]
 
 
-def _hydrogens(atoms: Atoms, carriers: tuple[int, ...]) -> list[Site]:
-    """Hydrogens bound to one of the carriers, and the direction of that bond."""
-    return _ends(atoms, (1,), carriers)
-
-
-def _halogens(atoms: Atoms) -> list[Site]:
-    """The sigma holes of heavier halogens on carbon or nitrogen."""
-    return _ends(atoms, HALOGENS, (6, 7, *HALOGENS))
-
-
 def _ends(atoms: Atoms, ends: tuple[int, ...], carriers: tuple[int, ...]) -> list[Site]:
+    """Atoms with a single neighbour, one of the carriers, and the direction of that bond."""
     found = []
     for i, bound in enumerate(_neighbours(atoms)):
         if atoms.numbers[i] in ends and bound.size == 1 and atoms.numbers[bound[0]] in carriers:

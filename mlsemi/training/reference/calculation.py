@@ -318,8 +318,7 @@ def reference_record(
         dipole_matrix=np.einsum("mi,xmn,nj->xij", frame, r, frame, optimize=True),
         charges_lowdin=nuclear - np.bincount(atom_of_functions(mol), population, mol.natm),
         forces=forces,
-        **_excitations(solver, n_core, frame.T @ overlap, r, level.excitations),
-        **_minimal_excitations(solver, n_core, frame.T @ overlap, r, level.ris),
+        **_excitations(solver, n_core, frame.T @ overlap, r, level),
         **_fragments(structure, molecules, level, solver.with_df),
     )
 
@@ -344,33 +343,25 @@ def _forces(solver: dft.rks.RKS) -> np.ndarray:
 
 
 def _excitations(
-    solver: dft.rks.RKS, n_core: int, to_frame: np.ndarray, r: np.ndarray, n_state: int
+    solver: dft.rks.RKS, n_core: int, to_frame: np.ndarray, r: np.ndarray, level: Level
 ) -> dict[str, np.ndarray]:
-    """Optional fields of a record: ``n_state`` singlets and triplets of the full kernel."""
-    if not n_state:
-        return {}
-    response = ReferenceResponse(solver, n_core)
-    triplets = response.solve(n_state, True)
-    lowest = float(triplets.energies[0])
-    if lowest <= 0.0:
-        raise ConvergenceError(
-            f"the closed shell is not the ground state: a triplet at {lowest * HARTREE_EV:.2f} eV"
-        )
-    _, _, transitions = _moments(response, triplets.amplitudes, to_frame, r)
-    return {
-        **_singlets("singlet", response, to_frame, r, n_state),
-        "triplet_energies": triplets.energies,
-        "triplet_transitions": transitions,
-    }
-
-
-def _minimal_excitations(
-    solver: dft.rks.RKS, n_core: int, to_frame: np.ndarray, r: np.ndarray, n_state: int
-) -> dict[str, np.ndarray]:
-    """Optional fields of a record: ``n_state`` singlets of the minimal auxiliary kernel."""
-    if not n_state:
-        return {}
-    return _singlets("ris", MinimalResponse(solver, n_core), to_frame, r, n_state)
+    """Optional fields of a record: states of the full kernel, singlets of the minimal one."""
+    out: dict[str, np.ndarray] = {}
+    if level.excitations:
+        response = ReferenceResponse(solver, n_core)
+        triplets = response.solve(level.excitations, True)
+        lowest = float(triplets.energies[0])
+        if lowest <= 0.0:
+            raise ConvergenceError(
+                "the closed shell is not the ground state: a triplet at "
+                f"{lowest * HARTREE_EV:.2f} eV"
+            )
+        out |= _singlets("singlet", response, to_frame, r, level.excitations)
+        out["triplet_energies"] = triplets.energies
+        out["triplet_transitions"] = _moments(response, triplets.amplitudes, to_frame, r)[2]
+    if level.ris:
+        out |= _singlets("ris", MinimalResponse(solver, n_core), to_frame, r, level.ris)
+    return out
 
 
 def _singlets(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import (
     FIRST_COMPLETED,
@@ -26,11 +25,9 @@ from typing import Generic, TypeVar
 from threadpoolctl import threadpool_limits
 
 from mlsemi.errors import InputError, MlsemiError
-from mlsemi.workers import cluster
+from mlsemi.workers import THREAD_VARIABLES, cluster, end_with_parent
 
 KILLED = "the worker process was killed, probably for lack of memory"
-
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 CORE_TYPE = ("OPENBLAS_CORETYPE", "Haswell")
 """The OpenBLAS kernels that every processor with AVX2 can run."""
@@ -74,11 +71,9 @@ class Workforce:
         """Number of processes on this machine."""
         if self.processes is not None:
             return self.processes
-        return (
-            len(os.sched_getaffinity(0))
-            if hasattr(os, "sched_getaffinity")
-            else os.cpu_count() or 1
-        )
+        from loky import cpu_count
+
+        return int(cpu_count())
 
 
 def has_avx2() -> bool:
@@ -90,19 +85,9 @@ def has_avx2() -> bool:
 
 
 def start_worker() -> None:
-    """Initialiser of a worker: one thread, and no life after its parent.
-
-    A parent killed by force cannot stop its workers, which would wait for work for ever.
-    """
+    """Initialiser of a worker: one thread, and no life after its parent."""
     threadpool_limits(1)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
-
-
-def _die_with(parent: multiprocessing.process.BaseProcess) -> None:
-    parent.join()
-    os._exit(1)
+    end_with_parent()
 
 
 def process_pool(processes: int) -> ProcessPoolExecutor:
