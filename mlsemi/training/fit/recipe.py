@@ -171,7 +171,7 @@ class Recipe:
         Parameter set that the run starts from (empty: from scratch), a folder relative to the
         recipe or a name; its form is kept. Elements may be added behind its own.
     elements : tuple of str
-        Those of the first source by default.
+        Those of ``start``, or else of the first source, by default.
     seed : int
         Of the first stage; the others count on.
     threads : int
@@ -187,7 +187,7 @@ class Recipe:
         What is held out for validation and test: whole molecules, or single geometries where there
         are few molecules with many frames.
     model : dict
-        See :class:`ModelForm`.
+        See :class:`ModelForm`; sizes of ``start`` by default.
     """
 
     name: SOME
