@@ -4,7 +4,7 @@ All work with complex numbers as well, so one generic adjoint serves every one o
 Jacobian element by element with an imaginary step, exact to machine precision.
 """
 
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 from scipy.sparse.csgraph import shortest_path
@@ -34,20 +34,24 @@ def kind(*arrays):
 # connection
 
 
-def connection(first, second, strength, n_atom, longest):
-    """The best of all walks, tried one after another."""
-    bonds = {}
-    for i, j, b in zip(first.tolist(), second.tolist(), strength, strict=True):
-        if b.real > 0.0:
-            bonds.setdefault(i, []).append((j, b))
-
-    def best(i, j, left):
-        if i == j:
-            return 1.0
-        ways = [b * best(k, j, left - 1) for k, b in bonds.get(i, []) if left]
-        return max(ways, key=lambda way: np.real(way), default=0.0)
-
-    return np.array([best(i, j, longest) for i, j in zip(first, second, strict=True)])
+def connection(first, second, strength, n_atom, one, two, longest):
+    """Every half-broken bond present or absent, in all combinations, with its probability."""
+    half = {(i, j): b for i, j, b in zip(first, second, strength, strict=True) if 0 < b.real < 1}
+    undirected = sorted({(min(pair), max(pair)) for pair in half})
+    whole = {pair for pair, b in zip(zip(first, second), strength) if b.real == 1.0}  # noqa: B905
+    out = np.zeros(len(one), kind(strength))
+    for present in product((False, True), repeat=len(undirected)):
+        chance, bonds = 1.0, set(whole)
+        for (i, j), there in zip(undirected, present, strict=True):
+            b = 0.5 * (half[i, j] + half[j, i])
+            chance = chance * (b if there else 1.0 - b)
+            bonds |= {(i, j), (j, i)} if there else set()
+        step = np.zeros((n_atom, n_atom), dtype=bool)
+        for i, j in bonds:
+            step[i, j] = True
+        reached = np.linalg.matrix_power(np.eye(n_atom) + step, longest) > 0
+        out = out + chance * reached[one, two]
+    return out
 
 
 # multipoles
@@ -72,9 +76,9 @@ def interaction(a, b, vector, width2):
     )
 
 
-def all_pairs(positions, start, squared, part, moments):
+def all_pairs(positions, blocks, squared, part, moments):
     energies = np.zeros(len(positions), kind(positions, moments))
-    for a, b in pairwise(start):
+    for a, b in blocks:
         for i in range(a, b):
             for j in range(i + 1, b):
                 if part[i] == part[j]:

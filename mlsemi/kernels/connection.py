@@ -1,38 +1,49 @@
-"""How firmly two atoms are connected: the best path of bonds between them, its adjoint, and parts.
+"""How firmly two atoms are connected, its adjoint, and parts that whole bonds make.
 
-    u_ij = max over paths of at most n bonds from i to j of the product of their strengths
+    u_ij = probability that a path of at most n bonds leads from i to j,
 
-Walks that turn round are no better than paths, as strengths are at most one. Pairs are directed and
-grouped by their first atom.
+if every bond is there with a probability that is its strength b: 1 or 0 where all bonds of a path
+are whole or none is left, b where one bond alone is on all ways, a product where several must be
+there, 1 - (1 - b)(1 - b') where one of two is enough. It is a polynomial in the strengths of all
+half-broken bonds, and found by trying them in turn, present and absent; where more than ``MOST`` of
+them decide about one pair, the best path alone counts for the rest.
+
+Bonds are directed, both ways of each, with strengths above zero. Asked pairs are grouped by their
+first atom.
 """
 
 import numpy as np
 
 from mlsemi.kernels.jit import kernel
 
+MOST = 8
+
 
 @kernel
-def bond_lists(first, second, strength, n_atom):
-    """Bonds (pairs of strength > 0) of each atom: start (n_atom + 1,), and the numbers of pairs."""
+def bond_lists(first, n_atom):
+    """Bonds by their first atom: start (n_atom + 1,), and the numbers of bonds."""
     start = np.zeros(n_atom + 1, np.int64)
     for p in range(first.size):
-        if strength[p] > 0.0:
-            start[first[p] + 1] += 1
+        start[first[p] + 1] += 1
     for i in range(n_atom):
         start[i + 1] += start[i]
-    bond, filled = np.empty(start[n_atom], np.int64), start[:-1].copy()
+    bond, filled = np.empty(first.size, np.int64), start[:-1].copy()
     for p in range(first.size):
-        if strength[p] > 0.0:
-            bond[filled[first[p]]] = p
-            filled[first[p]] += 1
+        bond[filled[first[p]]] = p
+        filled[first[p]] += 1
     return start, bond
 
 
 @kernel
-def connected_parts(first, second, strength, n_atom):
-    """Number of parts whose atoms bonds join, and the part of each atom (n_atom,)."""
-    start, bond = bond_lists(first, second, strength, n_atom)
+def connected_parts(first, second, shift, n_atom):
+    """Number of parts, the part of each atom (n_atom,), and translations that make them whole.
+
+    ``shift`` (n_bond, 3) are those of the second atoms; an atom at its translation (n_atom, 3) is
+    bonded to the next one at its own, along a tree of the bonds.
+    """
+    start, bond = bond_lists(first, n_atom)
     label, stack, n_part = np.full(n_atom, -1), np.empty(n_atom, np.int64), 0
+    moved = np.zeros((n_atom, 3), np.int64)
     for i in range(n_atom):
         if label[i] < 0:
             label[i], stack[0], waiting = n_part, i, 1
@@ -43,9 +54,10 @@ def connected_parts(first, second, strength, n_atom):
                     j = second[bond[b]]
                     if label[j] < 0:
                         label[j], stack[waiting] = n_part, j
+                        moved[j] = moved[a] + shift[bond[b]]
                         waiting += 1
             n_part += 1
-    return n_part, label
+    return n_part, label, moved
 
 
 @kernel
@@ -53,9 +65,9 @@ def best_paths(source, start, bond, second, strength, best, length, arrived, fou
     """Best paths from one atom to all others.
 
     ``best`` (n_atom,) starts at zero, ``length`` is what the paths in it have, and
-    ``arrived[k, j]`` the pair by which the best walk of k bonds came to j. ``found`` (n_atom,)
+    ``arrived[k, j]`` the bond by which the best walk of k bonds came to j. ``found`` (n_atom,)
     takes the atoms that were reached, ``front`` (2, n_atom) and ``value`` (n_atom,) are for the
-    walk itself. Returns the number of atoms found.
+    walk itself. Returns the number of atoms found. Walks that turn round are no better than paths.
     """
     n_found, n_front = 0, 1
     front[0, 0], value[0] = source, 1.0
@@ -79,45 +91,123 @@ def best_paths(source, start, bond, second, strength, best, length, arrived, fou
 
 
 @kernel
-def connection(first, second, strength, n_atom, longest):
-    """(n_pair,) u of every pair by at most ``longest`` bonds of ``strength`` (n_pair,)."""
-    start, bond = bond_lists(first, second, strength, n_atom)
-    best, length = np.zeros(n_atom), np.zeros(n_atom, np.int64)
-    arrived = np.empty((longest + 1, n_atom), np.int64)
-    found, front, value = np.empty(n_atom, np.int64), np.empty((2, n_atom), np.int64), best.copy()
-    out = np.zeros(first.size)
+def scratch(n_atom, longest):
+    """Arrays that best_paths works in."""
+    return (
+        np.zeros(n_atom),
+        np.zeros(n_atom, np.int64),
+        np.empty((longest + 1, n_atom), np.int64),
+        np.empty(n_atom, np.int64),
+        np.empty((2, n_atom), np.int64),
+        np.empty(n_atom),
+    )
+
+
+@kernel
+def walk(i, j, start, bond, first, second, strength, room, path):
+    """Value of the best path from i to j, and the number of its half-broken bonds.
+
+    They are written to ``path`` (longest + 1,); ``room`` is what :func:`scratch` returns.
+    """
+    best, length, arrived, found, front, value = room
+    n_found = best_paths(
+        i, start, bond, second, strength, best, length, arrived, found, front, value
+    )
+    n, strong, k, at = 0, best[j], length[j], j
+    if strong > 0.0:
+        while k > 0:
+            b = arrived[k, at]
+            if strength[b] < 1.0:
+                path[n] = b
+                n += 1
+            at, k = first[b], k - 1
+    for f in range(n_found):
+        best[found[f]] = 0.0
+    return strong, n
+
+
+@kernel
+def decide(b, strong, start, bond, first, second, strength):
+    """Set the ``strength`` (n_bond,) of a bond, both ways."""
+    strength[b] = strong
+    for c in range(start[second[b]], start[second[b] + 1]):
+        if second[bond[c]] == first[b]:
+            strength[bond[c]] = strong
+
+
+@kernel
+def probability(i, j, start, bond, first, second, strength, trial, room, bar, strength_bar):
+    """U of i and j; adds bar du to ``strength_bar`` (n_bond,) where bar is not zero.
+
+    ``trial`` (n_bond,) holds the strengths, and does so again when all has been tried: a bond that
+    was tried as present is tried as absent next, then its turn is over.
+    """
+    path, tried = np.empty(room[2].shape[0], np.int64), np.empty(MOST, np.int64)
+    total, weight, depth = 0.0, 1.0, 0
+    while True:
+        strong, n = walk(i, j, start, bond, first, second, trial, room, path)
+        if 0.0 < strong < 1.0 and depth < MOST:
+            tried[depth] = path[n - 1]
+            weight *= strength[path[n - 1]]
+            decide(path[n - 1], 1.0, start, bond, first, second, trial)
+            depth += 1
+            continue
+        total += weight * strong
+        if bar != 0.0 and strong > 0.0:
+            for f in range(n):
+                strength_bar[path[f]] += bar * weight * strong / strength[path[f]]
+            for d in range(depth):
+                b = tried[d]
+                part = strength[b] if trial[b] == 1.0 else strength[b] - 1.0
+                strength_bar[b] += bar * weight * strong / part
+        while depth > 0 and trial[tried[depth - 1]] == 0.0:
+            depth -= 1
+            b = tried[depth]
+            weight /= 1.0 - strength[b]
+            decide(b, strength[b], start, bond, first, second, trial)
+        if depth == 0:
+            return total
+        b = tried[depth - 1]
+        weight *= (1.0 - strength[b]) / strength[b]
+        decide(b, 0.0, start, bond, first, second, trial)
+
+
+@kernel
+def connection(first, second, strength, n_atom, one, two, longest):
+    """(n_pair,) u of pairs of atoms ``one``, ``two``; there is no way to an atom -1."""
+    start, bond = bond_lists(first, n_atom)
+    room = scratch(n_atom, longest)
+    best, length, arrived, found, front, value = room
+    trial, none, out = strength.copy(), np.empty(0), np.zeros(one.size)
     p = 0
-    while p < first.size:
-        i = first[p]
+    while p < one.size:
+        i, begin = one[p], p
         n_found = best_paths(
             i, start, bond, second, strength, best, length, arrived, found, front, value
         )
-        while p < first.size and first[p] == i:
-            out[p] = best[second[p]]
+        while p < one.size and one[p] == i:
+            if two[p] >= 0:
+                out[p] = best[two[p]]
             p += 1
         for f in range(n_found):
             best[found[f]] = 0.0
+        for q in range(begin, p):
+            if 0.0 < out[q] < 1.0:
+                out[q] = probability(
+                    i, two[q], start, bond, first, second, strength, trial, room, 0.0, none
+                )
     return out
 
 
 @kernel
-def connection_adjoint(first, second, strength, n_atom, longest, out, out_bar):
-    """Adjoint of connection: strength_bar (n_pair,), from u and dL/du."""
-    start, bond = bond_lists(first, second, strength, n_atom)
-    best, length = np.zeros(n_atom), np.zeros(n_atom, np.int64)
-    arrived = np.empty((longest + 1, n_atom), np.int64)
-    found, front, value = np.empty(n_atom, np.int64), np.empty((2, n_atom), np.int64), best.copy()
-    strength_bar = np.zeros(first.size)
-    for p in range(first.size):
+def connection_adjoint(first, second, strength, n_atom, one, two, longest, out, out_bar):
+    """Adjoint of connection: strength_bar (n_bond,), from u and dL/du."""
+    start, bond = bond_lists(first, n_atom)
+    room, trial, strength_bar = scratch(n_atom, longest), strength.copy(), np.zeros(first.size)
+    for p in range(one.size):
         if 0.0 < out[p] < 1.0 and out_bar[p] != 0.0:
-            n_found = best_paths(
-                first[p], start, bond, second, strength, best, length, arrived, found, front, value
-            )
-            j, k = second[p], length[second[p]]
-            while k > 0:
-                b = arrived[k, j]
-                strength_bar[b] += out_bar[p] * out[p] / strength[b]
-                j, k = first[b], k - 1
-            for f in range(n_found):
-                best[found[f]] = 0.0
+            probability(
+                one[p], two[p], start, bond, first, second, strength, trial, room,
+                out_bar[p], strength_bar,
+            )  # fmt: skip
     return strength_bar

@@ -71,11 +71,11 @@ def interaction_adjoint(a, b, x, y, z, width2, bar, a_bar, b_bar):
 
 
 @kernel
-def add_all_pairs(positions, start, squared, part, moments, energies):
-    """Adds the energies (n_atom,) of pairs of different parts in each block of atoms."""
-    for s in range(start.size - 1):
-        for i in range(start[s], start[s + 1]):
-            for j in range(i + 1, start[s + 1]):
+def add_all_pairs(positions, blocks, squared, part, moments, energies):
+    """Adds the energies (n_atom,) of pairs of different parts in blocks (n, 2), begin and end."""
+    for s in range(blocks.shape[0]):
+        for i in range(blocks[s, 0], blocks[s, 1]):
+            for j in range(i + 1, blocks[s, 1]):
                 if part[i] == part[j]:
                     continue
                 x = positions[j, 0] - positions[i, 0]
@@ -88,12 +88,12 @@ def add_all_pairs(positions, start, squared, part, moments, energies):
 
 @kernel
 def add_all_pairs_adjoint(
-    positions, start, squared, part, moments, energies_bar, moments_bar, positions_bar
+    positions, blocks, squared, part, moments, energies_bar, moments_bar, positions_bar
 ):
     """Adjoint of add_all_pairs; adds to the last two."""
-    for s in range(start.size - 1):
-        for i in range(start[s], start[s + 1]):
-            for j in range(i + 1, start[s + 1]):
+    for s in range(blocks.shape[0]):
+        for i in range(blocks[s, 0], blocks[s, 1]):
+            for j in range(i + 1, blocks[s, 1]):
                 if part[i] == part[j]:
                     continue
                 x = positions[j, 0] - positions[i, 0]

@@ -46,6 +46,12 @@ def _rule(n: int) -> tuple[np.ndarray, np.ndarray]:
     return np.polynomial.legendre.leggauss(n)
 
 
+def nodes(split: float, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """``n`` points t from 0 to split, and their weights times 2 / pi^1/2."""
+    node, weight = _rule(n)
+    return 0.5 * split * (1.0 + node), 0.5 * split * weight * 2.0 / np.sqrt(np.pi)
+
+
 class _Split:
     """Where the sum is split, with what both halves need."""
 
@@ -63,9 +69,8 @@ class _Split:
         across = self.positions @ (np.eye(3) - cell.span)
         self.across = across[:, None] - across[None, :]
         self.rho2 = np.sum(self.across**2, axis=2)
-        node, weight = _rule(N_NODE[d])
-        self.t = 0.5 * self.split * (1.0 + node)
-        bare = 0.5 * self.split * weight * 2.0 / np.sqrt(np.pi) * np.exp(-((width * self.t) ** 2))
+        self.t, strength = nodes(self.split, N_NODE[d])
+        bare = strength * np.exp(-((width * self.t) ** 2))
         self.strength = bare * np.pi ** (0.5 * d) / (cell.measure * self.t**d)
 
     @property

@@ -157,7 +157,21 @@ class PairList(Brief):
             distance=self.distance[chosen],
             unit=self.unit[chosen],
             sphere=self.sphere[chosen],
+            shift=None if self.shift is None else self.shift[chosen],
         )
+
+    def ends(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """First and second atoms of some pairs, and translations (n, 3) of the second."""
+        if self.shift is None:
+            shift = np.zeros((chosen.size, 3), dtype=np.int64)
+        else:
+            shift = self.shift[chosen]
+        return self.first[chosen], self.second[chosen], shift
+
+    def vectors(self, chosen: np.ndarray) -> np.ndarray:
+        """r_ij (n, 3) of some pairs."""
+        out: np.ndarray = self.unit[chosen] * self.distance[chosen, None]
+        return out
 
     def vectors_adjoint(self, chosen: np.ndarray, vectors_bar: np.ndarray) -> np.ndarray:
         """dL/d positions, rows as in :meth:`adjoint`, of vectors r_ij (n, 3) of some pairs."""

@@ -16,7 +16,7 @@ from mlsemi.parameters import Parameters
 from mlsemi.periodic.density_of_states import density_of_states
 from mlsemi.periodic.filling import Filling
 from mlsemi.periodic.masses import effective_masses
-from mlsemi.periodic.point import Mesh, check_form, gap_doubts, mesh_of
+from mlsemi.periodic.point import Mesh, gap_doubts, mesh_of
 from mlsemi.periodic.result import heading
 from mlsemi.periodic.state import CellState, cell_state, diagonalise
 from mlsemi.threads import limited
@@ -226,7 +226,6 @@ def bands_of(
         no sense.
     """
     clock, way, kpoints = Clock(), band_path(structure, path, npoints), mesh_of(structure, kpts)
-    check_form(parameters)
     parameters.check(structure)
     model = parameters.model
     with clock.step("total"), limited(threads):

@@ -25,7 +25,6 @@ from mlsemi.orbitals.observables import orbital_atom
 from mlsemi.parameters import Parameters
 from mlsemi.periodic.bloch import BlochOperator
 from mlsemi.periodic.fragments import Fragment, fragments_of
-from mlsemi.periodic.point import check_form
 from mlsemi.periodic.result import heading
 from mlsemi.threads import limited
 from mlsemi.units import BOHR_ANGSTROM, HARTREE_EV
@@ -168,8 +167,6 @@ def couplings_of(structure: Structure, parameters: Parameters, *, threads: int =
             "couplings are those of the neutral closed shell: charge 0, multiplicity 1"
         )
     parameters.check(structure)
-    if structure.cell is not None:
-        check_form(parameters)
     fragments = fragments_of(structure)
     if len(fragments) == 1 and structure.cell is None:
         raise InputError("couplings are between molecules, and here is only one")

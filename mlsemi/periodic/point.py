@@ -61,7 +61,6 @@ def cell_point(
         For a structure without a cell, an element without parameters, a mesh that makes no sense.
     """
     clock, kpoints = Clock(), mesh_of(structure, kpts)
-    check_form(parameters)
     parameters.check(structure)
     model = parameters.model
     functional = parameters.functional if dispersion else None
@@ -98,21 +97,6 @@ def cell_point(
     )
 
 
-def check_form(parameters: Parameters) -> None:
-    """Refuse parameters with terms that know no images: multipoles and overlaps of contacts.
-
-    Raises
-    ------
-    InputError
-        Naming them.
-    """
-    if parameters.model.form.bonded:
-        raise InputError(
-            f"parameter set {parameters.name} has energies between molecules that do not know "
-            "periodic cells yet: use organic-1.0"
-        )
-
-
 def mesh_of(structure: Structure, kpts: Mesh) -> KPoints:
     """Mesh around Gamma for the cell of a structure.
 
@@ -146,7 +130,6 @@ def cell_surface(
     threads : int
         Of the linear-algebra libraries.
     """
-    check_form(parameters)
     parameters.check(structure)
     model = parameters.model
     with limited(threads):

@@ -1,43 +1,51 @@
-"""Best paths of bonds against all walks, one after another."""
+"""Paths of bonds that are there with a probability, against all combinations of them."""
 
 import naive
 import numpy as np
 import pytest
+from harness import assert_adjoint
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from mlsemi.kernels.connection import connected_parts, connection, connection_adjoint
+from mlsemi.kernels.connection import MOST, connected_parts, connection, connection_adjoint
 
 
-def drawn(seed, n_atom=9):
-    """Directed pairs grouped by the first atom, strengths the same both ways: whole, part, none."""
+def drawn(seed, n_atom=8, n_half=6):
+    """Directed bonds grouped by the first atom, strengths the same both ways: whole or part."""
     rng = np.random.default_rng(seed)
-    first, second = np.nonzero(~np.eye(n_atom, dtype=bool))
-    table = rng.choice([0.0, 0.0, 0.0, 1.0, 0.5], (n_atom, n_atom))
-    table = np.where(table == 0.5, rng.uniform(0.2, 0.9, table.shape), table)
-    table = np.triu(table, 1) + np.triu(table, 1).T
-    return first, second, table[first, second], n_atom
+    upper = np.argwhere(np.triu(np.ones((n_atom, n_atom)), 1))
+    table = np.zeros((n_atom, n_atom))
+    chosen = upper[rng.permutation(len(upper))]
+    table[tuple(chosen[:4].T)] = 1.0
+    table[tuple(chosen[4 : 4 + n_half].T)] = rng.uniform(0.1, 0.9, n_half)
+    table += table.T
+    first, second = np.nonzero(table)
+    one, two = np.nonzero(~np.eye(n_atom, dtype=bool))
+    return first, second, table[first, second], n_atom, one, two
 
 
 @pytest.mark.parametrize("longest", [1, 2, 4])
 @pytest.mark.parametrize("seed", range(6))
-def test_best_paths(seed, longest):
-    first, second, strength, n_atom = drawn(seed)
-    found = connection(first, second, strength, n_atom, longest)
-    expected = naive.connection(first, second, strength, n_atom, longest)
-    np.testing.assert_allclose(found, expected, rtol=1e-14)
-    back = found.reshape(n_atom, n_atom - 1)
+def test_all_combinations(seed, longest):
+    arguments = drawn(seed)
+    first, second, strength, n_atom, one, two = arguments
+    found = connection(*arguments, longest)
+    np.testing.assert_allclose(found, naive.connection(*arguments, longest), rtol=1e-13)
     full = np.zeros((n_atom, n_atom))
-    full[first, second] = back.ravel()
-    np.testing.assert_allclose(full, full.T, rtol=1e-14)
-    bars = np.random.default_rng(seed).normal(size=first.size)
+    full[one, two] = found
+    np.testing.assert_allclose(full, full.T, rtol=1e-13)
+    bars = np.random.default_rng(seed).normal(size=one.size)
     twin = naive.adjoint(
-        lambda b: naive.connection(first, second, b, n_atom, longest), [strength], 0, bars
+        lambda b: naive.connection(first, second, b, n_atom, one, two, longest), [strength], 0, bars
     )
-    part = (found > 0.0) & (found < 1.0)
-    ours = connection_adjoint(first, second, strength, n_atom, longest, found, bars)
-    np.testing.assert_allclose(ours[strength < 1.0], twin[strength < 1.0], rtol=1e-12, atol=1e-14)
-    assert longest == 1 or (part.any() and (found == 1.0).any())
+    ours = connection_adjoint(*arguments, longest, found, bars)
+    table = np.zeros((2, n_atom, n_atom))
+    table[:, first, second] = ours, twin
+    both = table + table.swapaxes(1, 2)
+    half = np.zeros((n_atom, n_atom), dtype=bool)
+    half[first, second] = strength < 1.0
+    np.testing.assert_allclose(both[0][half], both[1][half], rtol=1e-11, atol=1e-13)
+    assert ((found > 0.0) & (found < 1.0)).any()
 
 
 def test_a_longer_way_round_is_better_than_a_broken_bond():
@@ -47,19 +55,49 @@ def test_a_longer_way_round_is_better_than_a_broken_bond():
     first, second = ring[order].T
     strength = np.where(np.abs(first - second) == 4, 0.3, 1.0)
     weak = strength < 1.0
-    assert connection(first, second, strength, 5, 3)[weak] == pytest.approx(0.3)
-    assert connection(first, second, strength, 5, 4)[weak] == pytest.approx(1.0)
+    assert connection(first, second, strength, 5, first, second, 3)[weak] == pytest.approx(0.3)
+    assert (connection(first, second, strength, 5, first, second, 4)[weak] == 1.0).all()
+
+
+def test_more_half_broken_bonds_than_are_tried():
+    """Ten ways of two bonds from one atom to another: the best ones, and a slope that is theirs."""
+    n_way = 10
+    ends = np.array([(i, k) for k in range(2, 2 + n_way) for i in (0, 1)])
+    both = np.concatenate([ends, ends[:, ::-1]])
+    order = np.lexsort(both.T[::-1])
+    first, second = both[order].T
+    asked = np.array([0]), np.array([1])
+    bonds = np.random.default_rng(0).uniform(0.3, 0.7, 2 * n_way)
+
+    def forward(b):
+        return connection(first, second, np.tile(b, 2)[order], n_way + 2, *asked, 6)
+
+    def adjoint(bar):
+        strength = np.tile(bonds, 2)[order]
+        found = connection_adjoint(
+            first, second, strength, n_way + 2, *asked, 6, forward(bonds), bar
+        )
+        back = np.empty_like(found)
+        back[order] = found
+        return (back[: 2 * n_way] + back[2 * n_way :],)
+
+    ways = bonds.reshape(n_way, 2).prod(axis=1)
+    found = forward(bonds)[0]
+    assert ways.max() < found < 1.0 - np.prod(1.0 - ways)
+    assert found > 1.0 - np.prod(1.0 - np.sort(ways)[-MOST // 2 :])
+    assert_adjoint(forward, adjoint, [bonds], step=1e-3, rtol=1e-8)
 
 
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("n_atom", [1, 9, 25])
 def test_parts(seed, n_atom):
     """Numbers and labels are those of SciPy."""
-    first, second, strength, _ = drawn(seed, n_atom)
-    bonded = (strength == 1.0) & (first % 3 != second % 3)
-    n, label = connected_parts(first, second, bonded.astype(float), n_atom)
-    edges = first[bonded], second[bonded]
-    graph = coo_array((np.ones(edges[0].size), edges), shape=(n_atom, n_atom))
+    rng = np.random.default_rng(seed)
+    bonded = np.triu(rng.uniform(size=(n_atom, n_atom)) < 1.2 / n_atom, 1)
+    first, second = np.nonzero(bonded | bonded.T)
+    n, label, moved = connected_parts(first, second, np.zeros((first.size, 3), int), n_atom)
+    graph = coo_array((np.ones(first.size), (first, second)), shape=(n_atom, n_atom))
     expected, labels = connected_components(graph, directed=False)
     assert n == expected
     np.testing.assert_array_equal(label, labels)
+    assert not moved.any()

@@ -7,7 +7,7 @@ from scipy.integrate import dblquad
 
 from mlsemi.kernels import multipoles
 
-START = np.array([0, 3, 7])
+BLOCKS = np.array([[0, 3], [3, 7]])
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def some():
     rng = np.random.default_rng(2)
     positions, squared = 2.0 * rng.normal(size=(7, 3)), rng.uniform(0.3, 2.0, 7)
     part = np.array([0, 0, 1, 2, 3, 3, 4])
-    return positions, START, squared, part, rng.normal(size=(7, 4))
+    return positions, BLOCKS, squared, part, rng.normal(size=(7, 4))
 
 
 def test_all_pairs(some):
@@ -28,10 +28,10 @@ def test_all_pairs_adjoint(some):
     energies_bar = np.random.default_rng(3).normal(size=7)
     moments_bar, positions_bar = np.ones((7, 4)), np.ones((7, 3))
     multipoles.add_all_pairs_adjoint(*some, energies_bar, moments_bar, positions_bar)
-    positions, start, squared, part, moments = some
+    positions, blocks, squared, part, moments = some
     for argument, bar in enumerate((positions_bar, moments_bar)):
         twin = naive.adjoint(
-            lambda x, m: naive.all_pairs(x, start, squared, part, m),
+            lambda x, m: naive.all_pairs(x, blocks, squared, part, m),
             (positions, moments),
             argument,
             energies_bar,
@@ -66,7 +66,7 @@ def test_far_apart_they_are_points():
     positions = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 40.0]])
     energies = np.zeros(2)
     multipoles.add_all_pairs(
-        positions, np.array([0, 2]), np.ones(2), np.arange(2), moments, energies
+        positions, np.array([[0, 2]]), np.ones(2), np.arange(2), moments, energies
     )
     assert energies.sum() == pytest.approx(-2.0 * 3.0 / 40.0**3, rel=1e-12)
 
@@ -86,6 +86,6 @@ def test_the_charges_are_gaussians():
     energies = np.zeros(2)
     positions = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, r]])
     multipoles.add_all_pairs(
-        positions, np.array([0, 2]), np.array([a, b]), np.arange(2), moments, energies
+        positions, np.array([[0, 2]]), np.array([a, b]), np.arange(2), moments, energies
     )
     assert energies.sum() == pytest.approx(expected, rel=1e-6)

@@ -6,21 +6,23 @@ import numpy as np
 import pytest
 from harness import assert_adjoint, assert_equivariant
 from molecules import SMALL, distorted, moved, random_model
+from scipy.spatial.transform import Rotation
 
 from mlsemi.errors import InputError
 from mlsemi.kernels.integrals import overlap_blocks, overlap_blocks_adjoint
 from mlsemi.model.model import Model
-from mlsemi.model.terms.connection import BOND, CONTACT
+from mlsemi.model.terms.connection import BOND, CONTACT, Connection
 from mlsemi.model.terms.contacts import CLOSEST, WALL, tables_of
 from mlsemi.model.terms.electrostatics import SOFTENING
 from mlsemi.model.terms.neutrality import Parts, neutral, neutral_adjoint
-from mlsemi.model.terms.prediction import PredictionBar
+from mlsemi.model.terms.prediction import Prediction, PredictionBar
 from mlsemi.model.terms.term import Known
 from mlsemi.molecule.basis import Basis
 from mlsemi.molecule.elements import covalent_radius, n_orbital_of, van_der_waals_radius
 from mlsemi.molecule.integrals import overlap
 from mlsemi.molecule.pairs import PairList
 from mlsemi.molecule.structure import Structure
+from mlsemi.units import BOHR_ANGSTROM
 
 FORM = replace(SMALL, bonded=True)
 MODEL = random_model(FORM)
@@ -115,7 +117,65 @@ def test_half_a_bond_beside_a_contact():
     assert (u == 0.0).any()
 
 
-@pytest.mark.parametrize("both", [stretched(), touching(2.6)], ids=["half a bond", "in the wall"])
+def shared(at):
+    """A hydrogen of methanol's OH on its way to formic acid, ``at`` of the way, 2.5 angstrom."""
+    acid, alcohol = FORMIC, METHANOL
+    oxygen = int(np.flatnonzero(acid.numbers == 8)[0])
+    own = int(np.flatnonzero(alcohol.numbers == 8)[0])
+    apart = alcohol.positions - alcohol.positions[own]
+    h = int(np.argmin(np.linalg.norm(apart, axis=1) + 9.0 * (alcohol.numbers != 1)))
+    away = acid.positions[oxygen] - acid.positions.mean(axis=0)
+    away /= np.linalg.norm(away)
+    # turn the alcohol so that its hydrogen points at the acid
+    to = apart[h] / np.linalg.norm(apart[h])
+    turn = Rotation.align_vectors([-away], [to])[0].as_matrix()
+    length = 2.5 / BOHR_ANGSTROM
+    x = acid.positions[oxygen] + away * length + apart @ turn.T
+    x[h] = acid.positions[oxygen] + away * length * (1.0 - at)
+    numbers = np.concatenate([acid.numbers, alcohol.numbers])
+    return Structure(numbers, np.concatenate([acid.positions, x])), oxygen, acid.n_atom + h
+
+
+def test_a_hydrogen_bond_is_no_bond_until_the_hydrogen_changes_sides():
+    """1.5 angstrom: none; half way: whole, to both; no step in energy or slope in between."""
+    found = []
+    ways = np.linspace(0.38, 0.62, 121)
+    for at in ways:
+        structure, oxygen, h = shared(at)
+        pairs = listed(structure)
+        out, record = MODEL.predict(pairs, ("atom_energies",))
+        rows = pairs.atoms_of(0)
+        this = (pairs.first == rows[oxygen]) & (pairs.second == rows[h])
+        slope = MODEL.energy_slope(out, record)[h]
+        away = structure.positions[h] - structure.positions[oxygen]
+        along = -slope @ away / np.linalg.norm(away) * 2.5 / BOHR_ANGSTROM
+        found.append((out.strength[this][0], out.atom_energies.sum(), along))
+    strength, energy, slope = np.array(found).T
+    assert strength[0] == 0.0
+    assert strength[60] == pytest.approx(1.0, abs=1e-6)
+    assert (np.diff(strength) >= 0.0).all()
+    middle = (energy[2:] - energy[:-2]) / (ways[2] - ways[0])
+    np.testing.assert_allclose(middle, slope[1:-1], atol=1e-2 * np.ptp(slope))
+    assert np.abs(np.diff(slope)).max() < 0.15 * np.ptp(slope)
+
+
+def test_a_hypervalent_atom_of_one_valence_keeps_its_bonds():
+    """Perchloric acid: oxygens at 1.41 and 1.64 angstrom of one chlorine."""
+    oxygens = [[1.38, 0, -0.3], [-0.7, 1.2, -0.3], [-0.7, -1.2, -0.3], [0, 0, 1.64]]
+    x = np.array([[0, 0, 0], *oxygens, [0.9, 0, 1.9]]) / BOHR_ANGSTROM
+    form = replace(FORM, elements=(1, 8, 17))
+    pairs = PairList.of([Structure([17, 8, 8, 8, 8, 1], x)], form.elements, form.cutoff)
+    out = Prediction.blank(pairs, *form.radial(pairs.distance))
+    Connection(form).forward({}, out)
+    assert np.count_nonzero(out.strength == 1.0) == 10
+    assert out.parts.size.size == 1
+
+
+@pytest.mark.parametrize(
+    "both",
+    [stretched(), touching(2.6), shared(0.45)[0]],
+    ids=["half a bond", "in the wall", "shared"],
+)
 def test_adjoint_by_positions(both):
 
     def forward(x):
@@ -285,7 +345,7 @@ def test_charges_while_a_bond_breaks_against_all_atoms_in_turn():
         u = np.maximum(u, (u[:, :, None] * strength[None]).max(axis=1))
     expected = z - u @ (z / u.sum(axis=0))
     parts = Parts.of(pairs, found.strength)
-    assert parts.first.size
+    assert parts.links.first.size
     np.testing.assert_allclose(neutral(parts, z), expected, atol=1e-12)
 
     active = (found.strength > 0.0) & (found.strength < 1.0)

@@ -23,7 +23,8 @@ from mlsemi.model.terms.fixed_bonds import FixedBonds
 from mlsemi.model.terms.fixed_features import FixedFeatures
 from mlsemi.model.terms.levels import Levels
 from mlsemi.model.terms.messages import Messages
-from mlsemi.model.terms.multipoles import MultipoleEnergy, Multipoles
+from mlsemi.model.terms.multipole_energy import MultipoleEnergy
+from mlsemi.model.terms.multipoles import Multipoles
 from mlsemi.model.terms.on_site import OnSite
 from mlsemi.model.terms.repulsion import Repulsion
 from mlsemi.model.terms.term import Term, Weight

@@ -151,6 +151,7 @@ class Contacts(Term):
             *self._pairs(out, chosen), damping, weight, overlap_bar
         )
         bar.geometry.positions[:] += pairs.vectors_adjoint(chosen, vectors_bar)
+        bar.geometry.strain[:] += vectors_bar.T @ pairs.vectors(chosen)
 
     def _reach(self, out: Prediction, chosen: np.ndarray) -> np.ndarray:
         """D of pairs, bohr."""
@@ -169,7 +170,7 @@ class Contacts(Term):
         return (
             pairs.species[pairs.first[chosen]],
             pairs.species[pairs.second[chosen]],
-            pairs.unit[chosen] * pairs.distance[chosen, None],
+            pairs.vectors(chosen),
             sizes,
         )
 
