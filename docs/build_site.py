@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "build" / "site-source"
 FOLDERS = ("docs", "validation", "parameters", "mlsemi")
-KINDS = {".md", ".png", ".svg", ".py", ".toml", ".smi", ".xml"}
+KINDS = {".md", ".png", ".svg", ".py", ".toml", ".smi", ".xml", ".ipynb"}
 
 
 def gather() -> int:

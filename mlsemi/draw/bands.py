@@ -9,7 +9,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from mlsemi.draw.plots import CURVE, CYCLE, INK, STICKS, STYLE
+from mlsemi.draw.plots import CURVE, CYCLE, INK, STICKS, STYLE, Picture
 
 BELOW_EV, ABOVE_EV = 8.0, 8.0
 """What is shown of the bands below and above the Fermi level."""
@@ -30,7 +30,7 @@ def bands_figure(record: Mapping[str, Any], densities: Mapping[str, np.ndarray])
     levels = np.asarray(k["energies_ev"]) - fermi
     n = record["n_occupied"]
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+        figure = Picture(figsize=(6.4, 4.2), layout="constrained")
         left, right = figure.subplots(1, 2, width_ratios=(3, 1), sharey=True)
         left.plot(x, levels[:, :n], color=CURVE, linewidth=1.0)
         left.plot(x, levels[:, n:], color=STICKS, linewidth=1.0)
@@ -78,7 +78,7 @@ def couplings_figure(record: Mapping[str, Any], orbital: str = "homo") -> Figure
     axes3 = np.linalg.svd(spread, full_matrices=False)[2][:2]
     flat = (ends - ends.reshape(-1, 3).mean(axis=0)) @ axes3.T
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(5.2, 4.4), layout="constrained")
+        figure = Picture(figsize=(5.2, 4.4), layout="constrained")
         axes = figure.subplots()
         order = np.argsort(strength)
         largest = max(float(strength.max(initial=0.0)), 1e-12)
@@ -127,7 +127,7 @@ def trajectory_figure(records: Sequence[Mapping[str, Any]], orbital: str = "homo
                 table[row, names.index(pair["name"])] = pair[key]
     largest = np.argsort(-np.nanmax(np.abs(table), axis=0))[: len(CYCLE)]
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(6.4, 3.4), layout="constrained")
+        figure = Picture(figsize=(6.4, 3.4), layout="constrained")
         axes = figure.subplots()
         for column, colour in zip(largest.tolist(), CYCLE, strict=False):
             axes.plot(table[:, column], color=colour, linewidth=1.0, label=names[column])

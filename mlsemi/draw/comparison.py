@@ -24,6 +24,8 @@ from mlsemi.draw.plots import CYCLE, INK, STYLE, figure_of, title_of
 from mlsemi.draw.spectrum import Spectrum
 
 MOST_IN_LEGEND = 8
+LEAST_ROW = 0.17
+"""Height of a curve of a large stack, inches: its name still fits beside it."""
 FAINTEST = 1.0
 """Largest value of a curve, L / (mol cm), that a stack draws as nothing."""
 
@@ -63,7 +65,8 @@ def comparison_figure(
     ends = np.array([[part.energies_ev[0], part.energies_ev[-1]] for part in parts])
     x = to_axis([float(ends[:, 0].min()), float(ends[:, 1].max())])
     with mpl.rc_context(STYLE):
-        figure, axes = figure_of(5.6, max(3.2, 1.0 + 0.42 * len(parts)) if stack else 3.4)
+        row = min(0.42, max(LEAST_ROW, 8.0 / len(parts)))
+        figure, axes = figure_of(5.6, max(3.2, 1.0 + row * len(parts)) if stack else 3.4)
         axes.set_xlim(float(x.min()), float(x.max()))
         draw = _stacked if stack else _overlaid
         draw(axes, to_axis, parts, names, cd, measured)

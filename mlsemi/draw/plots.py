@@ -10,7 +10,7 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from io import StringIO
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,16 @@ STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "pdf.fonttype": 42,
 }
+
+
+class Picture(Figure):
+    """A figure that shows itself in a notebook, without pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        """PNG of 1.5 times the size of a screen's dots."""
+        with BytesIO() as stream, _drawing():
+            self.savefig(stream, format="png", dpi=144)
+            return stream.getvalue()
 
 
 def check_format(path: str | os.PathLike[str]) -> None:
@@ -200,7 +210,7 @@ def title_of(text: str) -> str:
 
 def figure_of(width: float, height: float, n_column: int = 1) -> tuple[Figure, Axes]:
     """A figure of this size, in inches, and the first of its panels."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Picture(figsize=(width, height), layout="constrained")
     axes = figure.subplots(1, n_column, squeeze=False)
     return figure, axes[0, 0]
 
@@ -249,7 +259,7 @@ def distribution_figure(quantities: Mapping[str, np.ndarray]) -> Figure:
     """
     n_row = -(-len(quantities) // 3)
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(7.8, 2.2 * n_row), layout="constrained")
+        figure = Picture(figsize=(7.8, 2.2 * n_row), layout="constrained")
         for place, (label, values) in enumerate(quantities.items(), 1):
             axes = figure.add_subplot(n_row, 3, place)
             bins: Any = 30

@@ -102,6 +102,8 @@ def scan_figure(values: np.ndarray, energies_ev: np.ndarray, label: str, title: 
         axes.set_ylim(0.0, 1.08 * (float(above.max()) or 1.0))
         first, last = float(values.min()), float(values.max())
         axes.set_xlim((first, last) if last > first else (first - 1.0, first + 1.0))
+        if last - first >= 90.0:  # degrees
+            axes.locator_params(axis="x", steps=[1, 3, 4.5, 6, 9, 10])
         axes.set_xlabel(label)
         axes.set_ylabel("energy / eV", color=CURVE)
         kcal = axes.secondary_yaxis("right", functions=(_to_kcal, _to_ev))

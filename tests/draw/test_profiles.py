@@ -32,3 +32,9 @@ def test_an_infrared_figure_of_nothing_real():
     grid = infrared_grid(np.array([-50.0]), 10.0)
     figure = infrared_figure(grid, 0.0 * grid, np.array([-50.0]), np.ones(1), "imaginary")
     assert figure.axes[0].get_ylim()[1] > 0.0
+
+
+def test_figures_show_themselves_in_a_notebook():
+    """Without pyplot, Jupyter shows of a plain figure no more than its class."""
+    figure = scan_figure(np.arange(3.0), np.arange(3.0), "angle", "a scan")
+    assert figure._repr_png_().startswith(b"\x89PNG")
