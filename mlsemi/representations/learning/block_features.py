@@ -10,7 +10,7 @@ and exchange of the two atoms:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -118,25 +118,75 @@ class BlockFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             out += self._batch(X[begin : begin + BATCH])
         return out
 
-    def _batch(self, structures: Sequence[Structure]) -> list[MoleculeBlocks]:
+    def adjoint(self, X: Sequence[Structure], blocks_bar: Sequence[MoleculeBlocks]) -> np.ndarray:
+        """dL/d positions (n_atom, 3) of all structures from the cotangents of their features."""
+        check_is_fitted(self, "pairs_")
+        parts = [
+            self._batch_adjoint(X[begin : begin + BATCH], blocks_bar[begin : begin + BATCH])
+            for begin in range(0, len(X), BATCH)
+        ]
+        return np.concatenate(parts) if parts else np.zeros((0, 3))
+
+    def _orders(self, structures: Sequence[Structure]) -> tuple[list[Tensors], PairTensors]:
+        """Scaled features of atoms and pairs, every order."""
         if any(structure.cell is not None for structure in structures):
             raise InputError("operators of molecules only: blocks of a cell are not supported")
-        atoms = [_scaled(*o) for o in zip(self.scales_, self.pairs_.atoms(structures), strict=True)]
+        found = self.pairs_.atoms(structures)
+        atoms: list[Tensors] = [_scaled(*o) for o in zip(self.scales_, found, strict=True)]
         neighbours, orders = self.pairs_(structures)
         bonds = [_scaled(*o) for o in zip(self.pair_scales_, orders, strict=True)]
+        return atoms, PairTensors(neighbours, bonds)
+
+    def _batch(self, structures: Sequence[Structure]) -> list[MoleculeBlocks]:
+        atoms, pairs = self._orders(structures)
         out = []
-        for structure, (begin, end) in zip(structures, pairwise(neighbours.start), strict=True):
-            row = pair_rows(PairTensors(neighbours, orders), int(begin), int(end))
+        for structure, ends in zip(structures, pairwise(pairs.neighbours.start), strict=True):
             features = {}
-            for key in self.layout.columns(structure.numbers):
-                i, j = self.layout.samples(structure.numbers, key).T
-                if key.kind == "atom":
-                    parts = [o[key.irrep][begin + i] for o in atoms if key.irrep in o]
-                else:
-                    parts = _pair_parts(key, bonds, row[i, j], row[j, i])
+            for key, rows in self._rows(structure, pairs, *map(int, ends)).items():
+                orders = atoms if key.kind == "atom" else pairs.orders
+                parts = [
+                    sum(w * _rows_of(orders[nu], key.irrep, rows[n]) for n, w in ways)
+                    for nu, ways in _columns(key, orders)
+                ]
                 if parts:
                     features[key] = np.concatenate(parts, axis=2)
             out.append(MoleculeBlocks(structure.numbers, features))
+        return out
+
+    def _batch_adjoint(
+        self, structures: Sequence[Structure], blocks_bar: Sequence[MoleculeBlocks]
+    ) -> np.ndarray:
+        atoms, pairs = self._orders(structures)
+        bars = [[{i: np.zeros_like(v) for i, v in o.items()} for o in s] for s in (atoms, pairs[1])]
+        begins = pairwise(pairs.neighbours.start)
+        for structure, ends, molecule in zip(structures, begins, blocks_bar, strict=True):
+            for key, rows in self._rows(structure, pairs, *map(int, ends)).items():
+                orders = bars[key.kind != "atom"]
+                start = 0
+                for nu, ways in _columns(key, orders):
+                    into = orders[nu][key.irrep]
+                    own = molecule.features[key][:, :, start : start + into.shape[2]]
+                    start += into.shape[2]
+                    for n, weight in ways:
+                        there = rows[n] >= 0
+                        np.add.at(into, rows[n][there], weight * own[there])
+        scaled = [
+            [_scaled(*o) for o in zip(scales, side, strict=True)]
+            for scales, side in zip((self.scales_, self.pair_scales_), bars, strict=True)
+        ]
+        return self.pairs_.atoms.adjoint(structures, scaled[0]) + self.pairs_.adjoint(
+            structures, scaled[1]
+        )
+
+    def _rows(
+        self, structure: Structure, pairs: PairTensors, begin: int, end: int
+    ) -> dict[BlockKey, tuple[np.ndarray, np.ndarray]]:
+        """Rows of the samples of every key among atoms or pairs, and of the pairs reversed."""
+        row = pair_rows(pairs, begin, end)
+        out = {}
+        for key in self.layout.columns(structure.numbers):
+            i, j = self.layout.samples(structure.numbers, key).T
+            out[key] = (begin + i, begin + i) if key.kind == "atom" else (row[i, j], row[j, i])
         return out
 
 
@@ -156,21 +206,20 @@ def pair_rows(pairs: PairTensors, begin: int, end: int) -> np.ndarray:
     return out
 
 
-def _pair_parts(
-    key: BlockKey, orders: Sequence[Tensors], rows: np.ndarray, reversed_rows: np.ndarray
-) -> list[np.ndarray]:
-    """Features of the pairs in ``rows``, one array per order that has the symmetry."""
-    parts = []
+def _columns(
+    key: BlockKey, orders: Sequence[Tensors]
+) -> Iterator[tuple[int, tuple[tuple[int, float], ...]]]:
+    """Sets of features of a key: the order, and weights of the sample (0) and its reverse (1)."""
     for nu, order in enumerate(orders):
         if key.irrep not in order:
             continue
-        there, back = _rows_of(order, key.irrep, rows), _rows_of(order, key.irrep, reversed_rows)
         if key.kind in SIGN:
-            parts.append((there + SIGN[key.kind] * back) / np.sqrt(2.0))
-        else:
-            # the bare bond is the same from both sides, up to a sign
-            parts += [there, back] if nu else [there]
-    return parts
+            yield nu, ((0, 0.5**0.5), (1, SIGN[key.kind] * 0.5**0.5))
+            continue
+        yield nu, ((0, 1.0),)
+        # an atom has no other side; the bare bond is the same from both, up to a sign
+        if key.kind == "pair" and nu:
+            yield nu, ((1, 1.0),)
 
 
 def _rows_of(tensors: Tensors, irrep: Irrep, rows: np.ndarray) -> np.ndarray:

@@ -84,6 +84,18 @@ class CartesianRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self, "estimators_")
         return cartesian_of_irreps({l: e.predict(X) for l, e in self.estimators_.items()})
 
+    def adjoint(self, X: np.ndarray, y_bar: np.ndarray) -> np.ndarray:
+        """Cotangent of the records X; the map of irreps is orthogonal, so its inverse serves."""
+        y_bar = np.asarray(y_bar, dtype=float)
+        if y_bar.ndim == 3:
+            y_bar = 0.5 * (y_bar + np.swapaxes(y_bar, 1, 2))
+        out = np.zeros_like(X)
+        for l, part in irreps_of_cartesian(y_bar).items():
+            bar = self.estimators_[l].adjoint(X, part)
+            for name in bar.dtype.names:
+                out[name] += bar[name]
+        return out
+
     def score(self, X: np.ndarray, y: np.ndarray, sample_weight: None = None) -> float:
         """Coefficient of determination over all components; for tensors about their mean trace.
 

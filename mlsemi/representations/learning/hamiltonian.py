@@ -12,16 +12,18 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.linalg
 from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from mlsemi.errors import InputError
 from mlsemi.molecule.elements import symbol
+from mlsemi.molecule.structure import Structure
 from mlsemi.representations.learning.block_features import MoleculeBlocks
 from mlsemi.representations.learning.conventions import check_order
 from mlsemi.representations.learning.invariant_products import InvariantProducts
 from mlsemi.representations.learning.operators import BlockKey, OperatorLayout
 from mlsemi.representations.learning.ridge import SymmetryRidgeCV
-from mlsemi.representations.learning.samples import records
+from mlsemi.representations.learning.samples import INVARIANTS, label, records
 from mlsemi.symmetry.tensors import SCALAR
 
 
@@ -115,6 +117,51 @@ class OperatorRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
                 out[row] = matrix
         return out
 
+    def adjoint(
+        self, X: Sequence[MoleculeBlocks], matrices_bar: Sequence[np.ndarray]
+    ) -> list[MoleculeBlocks]:
+        """Cotangents of the features of every molecule.
+
+        Parameters
+        ----------
+        X : sequence of MoleculeBlocks
+        matrices_bar : sequence of arrays
+            Of what :meth:`predict` gives; need not be symmetric.
+        """
+        check_is_fitted(self, "estimators_")
+        out = [
+            MoleculeBlocks(m.numbers, {k: np.zeros_like(v) for k, v in m.features.items()})
+            for m in X
+        ]
+        for rows in _same_atoms(X):
+            bars = self.layout.assemble_adjoint(
+                X[rows[0]].numbers, np.array([matrices_bar[i] for i in rows])
+            )
+            molecules = [X[i] for i in rows]
+            for key in molecules[0].features:
+                if not len(molecules[0].features[key]):
+                    continue
+                flat = bars[key].reshape(-1, *bars[key].shape[2:])
+                for where, bar in self._features_adjoint(molecules, key, flat).items():
+                    for row, part in zip(rows, np.split(bar, len(rows)), strict=True):
+                        out[row].features[where] += part
+        return out
+
+    def _features_adjoint(
+        self, molecules: Sequence[MoleculeBlocks], key: BlockKey, y_bar: np.ndarray
+    ) -> dict[BlockKey, np.ndarray]:
+        """Cotangents of what :meth:`_features` reads: features of a key, invariants of another."""
+        x_bar = self.estimators_[key].adjoint(self._features(molecules, key), y_bar)
+        if self.products is not None:
+            pair = self.products_[key].adjoint(_with_invariants(molecules, key), x_bar)
+        elif x_bar.dtype.names is not None:
+            pair = x_bar[label(key.irrep)], x_bar[INVARIANTS]
+        else:
+            return {key: x_bar}
+        if key == key.invariant:
+            return {key: pair[0] + pair[1]}
+        return {key: pair[0], key.invariant: pair[1]}
+
     def _features(self, molecules: Sequence[MoleculeBlocks], key: BlockKey) -> np.ndarray:
         """What the estimator of a key sees."""
         if self.products is not None:
@@ -161,6 +208,27 @@ def _same_atoms(molecules: Sequence[MoleculeBlocks]) -> Iterator[list[int]]:
     for row, molecule in enumerate(molecules):
         groups.setdefault(tuple(molecule.numbers.tolist()), []).append(row)
     yield from groups.values()
+
+
+def matrices_adjoint(
+    model: Pipeline, structures: Sequence[Structure], matrices_bar: Sequence[np.ndarray]
+) -> np.ndarray:
+    """dL/d positions (n_atom, 3) of all structures from that of their predicted matrices.
+
+    With the adjoints of what is made of a matrix (``mlsemi.orbitals``) it gives the derivatives of
+    levels, gaps, populations and dipoles of a predicted Hamiltonian.
+
+    Parameters
+    ----------
+    model : Pipeline
+        ``BlockFeatures``, then ``OperatorRegressor``, fitted.
+    structures : sequence of Structure
+    matrices_bar : sequence of arrays
+        Of what ``model.predict(structures)`` gives; need not be symmetric.
+    """
+    features, regressor = model[0], model[-1]
+    blocks_bar = regressor.adjoint(features.transform(structures), matrices_bar)
+    return np.asarray(features.adjoint(structures, blocks_bar))
 
 
 def levels(

@@ -66,6 +66,20 @@ class InvariantProducts(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         products = (z[:, :, :, None] * s[:, :, None, :]).reshape(*z.shape[:2], -1)
         return np.concatenate([self.scale_ * features, WEIGHT * products], axis=2)
 
+    def adjoint(
+        self, X: tuple[np.ndarray, np.ndarray], out_bar: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Cotangents of features and invariants."""
+        features, invariants = X
+        z = features @ self.components_
+        s = (invariants - self.mean_) @ self.invariant_components_
+        split = features.shape[2]
+        products_bar = WEIGHT * out_bar[:, :, split:].reshape(*z.shape, s.shape[2])
+        z_bar = np.einsum("smrk,sk->smr", products_bar, s[:, 0])
+        s_bar = np.einsum("smrk,smr->sk", products_bar, z)[:, None]
+        features_bar = self.scale_ * out_bar[:, :, :split] + z_bar @ self.components_.T
+        return features_bar, s_bar @ self.invariant_components_.T
+
 
 def _leading(x: np.ndarray, n_keep: int) -> np.ndarray:
     """(q, n) map to leading principal components; none where nothing varies."""

@@ -26,7 +26,7 @@ from mlsemi.representations.learning.ridge import (
     SymmetryRidgeCV,
     dual_errors,
 )
-from mlsemi.representations.learning.samples import block_of, invariants_of
+from mlsemi.representations.learning.samples import block_of, invariants_of, samples_bar
 from mlsemi.symmetry.selection import cur_columns, farthest_points, nystroem_map
 from mlsemi.symmetry.tensors import Irrep
 
@@ -67,6 +67,40 @@ def equivariant_kernel(
     both = linear.reshape(n * n_atom, m, k * k_atom, m) * scalar[:, None, :, None]
     both = both.reshape(n, n_atom, m, k, k_atom, m)
     return both.sum(axis=(1, 4)).reshape(n * m, k * m)
+
+
+def equivariant_kernel_adjoint(
+    left: tuple[np.ndarray, np.ndarray],
+    right: tuple[np.ndarray, np.ndarray],
+    zeta: int,
+    kernel_bar: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Adjoint of :func:`equivariant_kernel`: cotangents of both arrays on the left."""
+    (p, x), (p_right, x_right) = left, right
+    n, _, m, _ = x.shape
+    bar = kernel_bar.reshape(n, m, x_right.shape[0], m)
+    base = 0.5 + 0.5 * np.einsum("nap,kbp->nakb", p, p_right)
+    linear = np.einsum("namq,kbrq->namkbr", x, x_right, optimize=True)
+    base_bar = np.einsum("nmkr,namkbr->nakb", bar, linear, optimize=True)
+    base_bar *= 0.5 * zeta * base ** max(zeta - 1, 0)
+    p_bar = np.einsum("nakb,kbp->nap", base_bar, p_right)
+    x_bar = np.einsum("nmkr,nakb,kbrq->namq", bar, base**zeta, x_right, optimize=True)
+    return p_bar, x_bar
+
+
+def _from_kernel(
+    x: np.ndarray,
+    irrep: Irrep,
+    right: tuple[np.ndarray, np.ndarray],
+    zeta: int,
+    kernel_bar: np.ndarray,
+) -> np.ndarray:
+    """Cotangent of samples from that of their kernel, through :func:`environments`."""
+    p, block = environments(x, irrep)
+    unit_bar, block_bar = equivariant_kernel_adjoint((p, block), right, zeta, kernel_bar)
+    norm = np.linalg.norm(invariants_of(x), axis=2, keepdims=True)
+    p_bar = unit_bar - p * np.sum(p * unit_bar, axis=2, keepdims=True)
+    return samples_bar(x, irrep, block_bar, p_bar / np.where(norm > 0.0, norm, 1.0))
 
 
 @dataclass(eq=False, repr=False)
@@ -115,6 +149,11 @@ class EquivariantKernelRidge(SymmetryRegressor):
         kernel = equivariant_kernel(environments(X, self.irrep), self.environments_, self.zeta)
         flat = kernel @ self.dual_coef_
         return self._shaped(flat.reshape(-1, 2 * self.l + 1, flat.shape[1]))
+
+    def adjoint(self, X: np.ndarray, y_bar: np.ndarray) -> np.ndarray:
+        """Cotangent of the samples X from that of their predictions."""
+        kernel_bar = self._rows_bar(y_bar) @ self.dual_coef_.T
+        return _from_kernel(X, self.irrep, self.environments_, self.zeta, kernel_bar)
 
 
 @dataclass(eq=False, repr=False)
@@ -178,6 +217,11 @@ class KernelFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         flat = equivariant_kernel(environments(X, irrep), self.points_, self.zeta)
         return (flat @ self.whitening_).reshape(len(X), 2 * self.l + 1, -1)
 
+    def adjoint(self, X: np.ndarray, out_bar: np.ndarray) -> np.ndarray:
+        """Cotangent of the samples X from that of Phi."""
+        kernel_bar = out_bar.reshape(-1, self.whitening_.shape[1]) @ self.whitening_.T
+        return _from_kernel(X, Irrep(self.l, self.sigma), self.points_, self.zeta, kernel_bar)
+
 
 @dataclass(eq=False, repr=False)
 class SparseKernelRidge(SymmetryRegressor):
@@ -225,3 +269,8 @@ class SparseKernelRidge(SymmetryRegressor):
         """Predictions in the shape of the fitted y."""
         check_is_fitted(self, "ridge_")
         return self.ridge_.predict(self.features_.transform(X))
+
+    def adjoint(self, X: np.ndarray, y_bar: np.ndarray) -> np.ndarray:
+        """Cotangent of the samples X from that of their predictions."""
+        phi_bar = self.ridge_.adjoint(self.features_.transform(X), y_bar)
+        return self.features_.adjoint(X, phi_bar)

@@ -206,6 +206,23 @@ class OperatorLayout:
         whole = half + half.transpose(0, 2, 1, 3)
         return whole if self.rank else whole[..., 0]
 
+    def assemble_adjoint(
+        self, numbers: np.ndarray, matrices_bar: np.ndarray
+    ) -> dict[BlockKey, np.ndarray]:
+        """Adjoint of :meth:`assemble`: what stands once in a matrix counts half, what twice whole.
+
+        Parameters
+        ----------
+        numbers : (n_atom,) int array
+        matrices_bar : (n, n_orbital, n_orbital) or (n, n_orbital, n_orbital, 2k+1) array
+            Need not be symmetric.
+        """
+        out = self.decompose(numbers, matrices_bar + np.swapaxes(matrices_bar, 1, 2))
+        for key, columns in self.columns(numbers).items():
+            once = [key.kind != "pair" and a == b for a, b, _ in columns]
+            out[key] *= np.where(once, 0.5, 1.0)
+        return out
+
     def _table(self, key: BlockKey, a: int, b: int, coupled: int) -> np.ndarray:
         la, lb = self.shells[key.first][a], self.shells[key.second][b]
         return coupling(la, lb, coupled, self.rank, key.l)

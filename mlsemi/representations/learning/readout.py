@@ -16,7 +16,7 @@ from scipy.optimize import minimize
 from sklearn.utils.validation import check_is_fitted
 
 from mlsemi.representations.learning.ridge import GramPath, SymmetryRegressor
-from mlsemi.representations.learning.samples import block_of, invariants_of
+from mlsemi.representations.learning.samples import block_of, invariants_of, samples_bar
 from mlsemi.symmetry.layers import perceptron, perceptron_adjoint
 from mlsemi.symmetry.selection import covariance, principal_maps
 
@@ -46,17 +46,18 @@ def readout(p: np.ndarray, x: np.ndarray, weights: Mapping[str, np.ndarray]) -> 
 
 def readout_adjoint(
     p: np.ndarray, x: np.ndarray, weights: Mapping[str, np.ndarray], out_bar: np.ndarray
-) -> Weights:
-    """Adjoint of :func:`readout`: gradients of the weights."""
-    _, record = _gates(p, weights)
+) -> tuple[np.ndarray, np.ndarray, Weights]:
+    """Adjoint of :func:`readout`: cotangents of p and x, gradients of the weights."""
+    gates, record = _gates(p, weights)
     gates_bar = np.einsum("samc,smt->sact", x, out_bar, optimize=True)
     gradients = {name: np.zeros_like(value) for name, value in weights.items()}
     gradients["linear"] += gates_bar.sum(axis=(0, 1))
     flat, label = _flat(p)
-    perceptron_adjoint(
+    p_bar = perceptron_adjoint(
         flat, label, weights, "gate", record, gates_bar.reshape(len(flat), -1), gradients
     )
-    return gradients
+    x_bar = np.einsum("smt,sact->samc", out_bar, gates, optimize=True)
+    return p_bar.reshape(p.shape), x_bar, gradients
 
 
 def _flat(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -130,6 +131,13 @@ class NeuralReadout(SymmetryRegressor):
         check_is_fitted(self, "weights_")
         return self._shaped(readout(*self._inputs(X), self.weights_))
 
+    def adjoint(self, X: np.ndarray, y_bar: np.ndarray) -> np.ndarray:
+        """Cotangent of the samples X from that of their predictions."""
+        p, x = self._inputs(X)
+        bar = self._rows_bar(y_bar).reshape(len(x), x.shape[2], -1)
+        p_bar, x_bar, _ = readout_adjoint(p, x, self.weights_, bar)
+        return samples_bar(X, self.irrep, x_bar @ self.channels_.T, p_bar @ self.invariants_.T)
+
     def _reduce(self, records: np.ndarray) -> None:
         """Principal components of both kinds of features."""
         block = block_of(records, self.irrep)
@@ -180,7 +188,7 @@ class NeuralReadout(SymmetryRegressor):
         def loss(vector: np.ndarray) -> tuple[float, np.ndarray]:
             weights = unpacked(vector)
             rest = readout(p, x, weights) - y
-            gradients = readout_adjoint(p, x, weights, 2.0 * rest / size)
+            *_, gradients = readout_adjoint(p, x, weights, 2.0 * rest / size)
             value = float(np.sum(rest**2)) / size
             for name in ("gate.in", "gate.out"):
                 value += self.alpha * float(np.sum(weights[name] ** 2))

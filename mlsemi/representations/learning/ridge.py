@@ -17,7 +17,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from mlsemi.errors import InputError
-from mlsemi.representations.learning.samples import block_of, fit_r2, targets_of
+from mlsemi.representations.learning.samples import block_of, fit_r2, samples_bar, targets_of
 from mlsemi.symmetry.tensors import SCALAR, Irrep
 
 ALPHAS = tuple(10.0 ** np.arange(-12.0, 0.0))
@@ -95,6 +95,10 @@ class SymmetryRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             out = out[..., 0]
         return out
 
+    def _rows_bar(self, y_bar: np.ndarray) -> np.ndarray:
+        """(n_sample (2l+1), n_target) cotangents of predictions in the shape of the fitted y."""
+        return np.asarray(y_bar, dtype=float).reshape(-1, self.intercept_.size)
+
     def score(self, X: np.ndarray, y: np.ndarray, sample_weight: Any = None) -> float:
         """Coefficient of determination over all components together, the same in every frame.
 
@@ -132,6 +136,12 @@ class LinearRegressor(SymmetryRegressor):
         """Predictions in the shape of the fitted y."""
         check_is_fitted(self, "coef_")
         return self._shaped((summed(X, self.irrep) - self.mean_) @ self.coef_)
+
+    def adjoint(self, X: np.ndarray, y_bar: np.ndarray) -> np.ndarray:
+        """Cotangent of the samples X from that of their predictions."""
+        shape = block_of(X, self.irrep).shape
+        rows = (self._rows_bar(y_bar) @ self.coef_.T).reshape(shape[0], 1, *shape[2:])
+        return samples_bar(X, self.irrep, np.array(np.broadcast_to(rows, shape)))
 
 
 @dataclass(eq=False, repr=False)

@@ -79,6 +79,27 @@ def structure_records(
     return records(padded)
 
 
+def structure_records_adjoint(
+    bar: np.ndarray, start: Sequence[int] | np.ndarray, species: np.ndarray | None = None
+) -> dict[Irrep, np.ndarray]:
+    """Adjoint of :func:`structure_records`: cotangents of the features of atoms.
+
+    Arguments as there, ``bar`` that of the records.
+    """
+    start = np.asarray(start)
+    structure = np.repeat(np.arange(start.size - 1), np.diff(start))
+    place = np.arange(start[-1]) - start[structure]
+    out = {}
+    for name in bar.dtype.names or ():
+        value = bar[name][structure, place]
+        if species is not None:
+            width = value.shape[2] // (species.max() + 1)
+            columns = species[:, None] * width + np.arange(width)
+            value = np.take_along_axis(value, columns[:, None], axis=2)
+        out[Irrep(int(name[:-1]), 1 if name[-1] == "+" else -1)] = value
+    return out
+
+
 def _apart(value: np.ndarray, species: np.ndarray) -> np.ndarray:
     """(n_atom, 2l+1, n_species * n_feature): features in the columns of the atom's species."""
     width = value.shape[2]
@@ -124,6 +145,30 @@ def invariants_of(x: np.ndarray) -> np.ndarray:
     if INVARIANTS in (np.asarray(x).dtype.names or ()):
         x = x[INVARIANTS]
     return block_of(x, SCALAR)[:, :, 0]
+
+
+def samples_bar(
+    x: np.ndarray, irrep: Irrep, block_bar: np.ndarray, invariants_bar: np.ndarray | None = None
+) -> np.ndarray:
+    """Adjoint of :func:`block_of` and :func:`invariants_of`: cotangent of the samples, as ``x`` is.
+
+    Parameters
+    ----------
+    x : (n_sample,) record array or (n_sample, ...) array
+        Samples; what they hold is not used.
+    irrep : Irrep
+    block_bar : (n_sample, n_atom, 2l+1, n_feature) array
+    invariants_bar : (n_sample, n_atom, n_feature) array, optional
+    """
+    x = np.asarray(x)
+    if x.dtype.names is None:
+        return block_bar.reshape(x.shape)
+    out = np.zeros_like(x)
+    out[label(irrep)] = block_bar.reshape(x[label(irrep)].shape)
+    if invariants_bar is not None:
+        name = INVARIANTS if INVARIANTS in x.dtype.names else label(SCALAR)
+        out[name] += invariants_bar.reshape(x[name].shape)
+    return out
 
 
 def targets_of(y: np.ndarray, l: int) -> np.ndarray:

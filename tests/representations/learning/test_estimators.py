@@ -227,15 +227,15 @@ def test_readout_adjoint():
     shapes = {"linear": (6, 2), "gate.in": (3, 4), "gate.bias": (1, 4), "gate.out": (4, 12)}
     weights = [0.5 * rng.normal(size=shape) for shape in shapes.values()]
 
-    def forward(*arrays):
+    def forward(p, x, *arrays):
         return readout(p, x, dict(zip(shapes, arrays, strict=True)))
 
     def adjoint(out_bar):
         named = dict(zip(shapes, weights, strict=True))
-        gradients = readout_adjoint(p, x, named, out_bar)
-        return tuple(gradients[name] for name in shapes)
+        p_bar, x_bar, gradients = readout_adjoint(p, x, named, out_bar)
+        return p_bar, x_bar, *(gradients[name] for name in shapes)
 
-    assert_adjoint(forward, adjoint, weights)
+    assert_adjoint(forward, adjoint, [p, x, *weights])
 
 
 @pytest.mark.parametrize("kind", ALL)

@@ -3,9 +3,12 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from mlsemi.units import HARTREE_EV
+from mlsemi.molecule.structure import Structure
+from mlsemi.orbitals.eigen import solve
+from mlsemi.units import BOHR_ANGSTROM, HARTREE_EV
 
 CHECKOUT = Path(__file__).parents[3]
 
@@ -31,6 +34,17 @@ def test_learning(monkeypatch, tmp_path):
     assert HARTREE_EV * found["kernel_error"] < 0.01
     assert found["quality"] > 0.99
     assert found["dipole_integrals"].shape == (13, 13, 3)
+    assert HARTREE_EV / BOHR_ANGSTROM * found["force_error"] < 0.01
+    (last,), direction = found["last"], np.array([[0.0, 0, 1], [0, 1, 0], [0, 0, -1]])
+
+    def gap(step):
+        moved = Structure(last.numbers, last.positions + step * direction)
+        state = solve(found["frame"].predict([moved])[0], 10)
+        return state.lumo - state.homo
+
+    difference = (gap(1e-3) - gap(-1e-3)) / 2e-3
+    assert abs(difference) > 0.01
+    assert np.sum(found["slope"] * direction) == pytest.approx(difference, rel=1e-5)
 
 
 def test_representation(monkeypatch, tmp_path):
