@@ -4,10 +4,10 @@ Everything is counted from the neutral molecule with paired electrons, whose H_o
 decides. The wanted electrons are put into its orbitals; what has changed acts on the levels once:
 
     dP_s = C f_s C^T - P_0 / 2,   dq = moments of dP,   m_A = sum_(m in A) (dP_a - dP_b)_mm
-    u = gamma x + K (q_0 + x) + phi,   x = dq + s Pi u                                         (17)
+    u = gamma x + K (q_0 + x) + phi,   x = dq + s Pi u - a u                                   (17)
     H_s = H_o + M(u) - c dP_s o gamma +- diag(W m)                                             (17a)
     E = E_0 + tr[(dP_a + dP_b) H_o] + G - c/2 sum_s dP_s : (dP_s o gamma) + 1/2 m W m          (18)
-    G = -s/2 u Pi u + 1/2 x (gamma + K) x + x K q_0 + 1/2 q_0 K q_0 + phi (q_0 + x)
+    G = -1/2 u (s Pi - a) u + 1/2 x (gamma + K) x + x K q_0 + 1/2 q_0 K q_0 + phi (q_0 + x)
 
 G is stationary in the moments x, so its derivatives need no response. There is no
 self-consistency. A neutral closed shell in empty space has no difference density: nothing changes.
@@ -24,11 +24,12 @@ from mlsemi.errors import ConvergenceError
 from mlsemi.molecule.structure import Structure
 from mlsemi.orbitals import eigen
 from mlsemi.orbitals.eigen import ElectronicState
+from mlsemi.response.atomic_polarizability import SCREENING, polarizabilities
 from mlsemi.response.constants import ResponseConstants
 from mlsemi.response.coulomb import coulomb, coulomb_adjoint
 from mlsemi.response.moments import AtomicMoments
 from mlsemi.response.surroundings import Embedding, Surroundings
-from mlsemi.response.susceptibility import Susceptibility
+from mlsemi.response.susceptibility import Induction, Susceptibility
 
 RESIDUAL = 1e-13
 """Relative residual of the linear system for the potential."""
@@ -69,6 +70,11 @@ class Neutral:
         """Pi."""
         return Susceptibility.of_state(self.moments, self.state, self.n_electron)
 
+    def induction(self, screening: float, closed: bool) -> Induction:
+        """What a potential induces in the closed shell, or where electrons came or went."""
+        atomic = polarizabilities(self.structure.numbers, closed)
+        return Induction(self.susceptibility, SCREENING if closed else screening, atomic)
+
     @cached_property
     def density(self) -> np.ndarray:
         """(n_orbital, n_orbital) P_0."""
@@ -92,6 +98,8 @@ class Response:
     neutral : Neutral
     embedding : Embedding
     constants : ResponseConstants
+    induction : Induction
+        What the potential induces.
     fillings : tuple of two ElectronicState
         Alpha and beta electrons in the orbitals of the neutral molecule; the occupations of a
         state are those of both spins, so half of its density is P_s.
@@ -107,6 +115,7 @@ class Response:
     neutral: Neutral
     embedding: Embedding
     constants: ResponseConstants
+    induction: Induction
     fillings: tuple[ElectronicState, ElectronicState]
     changes: np.ndarray
     gamma: np.ndarray
@@ -179,7 +188,7 @@ class Response:
         x, u, own = self.moment_change, self.potential, self.neutral.own_moments
         answer = self.embedding.reaction(x + own)
         own_answer = self.embedding.reaction(own)
-        G = -0.5 * self.constants.screening * np.sum(u * self.neutral.susceptibility(u))
+        G = -0.5 * np.sum(u * self.induction(u))
         G += 0.5 * x[:, 0] @ self.gamma @ x[:, 0]
         G += 0.5 * np.sum(x * (answer + own_answer)) + 0.5 * np.sum(own * own_answer)
         return float(G + np.sum(self.embedding.external * self.moments))
@@ -204,12 +213,11 @@ class Response:
     @cached_property
     def polarizability(self) -> np.ndarray:
         """(3, 3) static polarisability alpha = d dipole / d field, bohr^3."""
-        structure, s = self.neutral.structure, self.constants.screening
+        structure, induction = self.neutral.structure, self.induction
         out = np.empty((3, 3))
         for axis in range(3):
             unit = Surroundings(field=np.eye(3)[axis]).around(structure).external
-            u = _screened(self.neutral, self.embedding, self.gamma, unit, s)
-            induced = s * self.neutral.susceptibility(u)
+            induced = induction(_screened(induction, self.embedding, self.gamma, unit))
             out[:, axis] = induced[:, 0] @ structure.positions + induced[:, 1:].sum(axis=0)
         return out
 
@@ -224,9 +232,7 @@ class Response:
         outside = replace(self.embedding.surroundings, solvent=None)
         embedding = outside.around(self.neutral.structure)
         by_electrons = self.neutral.moments.of(self.changes.sum(axis=0))
-        x, u = _polarise(
-            self.neutral, embedding, self.gamma, by_electrons, self.constants.screening
-        )
+        x, u = _polarise(self.neutral, embedding, self.gamma, by_electrons, self.induction)
         return replace(self, embedding=embedding, moment_change=x, potential=u)
 
     @cached_property
@@ -240,9 +246,7 @@ class Response:
         matrix_bar = matrix_bar + neutral.susceptibility.density_adjoint(neutral_bar)
         for state, bar in zip(self.fillings, by_change, strict=True):
             matrix_bar = matrix_bar + eigen.solve_adjoint(state, density_bar=0.5 * bar)
-        matrix_bar = matrix_bar + 0.5 * self.constants.screening * (
-            neutral.susceptibility.adjoint(self.potential, self.potential)
-        )
+        matrix_bar = matrix_bar + 0.5 * self.induction.adjoint(self.potential, self.potential)
         x = self.moment_change[:, 0]
         gamma_bar = 0.5 * np.outer(x, x)
         gamma_bar -= 0.5 * self.constants.exchange * _per_atom(self.changes, atoms)
@@ -318,8 +322,9 @@ def respond(
     if fillings[0] is fillings[1] and fillings[0].kt == 0.0:
         changes = np.zeros_like(changes)
     by_electrons = neutral.moments.of(changes.sum(axis=0))
-    x, u = _polarise(neutral, embedding, gamma, by_electrons, constants.screening)
-    return Response(neutral, embedding, constants, fillings, changes, gamma, x, u)
+    induction = neutral.induction(constants.screening, charge == 0 and multiplicity == 1)
+    x, u = _polarise(neutral, embedding, gamma, by_electrons, induction)
+    return Response(neutral, embedding, constants, induction, fillings, changes, gamma, x, u)
 
 
 def _fill(
@@ -342,32 +347,28 @@ def _polarise(
     embedding: Embedding,
     gamma: np.ndarray,
     by_electrons: np.ndarray,
-    screening: float,
+    induction: Induction,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Moments x and potential u of eq 17, for the moments dq that the electrons bring."""
     source = embedding.reaction(neutral.own_moments + by_electrons) + embedding.external
     source[:, 0] += gamma @ by_electrons[:, 0]
-    u = _screened(neutral, embedding, gamma, source, screening)
-    return by_electrons + screening * neutral.susceptibility(u), u
+    u = _screened(induction, embedding, gamma, source)
+    return by_electrons + induction(u), u
 
 
 def _screened(
-    neutral: Neutral,
-    embedding: Embedding,
-    gamma: np.ndarray,
-    source: np.ndarray,
-    screening: float,
+    induction: Induction, embedding: Embedding, gamma: np.ndarray, source: np.ndarray
 ) -> np.ndarray:
-    """(n_atom, 4) potential u = source + s (gamma + K) Pi u."""
+    """(n_atom, 4) potential u = source + (gamma + K) x(u)."""
     if not source.any():
         return source
 
     def unscreened(flat: np.ndarray) -> np.ndarray:
         u = flat.reshape(source.shape)
-        induced = neutral.susceptibility(u)
+        induced = induction(u)
         answer = embedding.reaction(induced)
         answer[:, 0] += gamma @ induced[:, 0]
-        return (u - screening * answer).ravel()
+        return (u - answer).ravel()
 
     from scipy.sparse.linalg import LinearOperator, gmres  # slow to import
 

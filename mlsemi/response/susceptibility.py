@@ -128,6 +128,35 @@ class Susceptibility:
         return np.asarray(sum(parts))
 
 
+@dataclass(frozen=True, eq=False)
+class Induction:
+    """Moments that a potential induces: x = s Pi u - a (0, minus the field).
+
+    Attributes
+    ----------
+    susceptibility : Susceptibility
+        Pi.
+    screening : float
+        s.
+    atomic : (n_atom,) array
+        a, polarisabilities of the atoms by themselves, bohr^3.
+    """
+
+    susceptibility: Susceptibility
+    screening: float
+    atomic: np.ndarray
+
+    def __call__(self, potential: np.ndarray) -> np.ndarray:
+        """(n_atom, 4) moments that a potential (n_atom, 4) induces."""
+        out = self.screening * self.susceptibility(potential)
+        out[:, 1:] -= self.atomic[:, None] * potential[:, 1:]
+        return out
+
+    def adjoint(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """d<v, x(u)>/dH_o for two potentials."""
+        return self.screening * self.susceptibility.adjoint(one, other)
+
+
 def _shares(energies: np.ndarray, n_electron: int) -> list[tuple[int, float]]:
     """Closed shells (number of orbitals, share) whose mean holds ``n_electron`` electrons."""
     pairs, odd = divmod(n_electron, 2)

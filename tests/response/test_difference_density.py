@@ -94,7 +94,7 @@ def test_levels_are_derivatives_of_the_energy(charge, multiplicity, kt):
         from mlsemi.response.difference_density import _polarise
 
         by_electrons = NEUTRAL.moments.of(changes.sum(axis=0))
-        x, u = _polarise(NEUTRAL, own.embedding, own.gamma, by_electrons, CONSTANTS.screening)
+        x, u = _polarise(NEUTRAL, own.embedding, own.gamma, by_electrons, own.induction)
         return replace(own, changes=changes, moment_change=x, potential=u).energy
 
     slope = (energy(h) - energy(-h)) / (2.0 * h)

@@ -2,15 +2,18 @@
 
 import numpy as np
 import pytest
+from ase.build import molecule
 from harness import assert_adjoint
 from molecules import distorted, moved
 from scipy.integrate import quad
 
+from mlsemi.evaluate import singlepoint
+from mlsemi.molecule.structure import Structure
 from mlsemi.orbitals import eigen
 from mlsemi.orbitals.observables import dipole, lowdin_charges
 from mlsemi.response.coulomb import coulomb, coulomb_adjoint
 from mlsemi.response.moments import AtomicMoments
-from mlsemi.response.susceptibility import Susceptibility
+from mlsemi.response.susceptibility import Induction, Susceptibility
 
 MOLECULE = distorted("CH3CONH2")
 RNG = np.random.default_rng(0)
@@ -121,3 +124,39 @@ def test_coulomb_adjoint():
         lambda bar: coulomb_adjoint(MOLECULE.positions, hardness, bar),
         [MOLECULE.positions],
     )
+
+
+def alpha_of(structure):
+    """Of a set whose levels do not see what is far away."""
+    return singlepoint(structure, polarizability=True, parameters="contacts-1").polarizability
+
+
+def test_polarisability_turns_and_adds():
+    """Of a turned molecule it is turned; of two that are far apart the sum, atoms' own included."""
+    water, methane = distorted("H2O"), distorted("CH4")
+    one, other = (alpha_of(s) for s in (water, methane))
+    R = np.linalg.qr(np.random.default_rng(2).normal(size=(3, 3)))[0]
+    turned = alpha_of(moved(water, water.positions @ R.T))
+    np.testing.assert_allclose(turned, R @ one @ R.T, atol=1e-8)
+    far = methane.positions + np.array([4000.0, 3000.0, 0.0])
+    numbers = np.concatenate([water.numbers, methane.numbers])
+    pair = Structure(numbers, np.vstack([water.positions, far]))
+    np.testing.assert_allclose(alpha_of(pair), one + other, atol=1e-4)
+
+
+def test_atoms_polarise_across_a_plane():
+    """B3LYP/def2-SVPD: 9.2 bohr^3 across the plane of water, 42 across that of benzene."""
+    for name, axis, least in (("H2O", 0, 5.0), ("C6H6", 2, 30.0)):
+        alpha = singlepoint(molecule(name), polarizability=True).polarizability
+        assert alpha[axis, axis] > least
+
+
+def test_what_a_potential_induces():
+    """s Pi u and a times the field on each atom; its adjoint by H_o is that of Pi."""
+    bare, u = susceptibility(symmetric_matrix(), 24), potential(5)
+    own = Induction(bare, 0.5, np.arange(MOLECULE.n_atom, dtype=float))
+    more = own(u) - 0.5 * bare(u)
+    np.testing.assert_allclose(more[:, 0], 0.0, atol=1e-12)
+    atomic = -np.arange(MOLECULE.n_atom)[:, None] * u[:, 1:]
+    np.testing.assert_allclose(more[:, 1:], atomic, atol=1e-12)
+    np.testing.assert_allclose(own.adjoint(u, u), 0.5 * bare.adjoint(u, u), atol=1e-12)
