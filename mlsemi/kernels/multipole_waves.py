@@ -1,113 +1,140 @@
-"""Interaction of charges and dipoles through waves G, and its adjoint.
+"""Interaction of multipoles through waves G, and its adjoint.
 
 In a sum over images that is split (:mod:`mlsemi.lattice.multipoles`), what is left for reciprocal
 space are layers t of
 
-    f(r) = sum_G w_tG exp(-t^2 rho^2) cos(G.r) + l_t (exp(-t^2 rho^2) - 1)
+    f(r) = sum_G w_tG exp(-t^2 rho^2) cos(G.r) - l_t
 
-with rho the part of r across the periodic directions. With p, q the dipoles at i and j, of which
-p_G = G.p and p_rho = -2 t^2 rho.p are what a derivative along p takes from wave and Gaussian,
+with rho = (y, z) the part of r across the periodic directions. A multipole is a polynomial in
+derivatives; those along the waves are powers of i G, and with its phase it is
 
-    D_i D_j exp(-t^2 rho^2) cos(G.r) = exp(-t^2 rho^2) [cos(G.r) X + sin(G.r) Y],
-    X = alpha beta + p_G q_G + 2 t^2 p.q,   Y = p_G beta - q_G alpha,
-    alpha = q_i - p_rho,   beta = q_j + q_rho,    the product p.q across.
+    sum_a z_a d^a,   d^a = (d/dy)^a_y (d/dz)^a_z,   O_i O_j f = sum_ab K_ab Re(z_ia* z_jb),
+    K_ab = (-1)^(a_y + a_z) d^(a + b) exp(-t^2 rho^2)
 
-``angle`` (n, n_wave, 2) are cosine and sine of G.r of the atoms, ``across`` (n, 3) their positions
-across, ``flat`` (n, 3) their dipoles across, ``dipole`` (n, n_wave) their dipoles along the waves.
+``z`` (n, n_wave, n_power, 2) are real and imaginary parts, ``across`` (n, 2) the positions across,
+``power`` (n_power, 2) the a, the first of them (0, 0).
 """
 
 import numpy as np
 
 from mlsemi.kernels.jit import kernel
 
-
-@kernel
-def dot(a, b):
-    """Of two vectors (3,)."""
-    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+ORDER = 6
+"""Derivatives of the Gaussian: two of either quadrupole, and one for a slope."""
 
 
 @kernel
-def add_waves(angle, dipole, moments, across, flat, t2, weight, level, energies):
+def gaussian_derivatives(x, t2, out):
+    """d^n/dx^n exp(-t^2 x^2), n = 0 to ORDER - 1, to ``out`` (ORDER,)."""
+    out[0] = np.exp(-t2 * x * x)
+    out[1] = -2.0 * t2 * x * out[0]
+    for n in range(1, ORDER - 1):
+        out[n + 1] = -2.0 * t2 * (x * out[n] + n * out[n - 1])
+
+
+@kernel
+def products(a, b, weight, out):
+    """Sums over waves of weight Re(z_a* z_b) to ``out`` (n_power, n_power)."""
+    n_wave, n_power, _ = a.shape
+    out[:] = 0.0
+    for g in range(n_wave):
+        for p in range(n_power):
+            real, imaginary = weight[g] * a[g, p, 0], weight[g] * a[g, p, 1]
+            for q in range(n_power):
+                out[p, q] += real * b[g, q, 0] + imaginary * b[g, q, 1]
+
+
+@kernel
+def kernel_of(power, hy, hz, more_y, more_z, out):
+    """K to ``out`` (n_power, n_power), with so many derivatives more."""
+    for p in range(power.shape[0]):
+        sign = 1.0 - 2.0 * ((power[p, 0] + power[p, 1]) % 2)
+        for q in range(power.shape[0]):
+            y, z = power[p, 0] + power[q, 0] + more_y, power[p, 1] + power[q, 1] + more_z
+            out[p, q] = sign * hy[y] * hz[z]
+
+
+@kernel
+def total(a, b):
+    """Sum of the products of the elements of two matrices."""
+    out = 0.0
+    for p in range(a.shape[0]):
+        for q in range(a.shape[1]):
+            out += a[p, q] * b[p, q]
+    return out
+
+
+@kernel
+def add_waves(z, across, power, t2, weight, level, charges, energies):
     """Adds half of the energy of every pair, and of every atom with itself, to either atom.
 
-    ``t2``, ``level`` (n_layer,), ``weight`` (n_layer, n_wave).
+    ``t2``, ``level`` (n_layer,), ``weight`` (n_layer, n_wave), ``charges`` (n,).
     """
-    n, n_wave = dipole.shape
+    n, n_power = z.shape[0], z.shape[2]
+    hy, hz = np.empty(ORDER), np.empty(ORDER)
+    K, M = np.empty((n_power, n_power)), np.empty((n_power, n_power))
     for i in range(n):
         for j in range(i, n):
-            rho = across[j] - across[i]
-            rho2, p, q = dot(rho, rho), dot(rho, flat[i]), dot(rho, flat[j])
-            both, e = dot(flat[i], flat[j]), 0.0
+            e = 0.0
             for t in range(t2.size):
-                fall = np.exp(-t2[t] * rho2)
-                alpha, beta = moments[i, 0] + 2.0 * t2[t] * p, moments[j, 0] - 2.0 * t2[t] * q
-                flat_part, total = alpha * beta + 2.0 * t2[t] * both, 0.0
-                for g in range(n_wave):
-                    a, b = angle[i, g], angle[j, g]
-                    X = flat_part + dipole[i, g] * dipole[j, g]
-                    Y = dipole[i, g] * beta - dipole[j, g] * alpha
-                    cosine, sine = a[0] * b[0] + a[1] * b[1], a[0] * b[1] - a[1] * b[0]
-                    total += weight[t, g] * (cosine * X + sine * Y)
-                e += fall * total
-                e += level[t] * (fall * flat_part - moments[i, 0] * moments[j, 0])
+                gaussian_derivatives(across[j, 0] - across[i, 0], t2[t], hy)
+                gaussian_derivatives(across[j, 1] - across[i, 1], t2[t], hz)
+                kernel_of(power, hy, hz, 0, 0, K)
+                products(z[i], z[j], weight[t], M)
+                e += total(K, M) - level[t] * charges[i] * charges[j]
             energies[i] += 0.5 * e
             if i != j:
                 energies[j] += 0.5 * e
 
 
 @kernel
-def add_waves_adjoint(
-    angle, dipole, moments, across, flat, t2, weight, level, energies_bar, bars, layer_bars
-):
-    """Adjoint of add_waves; adds to ``bars`` and ``layer_bars``.
+def spread(K, z, weight, bar, out):
+    """Adds bar weight K_ab z_b to ``out`` (n_wave, n_power, 2)."""
+    n_wave, n_power, _ = z.shape
+    for g in range(n_wave):
+        for p in range(n_power):
+            for q in range(n_power):
+                by = bar * weight[g] * K[p, q]
+                out[g, p, 0] += by * z[g, q, 0]
+                out[g, p, 1] += by * z[g, q, 1]
 
-    ``bars``: of G.r (n, n_wave), dipole (n, n_wave), charges (n,), across (n, 3), flat (n, 3);
-    ``layer_bars``: of weight and level; of what tilts G.r when rho moves (n_wave, 3).
+
+@kernel
+def weigh(a, b, K, bar, out):
+    """Adds bar K_ab Re(z_a* z_b) to the cotangents of the weights, ``out`` (n_wave,)."""
+    n_wave, n_power, _ = a.shape
+    for g in range(n_wave):
+        for p in range(n_power):
+            for q in range(n_power):
+                out[g] += bar * K[p, q] * (a[g, p, 0] * b[g, q, 0] + a[g, p, 1] * b[g, q, 1])
+
+
+@kernel
+def add_waves_adjoint(z, across, power, t2, weight, level, charges, energies_bar, bars):
+    """Adjoint of add_waves; adds to ``bars``.
+
+    Those of z, of across, of weight, of level, of charges, in their shapes.
     """
-    angle_bar, dipole_bar, charge_bar, across_bar, flat_bar = bars
-    n, n_wave = dipole.shape
+    z_bar, across_bar, weight_bar, level_bar, charges_bar = bars
+    n, n_power = z.shape[0], z.shape[2]
+    hy, hz = np.empty(ORDER), np.empty(ORDER)
+    K, M = np.empty((n_power, n_power)), np.empty((n_power, n_power))
     for i in range(n):
         for j in range(i, n):
             bar = 0.5 * (energies_bar[i] + energies_bar[j]) if i != j else 0.5 * energies_bar[i]
-            rho = across[j] - across[i]
-            rho2, p, q = dot(rho, rho), dot(rho, flat[i]), dot(rho, flat[j])
-            both = dot(flat[i], flat[j])
-            rho2_bar = p_bar = q_bar = both_bar = 0.0
             for t in range(t2.size):
-                fall = np.exp(-t2[t] * rho2)
-                alpha, beta = moments[i, 0] + 2.0 * t2[t] * p, moments[j, 0] - 2.0 * t2[t] * q
-                flat_part = alpha * beta + 2.0 * t2[t] * both
-                alpha_bar = beta_bar = 0.0
-                part_bar, total = level[t] * fall, level[t] * flat_part
-                for g in range(n_wave):
-                    a, b, u, v = angle[i, g], angle[j, g], dipole[i, g], dipole[j, g]
-                    X, Y = flat_part + u * v, u * beta - v * alpha
-                    cosine, sine = a[0] * b[0] + a[1] * b[1], a[0] * b[1] - a[1] * b[0]
-                    value = cosine * X + sine * Y
-                    total += weight[t, g] * value
-                    layer_bars[0][t, g] += bar * fall * value
-                    w = weight[t, g] * fall
-                    part_bar += w * cosine
-                    alpha_bar -= w * sine * v
-                    beta_bar += w * sine * u
-                    dipole_bar[i, g] += bar * w * (cosine * v + sine * beta)
-                    dipole_bar[j, g] += bar * w * (cosine * u - sine * alpha)
-                    turn = bar * w * (cosine * Y - sine * X)
-                    angle_bar[j, g] += turn
-                    angle_bar[i, g] -= turn
-                    layer_bars[2][g] += turn * rho
-                layer_bars[1][t] += bar * (fall * flat_part - moments[i, 0] * moments[j, 0])
-                rho2_bar -= t2[t] * fall * total
-                alpha_bar += part_bar * beta
-                beta_bar += part_bar * alpha
-                both_bar += 2.0 * t2[t] * part_bar
-                p_bar += 2.0 * t2[t] * alpha_bar
-                q_bar -= 2.0 * t2[t] * beta_bar
-                charge_bar[i] += bar * (alpha_bar - level[t] * moments[j, 0])
-                charge_bar[j] += bar * (beta_bar - level[t] * moments[i, 0])
-            rho_bar = bar * (2.0 * rho2_bar * rho + p_bar * flat[i] + q_bar * flat[j])
-            across_bar[j] += rho_bar
-            across_bar[i] -= rho_bar
-            flat_bar[i] += bar * (p_bar * rho + both_bar * flat[j])
-            flat_bar[j] += bar * (q_bar * rho + both_bar * flat[i])
+                gaussian_derivatives(across[j, 0] - across[i, 0], t2[t], hy)
+                gaussian_derivatives(across[j, 1] - across[i, 1], t2[t], hz)
+                products(z[i], z[j], weight[t], M)
+                for x in range(2):
+                    kernel_of(power, hy, hz, 1 - x, x, K)
+                    slope = bar * total(K, M)
+                    across_bar[j, x] += slope
+                    across_bar[i, x] -= slope
+                kernel_of(power, hy, hz, 0, 0, K)
+                weigh(z[i], z[j], K, bar, weight_bar[t])
+                spread(K, z[j], weight[t], bar, z_bar[i])
+                spread(K.T, z[i], weight[t], bar, z_bar[j])
+                level_bar[t] -= bar * charges[i] * charges[j]
+                charges_bar[i] -= bar * level[t] * charges[j]
+                charges_bar[j] -= bar * level[t] * charges[i]

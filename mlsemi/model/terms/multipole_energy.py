@@ -132,7 +132,7 @@ class MultipoleEnergy(Term):
         energies_bar, strain_bar = bar.atom_energies[atom], np.zeros((3, 3))
         add_all_pairs_adjoint(*given, energies_bar, moments_bar, x_bar)
         for rows, sign, arguments in _sums(out, given):
-            turned = np.zeros((rows.size, 4))
+            turned = np.zeros_like(arguments[3])
             found = multipole_sum_adjoint(*arguments, sign * energies_bar[rows], turned)
             x_bar[rows] += found[0]
             strain_bar += found[1]
