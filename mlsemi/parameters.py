@@ -26,6 +26,7 @@ from mlsemi.model.applicability import doubts
 from mlsemi.model.committee import QUANTITIES, Calibration, Committee
 from mlsemi.model.model import Model
 from mlsemi.model.terms.architecture import ModelForm
+from mlsemi.model.terms.bonded import tied
 from mlsemi.model.terms.catalogue import shapes_of, weights_of
 from mlsemi.model.terms.domain import outside
 from mlsemi.model.terms.prediction import Prediction
@@ -295,7 +296,7 @@ def _read(path: Path) -> Parameters:
         if not (np.isfinite(value) | unknown).all():
             raise ParameterError(f"weights {name} are not finite")
     committee = _read_committee(path, header.get("committee"), form)
-    model = Model(form, weights)
+    model = Model(form, tied(weights))
     loaded = Parameters(header["name"], header, model, header["checksum"], committee)
     _check_excitation(loaded)
     return loaded

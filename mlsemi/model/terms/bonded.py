@@ -5,6 +5,9 @@ their names), on pairs that are connected: radial functions times u_ij of
 :mod:`mlsemi.model.terms.connection`. The energy of two molecules is then exactly the sum of
 theirs, and what they do to each other is left to :mod:`mlsemi.model.terms.multipoles` and
 :mod:`mlsemi.model.terms.contacts` (theory section 14).
+
+Where everything is connected, and the weights are those of the features of H (:func:`tied`), both
+features are the same and are made once.
 """
 
 from __future__ import annotations
@@ -25,9 +28,9 @@ PREFIX = "bonded."
 
 
 class BondedRecord(NamedTuple):
-    """Which pairs are connected, and what the inner terms keep."""
+    """Which pairs are connected, None where the features are those of H; what inner terms keep."""
 
-    chosen: np.ndarray
+    chosen: np.ndarray | None
     inner: tuple[Any, ...]
 
 
@@ -58,12 +61,28 @@ class Bonded(Term):
 
     def forward(self, weights: Weights, out: Prediction) -> BondedRecord:
         """Features and energies from connected pairs."""
-        inner, chosen = self._open(out)
         own = inside(weights)
-        record = tuple(part.forward(own, inner) for part in self.parts)
+        if self._alike(weights, out):
+            inner, chosen = _with_features_of(out), None
+            record: tuple[Any, ...] = (self.parts[-1].forward(own, inner),)
+        else:
+            inner, chosen = self._open(out)
+            record = tuple(part.forward(own, inner) for part in self.parts)
         out.bonded = inner
         out.atom_energies += inner.atom_energies
         return BondedRecord(chosen, record)
+
+    def _alike(self, weights: Weights, out: Prediction) -> bool:
+        """Whether the features of H are made, and are those of the molecule alone."""
+        return (
+            out.invariants.size > 0
+            and all(weights[PREFIX + name] is weights[name] for name in self._of_features)
+            and bool(np.all(out.connection == 1.0))
+        )
+
+    @cached_property
+    def _of_features(self) -> tuple[str, ...]:
+        return tuple(name for part in self.parts[:-1] for name in part.weights())
 
     def _open(self, out: Prediction) -> tuple[Prediction, np.ndarray]:
         """An empty prediction on connected pairs, and which they are."""
@@ -86,9 +105,17 @@ class Bonded(Term):
         assert out.bonded is not None
         inner.atom_energies = bar.atom_energies
         own, own_gradients = inside(weights), None if gradients is None else inside(gradients)
-        for part, kept in zip(reversed(self.parts), reversed(record.inner), strict=True):
+        parts = self.parts[-len(record.inner) :]
+        for part, kept in zip(reversed(parts), reversed(record.inner), strict=True):
             part.adjoint(own, out.bonded, kept, inner, own_gradients)
+        if chosen is None:
+            bar.nodes += inner.nodes
+            bar.invariants += inner.invariants
         if bar.geometry is None or inner.geometry is None:
+            return
+        if chosen is None:  # where all are connected, a small step changes nothing about it
+            bar.geometry.sphere[:] += inner.geometry.sphere
+            bar.geometry.basis[:] += inner.geometry.basis
             return
         u = out.connection[chosen]
         bar.geometry.sphere[chosen] += inner.geometry.sphere
@@ -100,3 +127,23 @@ def inside(arrays: Weights) -> dict[str, np.ndarray]:
     """The arrays of the inner terms under their own names."""
     n = len(PREFIX)
     return {name[n:]: value for name, value in arrays.items() if name.startswith(PREFIX)}
+
+
+def _with_features_of(out: Prediction) -> Prediction:
+    """A prediction with the features of another one, and nothing said yet."""
+    inner = Prediction.blank(out.pairs, out.basis, out.envelope)
+    inner.density, inner.nodes, inner.invariants = out.density, out.nodes, out.invariants
+    return inner
+
+
+def tied(weights: Weights) -> dict[str, np.ndarray]:
+    """The same weights; those of inner terms that equal the outer ones are the same arrays.
+
+    Gradients of such a pair are then those of both together, under the outer name, where both
+    features are made once.
+    """
+    out = dict(weights)
+    for name, value in inside(weights).items():
+        if name in out and np.array_equal(out[name], value):
+            out[PREFIX + name] = out[name]
+    return out
