@@ -389,6 +389,7 @@ class MLSemi(Calculator):
             self.parameters["state"],
             forces=forces,
             previous=before,
+            surroundings=surroundings_of(**surroundings(self.parameters)),
             **self._settings(),
         )
         check_uncrossed(self.evaluations - 1, point)

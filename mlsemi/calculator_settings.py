@@ -76,8 +76,6 @@ def checked(
     settle((), changes.get("charge"), changes.get("multiplicity"))
     after = {**before, **changes}
     surroundings(after)
-    if after.get("state") and any(after.get(name) is not None for name in SURROUNDINGS):
-        raise InputError("excited-state surfaces are there without solvent, field and charges only")
     check_temperature(changes.get("electronic_temperature", 0.0))
     if changes.get("point_charges") is not None:  # ASE compares dictionaries of arrays
         changes["point_charges"] = _by_name(changes["point_charges"])

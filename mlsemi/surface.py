@@ -15,11 +15,12 @@ from scipy.spatial.transform import Rotation
 from mlsemi.brief import Brief
 from mlsemi.errors import InputError, StateError
 from mlsemi.excited.states import Excitations
-from mlsemi.ground.state import GroundState
+from mlsemi.ground.state import NOTHING, GroundState
 from mlsemi.molecule.basis import Basis
 from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters
 from mlsemi.periodic.result import refuse_in_cells
+from mlsemi.response.surroundings import Surroundings
 from mlsemi.threads import limited, useful
 from mlsemi.units import BOLTZMANN, HARTREE_EV
 from mlsemi.walk import Wanted, evaluate
@@ -104,6 +105,8 @@ class SurfacePoint(Brief):
         Total energy of the excited state with dispersion, hartree.
     excitation_energy : float
         Above the ground state, hartree.
+    emission_energy : float
+        Of light that is emitted; less in a solvent, which stays what the excited state made of it.
     gap : float
         To the nearest other excited singlet, hartree (infinite without one).
     forces : (n_atom, 3) array or None
@@ -119,6 +122,7 @@ class SurfacePoint(Brief):
 
     energy: float
     excitation_energy: float
+    emission_energy: float
     gap: float
     forces: np.ndarray | None
     index: int
@@ -203,6 +207,7 @@ def excited_surface(
     forces: bool = True,
     dispersion: bool = True,
     electronic_temperature: float = 0.0,
+    surroundings: Surroundings = NOTHING,
     threads: int = 1,
     previous: SurfacePoint | None = None,
 ) -> SurfacePoint:
@@ -221,6 +226,8 @@ def excited_surface(
         Add the D4 dispersion of the functional the parameters were trained on.
     electronic_temperature : float
         Of the ground state, kelvin; the excitation is one of the closed shell.
+    surroundings : Surroundings
+        A solvent is in equilibrium with the state (theory eq 19a).
     threads : int
         Threads of the linear-algebra libraries.
     previous : SurfacePoint, optional
@@ -252,6 +259,7 @@ def excited_surface(
         forces=forces,
         dispersion=dispersion,
         kt=electronic_temperature * BOLTZMANN,
+        surroundings=surroundings,
         singlets=highest + MARGIN,
         tolerance=RESIDUAL,
         surface=followed,
@@ -269,6 +277,7 @@ def excited_surface(
     return SurfacePoint(
         energy=energy,
         excitation_energy=excitation_energy,
+        emission_energy=excitation_energy if found.emission is None else found.emission,
         gap=float(np.abs(others - excitation_energy).min(initial=np.inf)),
         forces=found.forces,
         index=index,

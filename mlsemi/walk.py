@@ -18,6 +18,7 @@ from mlsemi.brief import Brief
 from mlsemi.clock import Clock
 from mlsemi.excited.excitations import (
     RESIDUAL,
+    ExcitationCotangent,
     build_interaction,
     excite,
     excite_adjoint,
@@ -38,7 +39,9 @@ from mlsemi.molecule.integrals import angular_integrals, dipole_integrals, veloc
 from mlsemi.molecule.pairs import PairList
 from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters
+from mlsemi.response.difference_density import ResponseCotangent
 from mlsemi.response.solvated_excitations import SolvatedExcitations
+from mlsemi.response.surrounded_surface import SurroundedStates
 from mlsemi.response.surroundings import Surroundings
 from mlsemi.result import AtomicOrbitals
 
@@ -103,6 +106,8 @@ class Evaluation(Brief):
         Where asked for, with intensities.
     roots : Excitations or None
         The singlets that the surface was chosen from, where that of one was asked for.
+    emission : float or None
+        Vertical energy from the followed state down, where that is not its excitation energy.
     energy : float or None
         Of the ground state or the followed one, with dispersion; None where it is not known.
     dispersion : Dispersion
@@ -119,6 +124,7 @@ class Evaluation(Brief):
     triplets: ExcitedStates | None
     doublets: ExcitedStates | None
     roots: Excitations | None
+    emission: float | None
     energy: float | None
     dispersion: Dispersion
     forces: np.ndarray | None
@@ -152,7 +158,7 @@ def evaluate(
     with clock.step("hamiltonian"):
         outputs = None if wanted.orbitals else ("atom_energies",)
         prediction, record = model.predict(pairs, outputs)
-    ground = alpha = followed = roots = between = None
+    ground = alpha = followed = roots = between = surrounded = emission = None
     found: dict[Multiplicity, ExcitedStates] = {}
     if not wanted.orbitals:
         energy = float(prediction.atom_energies[pairs.atoms_of(0)].sum())
@@ -169,14 +175,29 @@ def evaluate(
             if wanted.surface or any(numbers) or wanted.max_energy:
                 between = interaction_of(frame, parameters)
             if between is not None and wanted.surface is not None:
-                roots = excite(ground.state, between, wanted.singlets, tolerance=wanted.tolerance)
+                if ground.response is None:
+                    state, n, limit = ground.state, wanted.singlets, wanted.tolerance
+                    roots = excite(state, between, n, tolerance=limit)
+                else:
+                    surrounded = SurroundedStates.lowest(
+                        ground.response, between, wanted.singlets, wanted.tolerance
+                    )
+                    roots = surrounded.states
                 followed = wanted.surface(roots, ground)
+                emission = surrounded.emission(followed) if surrounded is not None else None
             elif between is not None:
                 found = excited_states(frame, ground, between, parameters, wanted)
     gradient = None
     with clock.step("forces"):
         if wanted.forces:
-            gradient = _gradient(model, prediction, record, ground, between, roots, followed)
+            bar: ExcitationCotangent | ResponseCotangent | None = None
+            if surrounded is not None and followed is not None:
+                bar = surrounded.cotangent(followed)
+            elif roots is not None and between is not None and ground is not None:
+                own = np.arange(roots.n_state) == followed
+                shared = shared_among_degenerate(roots.energies, own)
+                bar = excite_adjoint(roots, ground.state, between, shared)
+            gradient = _gradient(model, prediction, record, ground, bar)
     with clock.step("dispersion"):
         functional = parameters.functional if wanted.dispersion and known else None
         d4 = dispersion_of(structure, functional, wanted.forces)
@@ -191,6 +212,7 @@ def evaluate(
         triplets=found.get("triplet"),
         doublets=found.get("doublet"),
         roots=roots,
+        emission=emission,
         energy=total if known else None,
         dispersion=d4,
         forces=None if gradient is None else -(gradient + d4.gradient),
@@ -265,18 +287,16 @@ def _gradient(
     prediction: Prediction,
     record: ModelRecord,
     ground: GroundState | None,
-    between: Interaction | None,
-    roots: Excitations | None,
-    followed: int | None,
+    bar: ExcitationCotangent | ResponseCotangent | None,
 ) -> np.ndarray:
     """(n_atom, 3) derivative of the energy without dispersion, hartree / bohr."""
     if ground is None:
         return model.energy_slope(prediction, record)
-    cotangent, bar = Cotangent(energy=1.0), None
-    if roots is not None and between is not None:
-        shared = shared_among_degenerate(roots.energies, np.arange(roots.n_state) == followed)
-        bar = excite_adjoint(roots, ground.state, between, shared)
+    cotangent = Cotangent(energy=1.0)
+    if bar is not None:
         cotangent = cotangent._replace(hamiltonian=bar.hamiltonian)
+    if isinstance(bar, ResponseCotangent):
+        cotangent = cotangent._replace(atom_dipoles=bar.atom_dipoles)
     _, walked = reverse(
         model, prediction, record, [ground], [cotangent], with_positions=True, with_weights=False
     )

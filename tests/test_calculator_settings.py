@@ -57,10 +57,6 @@ def test_surroundings_reach_energy_and_forces(tiny, atoms, around):
     assert (found[1] - found[0]) / 2e-4 == pytest.approx(forces[0, 1], abs=1e-4)
     again = atoms.calc.parameters["point_charges"]
     assert atoms.calc.set(point_charges=again) == {}
-    for name in around:
-        if name != "charge":
-            with pytest.raises(InputError, match="without solvent, field and charges only"):
-                atoms.calc.set(state=1)
 
 
 @pytest.mark.parametrize(

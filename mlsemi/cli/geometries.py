@@ -123,7 +123,7 @@ def optimize(
                     f"atoms moved by {done.moved_angstrom:.3f} angstrom",
                 ]
                 if calculator.surface is not None:
-                    gap = calculator.surface.excitation_energy * HARTREE_EV
+                    gap = calculator.surface.emission_energy * HARTREE_EV
                     record["emission_ev"] = gap
                     lines.append(f"vertical emission to S0: {gap:.3f} eV, {EV_NM / gap:.1f} nm")
                 emit(json_line(record))

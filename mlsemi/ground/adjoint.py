@@ -36,6 +36,8 @@ class Cotangent(NamedTuple):
         Of P_o.
     charges : (n_atom,) array
     dipole : (3,) array
+    atom_dipoles : (n_atom, 3) array
+        Of the learned dipoles of the atoms.
     energy : float
         Of the total energy.
     """
@@ -45,6 +47,7 @@ class Cotangent(NamedTuple):
     density: np.ndarray | None = None
     charges: np.ndarray | None = None
     dipole: np.ndarray | None = None
+    atom_dipoles: np.ndarray | None = None
     energy: float = 0.0
 
     def is_electronic(self, ground: GroundState) -> bool:
@@ -106,6 +109,8 @@ def reverse(
             by_response = ground.response.cotangent
             atom_dipoles_bar[rows[:, None], XYZ] = bar.energy * by_response.atom_dipoles
             direct[-1] = direct[-1] + bar.energy * by_response.positions
+        if bar.atom_dipoles is not None:
+            atom_dipoles_bar[rows[:, None], XYZ] += bar.atom_dipoles
         if bar.dipole is not None:
             atom_dipoles_bar[rows[:, None], XYZ] = bar.dipole
     electronic = any(

@@ -221,6 +221,13 @@ class Response:
             out[:, axis] = induced[:, 0] @ structure.positions + induced[:, 1:].sum(axis=0)
         return out
 
+    def screened(self, moments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Potential v = (gamma + K)(m + x(v)) of moments m that are screened, and m + x(v)."""
+        source = self.embedding.reaction(moments)
+        source[:, 0] += self.gamma @ moments[:, 0]
+        v = _screened(self.induction, self.embedding, self.gamma, source)
+        return v, moments + self.induction(v)
+
     @property
     def polar_energy(self) -> float:
         """What the polarisation of the solvent contributes to the energy, hartree."""
