@@ -15,6 +15,7 @@ import numpy as np
 import typer
 
 from mlsemi.molecule.elements import formula
+from mlsemi.outputs import counted
 from mlsemi.units import AU_DEBYE, BOHR_ANGSTROM
 
 Record = Mapping[str, Any]
@@ -137,7 +138,7 @@ def heading(record: Record, title: str) -> list[str]:
     name = record.get("name")
     return [
         bold(f"{title}: {name}" if name else title),
-        f"{formula(symbols)}, {len(symbols)} atoms, charge {structure['charge']}"
+        f"{formula(symbols)}, {counted(len(symbols), 'atom')}, charge {structure['charge']}"
         f"{_conditions(record)}; parameters {parameters['name']} ({parameters['checksum'][:8]})",
     ]
 

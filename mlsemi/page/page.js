@@ -112,7 +112,7 @@ function spectrum() {
     xaxis: { title: { text: unit === "nm" ? "wavelength / nm" : "photon energy / eV" }, zeroline: false },
     yaxis: { title: { text: "ε / (L mol⁻¹ cm⁻¹)", font: { color: BLUE } }, range: [0, 1.1 * highest], zeroline: false },
     yaxis2: { title: { text: "oscillator strength", font: { color: ORANGE } }, overlaying: "y", side: "right",
-      range: [0, 1.1 * strongest], showgrid: false, zeroline: false } }, QUIET);
+      tickmode: "auto", range: [0, 1.1 * strongest], showgrid: false, zeroline: false } }, QUIET);
 }
 function choose(label) {
   chosen = label;
