@@ -11,7 +11,8 @@ derivatives; those along the waves are powers of i G, and with its phase it is
     sum_a z_a d^a,   d^a = (d/dy)^a_y (d/dz)^a_z,   O_i O_j f = sum_ab K_ab Re(z_ia* z_jb),
     K_ab = (-1)^(a_y + a_z) d^(a + b) exp(-t^2 rho^2)
 
-``z`` (n, n_wave, n_power, 2) are real and imaginary parts, ``across`` (n, 2) the positions across,
+In a crystal nothing is across, and the sum is one over atoms first: there it needs no kernel. ``z``
+(n, n_wave, n_power, 2) are real and imaginary parts, ``across`` (n, 2) the positions across,
 ``power`` (n_power, 2) the a, the first of them (0, 0).
 """
 

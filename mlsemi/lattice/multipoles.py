@@ -20,10 +20,14 @@ import numpy as np
 from mlsemi.kernels.multipole_waves import add_waves, add_waves_adjoint
 from mlsemi.kernels.multipoles import add_chosen_pairs, add_chosen_pairs_adjoint
 from mlsemi.lattice.cell import Cell
-from mlsemi.lattice.ewald import N_NODE, RANGE, SPLIT, nodes
+from mlsemi.lattice.ewald import N_NODE, RANGE, nodes
 from mlsemi.lattice.images import neighbour_images
 
 Arrays = tuple[np.ndarray, ...]
+
+SPLIT = {1: 2.0, 2: 2.5, 3: 4.5}
+"""Split times the length of a cell of the same measure, for d periodic directions. In a crystal the
+waves cost least, since sums over atoms come first."""
 
 POWERS = {
     3: np.array([[0, 0]]),
@@ -189,7 +193,11 @@ def multipole_sum(
     energies = -(moments**2) @ of.own
     for arguments in of.near():
         add_chosen_pairs(*arguments, energies)
-    add_waves(*of.waved, energies)
+    if cell.dimension == 3:
+        z = of.waves.z[..., 0]
+        energies += 0.5 * np.real(z.conj() @ (of.weight[0] * z.sum(axis=0)))
+    else:
+        add_waves(*of.waved, energies)
     return energies
 
 
@@ -231,8 +239,15 @@ def _waves_adjoint(of: _Split, energies_bar: np.ndarray) -> Arrays:
     """
     z, across, _, _, weight, level, charges = of.waved
     bars = tuple(np.zeros_like(array) for array in (z, across, weight, level, charges))
-    add_waves_adjoint(*of.waved, energies_bar, bars)
     z_bar, across_bar, weight_bar, level_bar, charges_bar = bars
+    if of.cell.dimension == 3:
+        z = of.waves.z[..., 0]
+        everything, seen = z.sum(axis=0), energies_bar @ z
+        found = 0.5 * weight[0] * (energies_bar[:, None] * everything + seen)
+        z_bar[:, :, 0] = np.stack([found.real, found.imag], axis=2)
+        weight_bar[0] = 0.5 * np.real(seen.conj() * everything)
+    else:
+        add_waves_adjoint(*of.waved, energies_bar, bars)
     back = of.waves.adjoint(z_bar[..., 0] + 1j * z_bar[..., 1], across_bar)
     (moved, moments_bar), (waves_bar, turn, tilt) = back
     moments_bar[:, 0] += charges_bar
