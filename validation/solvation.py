@@ -3,10 +3,10 @@
     python validation/solvation.py                 tables, of all references that are there
     python validation/solvation.py --reference     those that are missing (needs PySCF)
 
-The polar part in water of molecules and ions against E(C-PCM) - E of B3LYP/def2-TZVP with the same
-spheres (PySCF, 302 points each); hydration free energies against published values (FreeSolv:
-Mobley, Guthrie, J. Comput.-Aided Mol. Des. 28, 711 (2014)). What tension of the cavity would be
-best for every second one of these is shown, and the error of the others.
+The polar part in water of molecules (ions) against E(C-PCM) - E of B3LYP/def2-TZVP (def2-SVP) with
+the same spheres (PySCF, 302 points each); hydration free energies against published values
+(FreeSolv: Mobley, Guthrie, J. Comput.-Aided Mol. Des. 28, 711 (2014)). What tension of the cavity
+would be best for every second one of these is shown, and the error of the others.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import report
 from ase.build import molecule
 
 import mlsemi
+from mlsemi.errors import ConvergenceError
 from mlsemi.molecule.structure import Structure
 from mlsemi.outputs import complete_or_absent
 from mlsemi.parameters import Parameters
@@ -102,6 +103,7 @@ def reference() -> None:
     """Compute the polar energies (hartree) of the large basis that are missing."""
     stored: dict[str, float] = json.loads(STORED.read_text()) if STORED.exists() else {}
     missing = [(name, s) for name, s in structures() if name not in stored]
+    missing.sort(key=lambda item: (not item[1].charge, item[1].n_orbital))  # a small basis first
     from pyscf import dft, gto, lib
 
     lib.num_threads(1)
@@ -109,7 +111,7 @@ def reference() -> None:
         mol = gto.M(
             atom=list(zip(structure.symbols, structure.positions.tolist(), strict=True)),
             unit="Bohr",
-            basis="def2-tzvp",
+            basis="def2-svp" if structure.charge else "def2-tzvp",
             charge=structure.charge,
             verbose=0,
         )
@@ -128,18 +130,22 @@ def reference() -> None:
             temporary.write_text(json.dumps(stored, indent=1) + "\n")
 
 
-def polar_rows() -> list[tuple[str, int, float, float]]:
-    """Name, charge, polar energy and that of the reference, kcal/mol."""
+def polar_rows() -> tuple[list[tuple[str, int, float, float]], list[str]]:
+    """Name, charge, polar energy and that of the reference, kcal/mol; and what was refused."""
     stored = json.loads(STORED.read_text())
-    rows = []
+    rows, runaways = [], []
     for name, structure in structures():
         if name not in stored:
             continue
-        response = mlsemi.singlepoint(structure, solvent="water").response
+        try:
+            response = mlsemi.singlepoint(structure, solvent="water").response
+        except ConvergenceError:
+            runaways.append(name)
+            continue
         assert response is not None
         own = KCAL * response.polar_energy
         rows.append((name, structure.charge, own, KCAL * stored[name]))
-    return rows
+    return rows, runaways
 
 
 def hydration_rows() -> list[tuple[str, float, float, float]]:
@@ -164,7 +170,7 @@ def main() -> None:
     if "--reference" in sys.argv:
         reference()
         return
-    polar, hydration = polar_rows(), hydration_rows()
+    (polar, runaways), hydration = polar_rows(), hydration_rows()
     parts = []
     for title, charged in (("molecules", False), ("ions", True)):
         pairs = [r[2:] for r in polar if bool(r[1]) == charged]
@@ -189,6 +195,10 @@ def main() -> None:
             + report.table(
                 ("", "charge", "here", "C-PCM B3LYP"),
                 [(n, f"{q:+d}", f"{a:.2f}", f"{b:.2f}") for n, q, a, b in polar],
+            )
+            + (
+                f"\n\nRefused, since its polarisation runs away: {', '.join(runaways)}."
+                * bool(runaways)
             ),
             "## Hydration free energies, kcal/mol\n\n"
             f"Tension fitted to every second one: {fitted / KCAL:.2e} hartree/bohr^2. Mean "
@@ -202,7 +212,7 @@ def main() -> None:
                 ],
             ),
         ],
-        {"polar": polar, "hydration": hydration},
+        {"polar": polar, "refused": runaways, "hydration": hydration},
     )
 
 

@@ -87,7 +87,8 @@ class UnrestrictedTammDancoff(TammDancoff):
         """(k, n_occ, n_vir) amplitudes of alpha and of beta of rows of vectors."""
         split = np.split(vectors, [self.sizes[0]], axis=1)
         return [
-            x.reshape(-1, spin.n_occ, spin.n_vir) for x, spin in zip(split, self.spins, strict=True)
+            x.reshape(len(vectors), spin.n_occ, spin.n_vir)
+            for x, spin in zip(split, self.spins, strict=True)
         ]
 
     def apply(self, vectors: np.ndarray) -> np.ndarray:
@@ -195,7 +196,7 @@ def check_integer(alpha: ElectronicState, beta: ElectronicState) -> None:
         filled = 0.5 * state.occupations
         if np.any((filled > SHARED) & (filled < 1.0 - SHARED)):
             raise InputError(
-                f"the highest level of the {name} electrons is degenerate and not full: there are "
+                f"the highest level of the {name} electrons is degenerate, or hot, and not full: "
                 "no excited states of that; distort the molecule, as its own instability does"
             )
 

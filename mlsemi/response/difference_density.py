@@ -34,6 +34,9 @@ from mlsemi.response.susceptibility import Induction, Susceptibility
 RESIDUAL = 1e-13
 """Relative residual of the linear system for the potential."""
 
+RUNAWAY = 2.0
+"""Electrons that polarisation may move to or from one atom."""
+
 SPREAD = 0.001
 """kT of the occupations of ions and open shells at least, hartree: degenerate levels share."""
 
@@ -317,8 +320,8 @@ def respond(
     Raises
     ------
     ConvergenceError
-        If the linear system for the potential does not converge, or the neutral molecule has no
-        gap.
+        If the linear system for the potential does not converge or runs away, or the neutral
+        molecule has no gap.
     """
     n = neutral.n_electron - charge
     fillings = _fill(neutral, (n + multiplicity - 1) // 2, (n - multiplicity + 1) // 2, kt)
@@ -360,7 +363,14 @@ def _polarise(
     source = embedding.reaction(neutral.own_moments + by_electrons) + embedding.external
     source[:, 0] += gamma @ by_electrons[:, 0]
     u = _screened(induction, embedding, gamma, source)
-    return by_electrons + induction(u), u
+    induced = induction(u)
+    most = np.abs(induced[:, 0]).max(initial=0.0)
+    if most > RUNAWAY:
+        raise ConvergenceError(
+            f"the polarisation runs away: to first order an atom would take or give {most:.0f} "
+            "electrons; this charge in these surroundings is beyond the response"
+        )
+    return by_electrons + induced, u
 
 
 def _screened(

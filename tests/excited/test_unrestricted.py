@@ -247,8 +247,15 @@ def test_every_state_up_to_an_energy():
     np.testing.assert_allclose(found.energies, many.energies[:9], atol=1e-8)
 
 
+def test_one_electron_has_no_excited_state():
+    result = singlepoint(Atoms("H"), doublets=2)
+    assert result.doublets.n_state == 0
+    assert "only 0 doublets exist" in result.warnings[-1]
+    assert result.to_dict()["excitations"]["doublets"] == []
+
+
 def test_degenerate_shells_are_refused():
-    with pytest.raises(InputError, match="degenerate and not full"):
+    with pytest.raises(InputError, match="not full"):
         singlepoint(molecule("C6H6"), charge=1, doublets=1)
 
 

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from ase import Atoms
 from harness import assert_adjoint, assert_equivariant
 from molecules import SMALL, distorted, gapped_model, moved, parameters_of, symmetric
 
-from mlsemi.errors import InputError
+from mlsemi.errors import ConvergenceError, InputError
 from mlsemi.evaluate import singlepoint
 from mlsemi.ground.state import ground_state
 from mlsemi.model.terms.catalogue import shapes_of
@@ -268,3 +269,12 @@ def test_multiplicities_that_do_not_fit(charge, multiplicity, message):
 def test_excited_states_of_open_shells_are_refused():
     with pytest.raises(InputError, match="excited states at multiplicity 2: there are"):
         singlepoint(MOLECULE, charge=1, multiplicity=2, singlets=2)
+
+
+def test_polarisation_that_runs_away_is_refused():
+    """HCC- in water: to first order the solvent would move 50 electrons along the bond."""
+    places = [(0.798, 1.1261, -1.2393), (0.9041, 0.8101, -0.0543), (1.1328, 0.5321, 0.959)]
+    ion = Atoms("C2H", places)
+    singlepoint(ion, charge=-1)
+    with pytest.raises(ConvergenceError, match="the polarisation runs away"):
+        singlepoint(ion, charge=-1, solvent="water")
