@@ -12,6 +12,7 @@ from mlsemi.draw.absorption import spectrum_figure
 from mlsemi.draw.colour import solution_colour
 from mlsemi.draw.measured import Measured
 from mlsemi.draw.plots import levels_figure, svg
+from mlsemi.draw.skeleton import skeleton
 from mlsemi.draw.spectrum import Spectrum, spectrum
 from mlsemi.errors import InputError
 from mlsemi.units import AU_DEBYE, HARTREE_EV
@@ -111,7 +112,7 @@ def levels_of(result: Result) -> Figure:
 
 
 def card(result: Result) -> str:
-    """HTML of a small table and, if the result has states that absorb, their spectrum."""
+    """HTML of a small table, the molecule and, of states that absorb, their spectrum."""
     homo, lumo = result.frontier
     rows = {
         "energy": "-" if result.energy is None else f"{result.energy * HARTREE_EV:.4f} eV",
@@ -131,4 +132,8 @@ def card(result: Result) -> str:
         for key, text in rows.items()
     )
     drawn = svg(picture(result)) if {"singlets", "doublets"} & set(rows) else ""
-    return f"<div><b>{escape(result.structure.formula)}</b><table>{cells}</table>{drawn}</div>"
+    molecule = skeleton(result.structure, result.bond_orders)
+    beside = "display:flex;flex-wrap:wrap;align-items:center;gap:2em"
+    title = escape(result.name or result.structure.formula)
+    table = f"<div><b>{title}</b><table>{cells}</table></div>"
+    return f"<div><div style='{beside}'>{table}{molecule}</div>{drawn}</div>"
