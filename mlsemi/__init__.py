@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mlsemi.batch import singlepoints
     from mlsemi.calculator import MLSemi
-    from mlsemi.cells import bands, couplings
+    from mlsemi.calculators.cells import bands, couplings
     from mlsemi.evaluate import singlepoint
     from mlsemi.molecule.structure import Structure
     from mlsemi.result import Result
@@ -33,8 +33,8 @@ _HOME = {
     "MLSemi": "mlsemi.calculator",
     "Result": "mlsemi.result",
     "Structure": "mlsemi.molecule.structure",
-    "bands": "mlsemi.cells",
-    "couplings": "mlsemi.cells",
+    "bands": "mlsemi.calculators.cells",
+    "couplings": "mlsemi.calculators.cells",
     "singlepoint": "mlsemi.evaluate",
     "singlepoints": "mlsemi.batch",
 }

@@ -12,13 +12,13 @@ from ase import Atoms
 
 from mlsemi.errors import InputError, MlsemiError, located
 from mlsemi.evaluate import as_structure, singlepoint
+from mlsemi.machine.workers import in_order
 from mlsemi.molecule.formats import Frame, iter_frames
 from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters
 from mlsemi.periodic.result import CellResult
-from mlsemi.releases import DEFAULT
 from mlsemi.result import Result
-from mlsemi.workers import in_order
+from mlsemi.sets.releases import DEFAULT
 
 Computed = Result | CellResult
 One = TypeVar("One", bound=Result | CellResult)

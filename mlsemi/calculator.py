@@ -12,8 +12,10 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, ReadError, all_changes
 from ase.io.jsonio import write_json
 
-from mlsemi.calculator_settings import SURROUNDINGS, checked, restored, showing, surroundings
-from mlsemi.cells import cell_changes, cell_results
+from mlsemi.calculators.cells import cell_changes, cell_results
+from mlsemi.calculators.potential import needs_orbitals, potential_energy
+from mlsemi.calculators.settings import SURROUNDINGS, checked, restored, showing, surroundings
+from mlsemi.calculators.surface import Crossing, SurfacePoint, check_uncrossed, excited_surface
 from mlsemi.errors import DomainWarning, InputError, InputWarning, StateWarning
 from mlsemi.evaluate import molecular, surroundings_of
 from mlsemi.ground.state import GroundState
@@ -23,11 +25,9 @@ from mlsemi.molecule.formats import structure_of
 from mlsemi.molecule.structure import Structure
 from mlsemi.molecule.wording import named
 from mlsemi.parameters import Parameters
-from mlsemi.potential import needs_orbitals, potential_energy
-from mlsemi.releases import DEFAULT
 from mlsemi.response.difference_density import Response
 from mlsemi.result import Result
-from mlsemi.surface import Crossing, SurfacePoint, check_uncrossed, excited_surface
+from mlsemi.sets.releases import DEFAULT
 from mlsemi.units import BOHR_ANGSTROM, FORCE_EV_ANGSTROM, HARTREE_EV
 
 SURFACE = frozenset({"energy", "free_energy", "forces"})

@@ -13,11 +13,12 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import ArrayLike
 
-from mlsemi.clock import Clock
 from mlsemi.errors import InputError
 from mlsemi.excited.method import TDA, Method
 from mlsemi.excited.states import ExcitedStates, Multiplicity
 from mlsemi.ground.state import NOTHING, GroundState
+from mlsemi.machine.clock import Clock
+from mlsemi.machine.threads import check_threads, limited, useful
 from mlsemi.model.applicability import check_energy, check_states, molecules
 from mlsemi.molecule.dispersion import NO_DISPERSION
 from mlsemi.molecule.electrons import settle
@@ -27,12 +28,11 @@ from mlsemi.molecule.structure import Structure, whole
 from mlsemi.parameters import Parameters
 from mlsemi.periodic.point import Mesh, cell_point, mesh_of
 from mlsemi.periodic.result import CellResult, refuse_in_cells
-from mlsemi.releases import DEFAULT
+from mlsemi.records.doubts import OF_NEUTRAL, excitation_doubts, no_gap
 from mlsemi.response.solvents import Solvent, solvent_of
 from mlsemi.response.surroundings import Surroundings, numbers_of, pair_of
 from mlsemi.result import Result
-from mlsemi.result_doubts import OF_NEUTRAL, excitation_doubts, no_gap
-from mlsemi.threads import check_threads, limited, useful
+from mlsemi.sets.releases import DEFAULT
 from mlsemi.uncertainty import Uncertainty
 from mlsemi.units import BOLTZMANN
 from mlsemi.walk import Wanted, evaluate

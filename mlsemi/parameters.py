@@ -18,23 +18,23 @@ from pathlib import Path
 
 import numpy as np
 
-from mlsemi.archives import read_arrays
 from mlsemi.errors import ElementError, InputError, MlsemiError, ParameterError
 from mlsemi.excited.constants import ExcitationParameters
-from mlsemi.header import FORMAT, check_keys, checked_header, form_entries, sealed
 from mlsemi.model.applicability import doubts
+from mlsemi.model.catalogue import shapes_of, weights_of
 from mlsemi.model.committee import QUANTITIES, Calibration, Committee
 from mlsemi.model.model import Model
 from mlsemi.model.terms.architecture import ModelForm
-from mlsemi.model.terms.bonded import tied
-from mlsemi.model.terms.catalogue import shapes_of, weights_of
 from mlsemi.model.terms.domain import outside
+from mlsemi.model.terms.intermolecular.bonded import tied
 from mlsemi.model.terms.prediction import Prediction
 from mlsemi.molecule.elements import symbol
 from mlsemi.molecule.structure import Structure
 from mlsemi.outputs import complete_or_absent
-from mlsemi.releases import folder_of
 from mlsemi.response.constants import ResponseConstants
+from mlsemi.sets.archives import read_arrays
+from mlsemi.sets.header import FORMAT, check_keys, checked_header, form_entries, sealed
+from mlsemi.sets.releases import folder_of
 
 PARTS = ("header.json", "weights.npz", "committee.npz")
 

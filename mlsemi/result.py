@@ -14,7 +14,7 @@ from mlsemi.brief import Brief
 from mlsemi.excited.analysis import Transitions, analyse
 from mlsemi.excited.states import ExcitedStates
 from mlsemi.excited.unrestricted import SpinOrbitals
-from mlsemi.excited_record import excited_record
+from mlsemi.machine.threads import limited
 from mlsemi.molecule.basis import Basis
 from mlsemi.molecule.integrals import overlap
 from mlsemi.molecule.structure import Structure
@@ -22,8 +22,8 @@ from mlsemi.orbitals import eigen, observables
 from mlsemi.orbitals.eigen import ElectronicState
 from mlsemi.outputs import counted
 from mlsemi.parameters import Parameters
+from mlsemi.records.excited import excited_record
 from mlsemi.response.difference_density import SPREAD, Response
-from mlsemi.threads import limited
 from mlsemi.uncertainty import Uncertainty
 from mlsemi.units import BOHR_ANGSTROM, BOLTZMANN, FORCE_EV_ANGSTROM, HARTREE_EV
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlsemi.brief import Brief
-from mlsemi.clock import Clock
 from mlsemi.excited.excitations import (
     RESIDUAL,
     ExcitationCotangent,
@@ -31,6 +30,7 @@ from mlsemi.excited.states import Excitations, ExcitedStates, Multiplicity
 from mlsemi.excited.unrestricted import lowest
 from mlsemi.ground.adjoint import Cotangent, reverse
 from mlsemi.ground.state import NOTHING, GroundState, ground_state, response_of
+from mlsemi.machine.clock import Clock
 from mlsemi.model.applicability import has_energy
 from mlsemi.model.model import Model, ModelRecord
 from mlsemi.model.terms.prediction import Prediction

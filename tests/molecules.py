@@ -8,9 +8,9 @@ from ase.build import molecule
 from scipy.spatial.distance import cdist
 
 from mlsemi.ground.state import ground_state
+from mlsemi.model.catalogue import shapes_of, weights_of
 from mlsemi.model.model import Model
 from mlsemi.model.terms.architecture import ModelForm
-from mlsemi.model.terms.catalogue import shapes_of, weights_of
 from mlsemi.molecule.pairs import PairList
 from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters, checksum_of

@@ -15,10 +15,10 @@ from tiny import write_tiny_parameters
 
 import mlsemi
 from mlsemi import calculator
+from mlsemi.calculators.surface import excited_surface
 from mlsemi.errors import InputError, ParameterError
 from mlsemi.model.committee import Committee
 from mlsemi.parameters import Parameters
-from mlsemi.surface import excited_surface
 from mlsemi.units import HARTREE_EV
 
 STEP = 1e-3

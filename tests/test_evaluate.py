@@ -10,7 +10,7 @@ from mlsemi.errors import ConvergenceError, InputError, ParameterError
 from mlsemi.evaluate import singlepoint
 from mlsemi.excited.method import Method
 from mlsemi.molecule.structure import Structure
-from mlsemi.result_doubts import excitation_doubts
+from mlsemi.records.doubts import excitation_doubts
 from mlsemi.units import HARTREE_EV
 
 

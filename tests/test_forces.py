@@ -5,10 +5,10 @@ import pytest
 from ase.build import molecule
 
 from mlsemi import singlepoint
+from mlsemi.calculators.surface import excited_surface
 from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters
-from mlsemi.releases import DEFAULT
-from mlsemi.surface import excited_surface
+from mlsemi.sets.releases import DEFAULT
 
 STEP = 5e-3
 

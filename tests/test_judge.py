@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlsemi.releases import DEFAULT, available, folder_of
+from mlsemi.sets.releases import DEFAULT, available, folder_of
 
 FOLDER = Path(__file__).parent.parent / "validation"
 

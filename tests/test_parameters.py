@@ -14,13 +14,13 @@ from molecules import SMALL, distorted, parameters_of, random_model
 from mlsemi.calculator import MLSemi
 from mlsemi.errors import InputError, ParameterError
 from mlsemi.evaluate import singlepoint
-from mlsemi.header import FORMAT, sealed
+from mlsemi.model.catalogue import shapes_of
 from mlsemi.model.committee import Calibration, Committee
 from mlsemi.model.model import Model
-from mlsemi.model.terms.catalogue import shapes_of
 from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters, checksum_of
-from mlsemi.releases import DEFAULT, available, check_unreleased
+from mlsemi.sets.header import FORMAT, sealed
+from mlsemi.sets.releases import DEFAULT, available, check_unreleased
 
 
 @pytest.fixture(scope="module")
@@ -349,7 +349,7 @@ def test_the_released_set_refuses_elements_it_has_not_seen(number, symbol):
 
 def test_a_name_without_minor_version_means_its_latest(tmp_path, monkeypatch):
     """By number, not by letter; an exact name or a path comes first, and others do not count."""
-    monkeypatch.setattr("mlsemi.releases.folder", lambda: tmp_path)
+    monkeypatch.setattr("mlsemi.sets.releases.folder", lambda: tmp_path)
     given = parameters_of(random_model())
     for name in ("mine-1.2", "mine-1.10", "mine-1.x", "mine-10.99", "other-1.11"):
         replace(given, name=name).save(tmp_path / name)

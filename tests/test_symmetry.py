@@ -12,7 +12,7 @@ from molecules import LOW_SYMMETRY, distorted, gapped_model, parameters_of, poin
 from mlsemi.evaluate import singlepoint
 from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters
-from mlsemi.releases import available
+from mlsemi.sets.releases import available
 
 RANDOM = "random weights"
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from mlsemi.excited.constants import ExcitationParameters
+from mlsemi.model.catalogue import shapes_of
 from mlsemi.model.model import Model
 from mlsemi.model.terms.architecture import ModelForm
-from mlsemi.model.terms.catalogue import shapes_of
 from mlsemi.parameters import Parameters, checksum_of
 
 ELEMENTS = (1, 6, 7, 8, 16)

@@ -23,8 +23,8 @@ from unittest.mock import patch
 
 import report
 
+from mlsemi.model.catalogue import weights_of
 from mlsemi.model.terms.architecture import ModelForm
-from mlsemi.model.terms.catalogue import weights_of
 from mlsemi.model.terms.term import Weight
 from mlsemi.training.calibration.validate import errors_of, select
 from mlsemi.training.data.dataset import ReferenceDataset

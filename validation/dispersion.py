@@ -26,12 +26,12 @@ from ase.data.s22 import s22
 from dftd4.interface import DampingParam, DispersionModel
 from rich.progress import track
 
+from mlsemi.calculators.potential import potential_energy
 from mlsemi.molecule.dispersion import dispersion_of
 from mlsemi.molecule.formats import read_structures
 from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters
-from mlsemi.potential import potential_energy
-from mlsemi.releases import DEFAULT
+from mlsemi.sets.releases import DEFAULT
 
 EXAMPLES = report.HERE.parent / "docs" / "examples"
 FUNCTIONAL = "b3lyp"

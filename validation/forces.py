@@ -28,9 +28,9 @@ from rich.progress import track
 from scipy.spatial.distance import cdist
 
 from mlsemi import singlepoint
+from mlsemi.calculators.surface import SurfacePoint, excited_surface
 from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters
-from mlsemi.surface import SurfacePoint, excited_surface
 from mlsemi.units import BOHR_ANGSTROM
 
 MOLECULES = ("H2O", "CH4", "NH3", "H2CO", "CH3OH", "HCN", "HCOOH", "C2H4", "C2H6", "CH3CONH2",

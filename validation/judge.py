@@ -33,7 +33,7 @@ from threadpoolctl import threadpool_limits
 from mlsemi.errors import InputError, MlsemiError
 from mlsemi.outputs import check_writable, complete_or_absent
 from mlsemi.parameters import Parameters
-from mlsemi.releases import DEFAULT
+from mlsemi.sets.releases import DEFAULT
 
 LIMITS = report.HERE / "judge.toml"
 

@@ -41,7 +41,7 @@ from mlsemi.model.applicability import check_energy
 from mlsemi.molecule.formats import read_structures
 from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters
-from mlsemi.releases import DEFAULT
+from mlsemi.sets.releases import DEFAULT
 from mlsemi.training.calibration.excitation_fit import FitOptions, compare, errors_of
 from mlsemi.training.data.dataset import Reference, ReferenceDataset
 from mlsemi.training.data.geometries import inchikey

@@ -27,7 +27,7 @@ from gfn2 import gfn2
 from mlsemi import singlepoint
 from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters
-from mlsemi.releases import DEFAULT
+from mlsemi.sets.releases import DEFAULT
 from mlsemi.units import HARTREE_EV
 
 matplotlib.use("Agg")

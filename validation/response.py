@@ -25,8 +25,8 @@ from mlsemi.model.terms.prediction import Prediction
 from mlsemi.molecule.pairs import PairList
 from mlsemi.molecule.structure import Structure, lowest_multiplicity
 from mlsemi.parameters import Parameters
-from mlsemi.releases import DEFAULT
 from mlsemi.response.constants import ResponseConstants
+from mlsemi.sets.releases import DEFAULT
 from mlsemi.training.data.dataset import Reference, ReferenceDataset
 from mlsemi.units import HARTREE_EV
 

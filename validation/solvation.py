@@ -24,8 +24,8 @@ from mlsemi.errors import ConvergenceError
 from mlsemi.molecule.structure import Structure
 from mlsemi.outputs import complete_or_absent
 from mlsemi.parameters import Parameters
-from mlsemi.releases import DEFAULT
 from mlsemi.response.solvents import TENSION, solvent_of
+from mlsemi.sets.releases import DEFAULT
 from mlsemi.training.data.dataset import ReferenceDataset
 
 KCAL = 627.5094740631

@@ -31,7 +31,7 @@ import report
 from rich.progress import track
 
 from mlsemi import singlepoint
-from mlsemi.cli.jobs import plot_spectrum
+from mlsemi.cli.work.jobs import plot_spectrum
 from mlsemi.draw.spectrum import spectrum
 from mlsemi.molecule.formats import read_structures
 from mlsemi.parameters import Parameters

@@ -31,7 +31,7 @@ from mlsemi.memory import keep_freed_memory
 from mlsemi.molecule.pairs import PairList
 from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters
-from mlsemi.releases import DEFAULT
+from mlsemi.sets.releases import DEFAULT
 
 STEPS = ("pairs", "hamiltonian", "electronic", "forces", "dispersion")
 LEAST, MOST, SECONDS = 3, 60, 6.0

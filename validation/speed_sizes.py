@@ -33,12 +33,12 @@ from speed_excited import flake
 from threadpoolctl import threadpool_limits
 
 from mlsemi import singlepoint
+from mlsemi.calculators.potential import potential_energy
 from mlsemi.memory import keep_freed_memory
 from mlsemi.molecule.dispersion import dispersion_of
 from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters
-from mlsemi.potential import potential_energy
-from mlsemi.releases import DEFAULT
+from mlsemi.sets.releases import DEFAULT
 
 SECONDS = 1.5
 """Processor time spent on one step of one system, at least one run."""

@@ -50,7 +50,7 @@ def bands(
     The Fermi level and the density of states are those of a mesh around Gamma (--kpts; by default
     one that fits the cell), edges and gaps those of mesh and path together.
     """  # noqa: D301 (click reads the backspace: do not rewrap)
-    from mlsemi.cli import jobs, terminal
+    from mlsemi.cli.work import jobs, terminal
     from mlsemi.draw.cell_report import bands_text
     from mlsemi.draw.plots import check_format, save
     from mlsemi.draw.report import json_line
@@ -112,9 +112,9 @@ def couplings(
     """  # noqa: D301 (click reads the backspace: do not rewrap)
     import json
 
-    from mlsemi.cli import jobs, terminal
-    from mlsemi.cli.batches import Batch
-    from mlsemi.cli.coupled import CouplingsJob
+    from mlsemi.cli.work import jobs, terminal
+    from mlsemi.cli.work.batches import Batch
+    from mlsemi.cli.work.coupled import CouplingsJob
     from mlsemi.draw.bands import couplings_figure, trajectory_figure
     from mlsemi.draw.cell_report import fluctuations_text
     from mlsemi.draw.plots import check_format, save

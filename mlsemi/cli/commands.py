@@ -18,10 +18,10 @@ from mlsemi.cli import (
     pages,
     run,
     spectrum,
-    terminal,
     training,
     vibrations,
 )
+from mlsemi.cli.work import terminal
 from mlsemi.memory import keep_freed_memory
 
 app = typer.Typer(

@@ -56,7 +56,7 @@ def export(
     electron), the transition density, or electron minus hole of state S1, S2, ..., T1, ...
     ntos:S1 is a Molden file with all pairs, their weights as occupations.
     """  # noqa: D301 (click reads the backspace: do not rewrap)
-    from mlsemi.cli import jobs, terminal
+    from mlsemi.cli.work import jobs, terminal
     from mlsemi.draw import exports
     from mlsemi.draw.volumes import Grid
     from mlsemi.molecule.formats import located

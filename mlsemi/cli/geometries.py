@@ -67,8 +67,8 @@ def optimize(
     Without -o a file NAME.xyz becomes NAME-optimized.xyz here. A structure whose forces do not
     fall below --fmax in --steps is written too, and the exit status is 1.
     """  # noqa: D301 (click reads the backspace: do not rewrap)
-    from mlsemi.cli import jobs, moving, terminal
-    from mlsemi.cli.batches import Batch
+    from mlsemi.cli.work import jobs, moving, terminal
+    from mlsemi.cli.work.batches import Batch
     from mlsemi.draw.report import json_line
     from mlsemi.nuclei.relaxation import relax, unfinished_text
     from mlsemi.outputs import check_distinct
@@ -181,7 +181,7 @@ def scan(
     Atoms are counted from 0. What hangs on the last atom moves; each point starts from the one
     before. The geometries are written to NAME-scan.xyz, or -o.
     """  # noqa: D301 (click reads the backspace: do not rewrap)
-    from mlsemi.cli import jobs, moving, terminal
+    from mlsemi.cli.work import jobs, moving, terminal
     from mlsemi.draw.plots import check_format, save
     from mlsemi.draw.profiles import scan_figure
     from mlsemi.draw.report import json_line
@@ -274,7 +274,7 @@ def conformers(
     Mirror images count as two. Populations are those of the energies alone. Bonds of a file without
     any are found from distances. The geometries are written to NAME-conformers.xyz, or -o.
     """  # noqa: D301 (click reads the backspace: do not rewrap)
-    from mlsemi.cli import jobs, moving, terminal
+    from mlsemi.cli.work import jobs, moving, terminal
     from mlsemi.draw.report import json_line
     from mlsemi.errors import located
     from mlsemi.molecule.smiles import PREFIX, molecule_of

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mlsemi.parameters import Parameters
-from mlsemi.releases import DEFAULT, available, folder, folder_of
+from mlsemi.sets.releases import DEFAULT, available, folder, folder_of
 from mlsemi.units import AU_DEBYE, FORCE_EV_ANGSTROM, HARTREE_EV
 
 if TYPE_CHECKING:

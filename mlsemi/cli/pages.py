@@ -53,8 +53,8 @@ def page(
     no excited states here: their page shows orbitals.
     """  # noqa: D301 (click reads the backspace: do not rewrap)
     from mlsemi.batch import with_notes
-    from mlsemi.cli import jobs, moving, terminal
-    from mlsemi.cli.batches import relaxed_frame
+    from mlsemi.cli.work import jobs, moving, terminal
+    from mlsemi.cli.work.batches import relaxed_frame
     from mlsemi.errors import located
     from mlsemi.outputs import check_distinct
     from mlsemi.page.document import page as page_of
@@ -105,7 +105,7 @@ def serve(
     """  # noqa: D301 (click reads the backspace: do not rewrap)
     import webbrowser
 
-    from mlsemi.cli import terminal
+    from mlsemi.cli.work import terminal
     from mlsemi.server import server
 
     with server(port, parameters) as running:

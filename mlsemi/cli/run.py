@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from mlsemi.cli import terminal
 from mlsemi.cli.options import (
     DEFAULT_PARAMETERS,
     Charge,
@@ -32,6 +31,7 @@ from mlsemi.cli.options import (
     Threads,
     Triplets,
 )
+from mlsemi.cli.work import terminal
 from mlsemi.errors import InputError
 
 
@@ -99,9 +99,9 @@ def run(
     written as they come: what a run that fails or is killed has finished stays in PATH.partial,
     and --resume goes on from there. Atoms, frames and orbitals are counted from 0.
     """  # noqa: D301 (click reads the backspace: do not rewrap)
-    from mlsemi.cli import jobs
-    from mlsemi.cli.batches import Batch, Job
-    from mlsemi.cli.resume import Done
+    from mlsemi.cli.work import jobs
+    from mlsemi.cli.work.batches import Batch, Job
+    from mlsemi.cli.work.resume import Done
     from mlsemi.outputs import check_distinct
 
     if str(molden) == "-":

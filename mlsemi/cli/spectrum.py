@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import typer
 
-from mlsemi.cli import terminal
 from mlsemi.cli.options import (
     DEFAULT_PARAMETERS,
     Charge,
@@ -31,6 +30,7 @@ from mlsemi.cli.options import (
     Threads,
     Triplets,
 )
+from mlsemi.cli.work import terminal
 
 DEFAULT_STATES = 20
 
@@ -147,9 +147,9 @@ def spectrum(
         )
     if lorentz_ev is not None and shape is not Shape.voigt:
         raise typer.BadParameter("--lorentz-ev belongs to --shape voigt")
-    from mlsemi.cli import jobs
-    from mlsemi.cli.batches import Batch, Job
-    from mlsemi.cli.curves import Curves
+    from mlsemi.cli.work import jobs
+    from mlsemi.cli.work.batches import Batch, Job
+    from mlsemi.cli.work.curves import Curves
     from mlsemi.draw.measured import Measured
     from mlsemi.draw.plots import check_format
     from mlsemi.draw.spectrum import grid_between

@@ -358,7 +358,7 @@ def validate(
     mlsemi validate organic-1 molecules.h5
     mlsemi validate runs/mine dataset.h5 --split all --plot parity.pdf --json errors.json
     """  # noqa: D301 (click reads the backspace: do not rewrap)
-    from mlsemi.cli import jobs, terminal
+    from mlsemi.cli.work import jobs, terminal
     from mlsemi.outputs import check_distinct
     from mlsemi.training.calibration.validate import validate as errors
 

@@ -69,7 +69,7 @@ def vibrations(
     projected out. Intensities are those of the ground state. Enthalpy, entropy and free energy:
     ideal gas, rigid rotor; imaginary modes, printed as negative numbers, do not take part.
     """  # noqa: D301 (click reads the backspace: do not rewrap)
-    from mlsemi.cli import jobs, moving, terminal
+    from mlsemi.cli.work import jobs, moving, terminal
     from mlsemi.draw.plots import check_format, save
     from mlsemi.draw.profiles import infrared_curve, infrared_figure, infrared_grid
     from mlsemi.draw.report import json_line

@@ -12,7 +12,7 @@ import numpy as np
 
 from mlsemi.errors import InputError
 from mlsemi.kernels.geometry import bonds, contacts
-from mlsemi.model.terms.contacts import CLOSEST
+from mlsemi.model.terms.intermolecular.contacts import CLOSEST
 from mlsemi.molecule.elements import covalent_radius, van_der_waals_radius
 from mlsemi.molecule.structure import Structure
 from mlsemi.units import BOHR_ANGSTROM

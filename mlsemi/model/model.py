@@ -7,7 +7,7 @@ H_o = levels + two-center functions                  (physics baseline)
 
 Every line is a term (:mod:`mlsemi.model.terms.term`), and so are the features and what else is read
 off them. The :class:`~mlsemi.model.terms.architecture.ModelForm` decides which terms there are
-(:mod:`mlsemi.model.terms.catalogue`).
+(:mod:`mlsemi.model.catalogue`).
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 
 from mlsemi.brief import Brief
+from mlsemi.model.catalogue import terms_of
 from mlsemi.model.terms.architecture import ModelForm
-from mlsemi.model.terms.bonded import Bonded
-from mlsemi.model.terms.catalogue import terms_of
+from mlsemi.model.terms.intermolecular.bonded import Bonded
 from mlsemi.model.terms.prediction import Prediction, PredictionBar
 from mlsemi.model.terms.term import EVERYTHING, Term
 from mlsemi.molecule.pairs import PairList
@@ -40,7 +40,7 @@ class Model(Brief):
     ----------
     form : ModelForm
     weights : mapping of name to array
-        Shapes as in :func:`~mlsemi.model.terms.catalogue.shapes_of`.
+        Shapes as in :func:`~mlsemi.model.catalogue.shapes_of`.
     """
 
     form: ModelForm

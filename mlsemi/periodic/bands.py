@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlsemi.clock import Clock
 from mlsemi.errors import InputError
+from mlsemi.machine.clock import Clock
+from mlsemi.machine.threads import limited
 from mlsemi.molecule.pairs import PairList
 from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters
@@ -19,7 +20,6 @@ from mlsemi.periodic.masses import effective_masses
 from mlsemi.periodic.point import Mesh, gap_doubts, mesh_of
 from mlsemi.periodic.result import heading
 from mlsemi.periodic.state import CellState, cell_state, diagonalise
-from mlsemi.threads import limited
 from mlsemi.units import BOLTZMANN, HARTREE_EV
 
 if TYPE_CHECKING:

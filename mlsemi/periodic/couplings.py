@@ -19,6 +19,7 @@ import numpy as np
 import scipy.linalg
 
 from mlsemi.errors import InputError
+from mlsemi.machine.threads import limited
 from mlsemi.molecule.pairs import PairList
 from mlsemi.molecule.structure import Structure
 from mlsemi.orbitals.observables import orbital_atom
@@ -26,7 +27,6 @@ from mlsemi.parameters import Parameters
 from mlsemi.periodic.bloch import BlochOperator
 from mlsemi.periodic.fragments import Fragment, fragments_of
 from mlsemi.periodic.result import heading
-from mlsemi.threads import limited
 from mlsemi.units import BOHR_ANGSTROM, HARTREE_EV
 
 if TYPE_CHECKING:

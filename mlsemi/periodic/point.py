@@ -10,8 +10,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mlsemi.clock import Clock
 from mlsemi.errors import InputError
+from mlsemi.machine.clock import Clock
+from mlsemi.machine.threads import limited
 from mlsemi.molecule.dispersion import dispersion_of
 from mlsemi.molecule.pairs import PairList
 from mlsemi.molecule.structure import Structure
@@ -20,8 +21,7 @@ from mlsemi.periodic.filling import Filling
 from mlsemi.periodic.kpoints import KPoints, counts_of, mesh
 from mlsemi.periodic.result import CellResult
 from mlsemi.periodic.state import cell_energy, cell_state, energy_gradient
-from mlsemi.result_doubts import LEAST_GAP_EV
-from mlsemi.threads import limited
+from mlsemi.records.doubts import LEAST_GAP_EV
 from mlsemi.units import BOLTZMANN, HARTREE_EV
 
 Mesh = str | Sequence[int] | None

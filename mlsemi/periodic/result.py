@@ -12,13 +12,13 @@ import numpy as np
 import mlsemi
 from mlsemi.errors import InputError
 from mlsemi.lattice.cell import Cell
+from mlsemi.machine.threads import limited
 from mlsemi.molecule.structure import Structure
 from mlsemi.outputs import counted
 from mlsemi.parameters import Parameters
 from mlsemi.periodic.bond_orders import BondOrders, bond_orders
 from mlsemi.periodic.density_of_states import DensityOfStates, density_of_states
 from mlsemi.periodic.state import CellState
-from mlsemi.threads import limited
 from mlsemi.units import BOHR_ANGSTROM, BOLTZMANN, FORCE_EV_ANGSTROM, HARTREE_EV
 
 

@@ -13,9 +13,9 @@ from bad_inputs import BAD, GOOD, xyz
 from tiny import write_tiny_parameters
 from typer.testing import CliRunner
 
-from mlsemi import threads
 from mlsemi.cli import app
 from mlsemi.cli.options import DEFAULT_PARAMETERS, MOST_THREADS
+from mlsemi.machine import threads
 from mlsemi.units import AU_DEBYE, BOHR_ANGSTROM
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
@@ -342,7 +342,7 @@ def test_info_of_a_dataset(cli):
 
 
 def test_default_parameters_agree():
-    from mlsemi.releases import DEFAULT
+    from mlsemi.sets.releases import DEFAULT
 
     assert DEFAULT == DEFAULT_PARAMETERS
     assert MOST_THREADS == threads.MOST

@@ -17,7 +17,7 @@ from test_cli_batches import IRON, records, sdf
 
 import mlsemi
 from mlsemi import batch
-from mlsemi.cli import batches
+from mlsemi.cli.work import batches
 from mlsemi.draw.summary import COLUMNS
 
 SHIFTED = GOOD.replace("0.763", "0.773")
@@ -204,7 +204,7 @@ def test_structures_are_relaxed_on_request(tmp_path, monkeypatch):
 def test_memory_does_not_grow_with_the_number(tmp_path, tiny):  # noqa: F811
     """A result of water takes 40 kB: 36 MB of 900."""
     code = (
-        "import resource, sys; from mlsemi.cli import app, batches\n"
+        "import resource, sys; from mlsemi.cli import app; from mlsemi.cli.work import batches\n"
         "batches.LOOK_AHEAD = 50\n"
         "try: app(sys.argv[1:])\n"
         "except SystemExit: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from ase.build import molecule
 
-from mlsemi.cli.curves import Curves, same_molecule
+from mlsemi.cli.work.curves import Curves, same_molecule
 from mlsemi.draw.spectrum import Lines
 from mlsemi.molecule.structure import Structure
 from mlsemi.units import HARTREE_EV

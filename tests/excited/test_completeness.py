@@ -8,6 +8,7 @@ from huckel import huckel
 from test_excitations import MULTIPLICITIES, davidson_only
 
 import mlsemi
+from mlsemi.calculators.surface import excited_surface
 from mlsemi.errors import ConvergenceError
 from mlsemi.excited import completeness, paired_davidson, selected_configurations, tamm_dancoff
 from mlsemi.excited.completeness import missed
@@ -15,7 +16,6 @@ from mlsemi.excited.excitations import excite
 from mlsemi.excited.method import TDA, Method
 from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters
-from mlsemi.surface import excited_surface
 from mlsemi.units import HARTREE_EV
 
 FULL, SELECTED = Method(full=True), Method(selection=1e-4)

@@ -22,7 +22,7 @@ from mlsemi.model.applicability import (
     outside_text,
     without_usual_bond,
 )
-from mlsemi.model.terms.catalogue import shapes_of
+from mlsemi.model.catalogue import shapes_of
 from mlsemi.model.terms.domain import feature_distance, fit_domain, outside
 from mlsemi.molecule.elements import covalent_radius, van_der_waals_radius
 from mlsemi.molecule.pairs import PairList

@@ -11,9 +11,9 @@ from scipy.spatial.transform import Rotation
 from mlsemi.errors import InputError
 from mlsemi.kernels.integrals import overlap_blocks, overlap_blocks_adjoint
 from mlsemi.model.model import Model
-from mlsemi.model.terms.connection import BOND, CONTACT, Connection
-from mlsemi.model.terms.contacts import CLOSEST, WALL, tables_of
 from mlsemi.model.terms.electrostatics import SOFTENING
+from mlsemi.model.terms.intermolecular.connection import BOND, CONTACT, Connection
+from mlsemi.model.terms.intermolecular.contacts import CLOSEST, WALL, tables_of
 from mlsemi.model.terms.neutrality import Parts, neutral, neutral_adjoint
 from mlsemi.model.terms.prediction import Prediction, PredictionBar
 from mlsemi.model.terms.term import Known

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from molecules import FORMS, SMALL, distorted
 
-from mlsemi.model.terms.catalogue import start_of
-from mlsemi.model.terms.fixed_bonds import FixedBonds
-from mlsemi.model.terms.fixed_features import FixedFeatures, features_of
+from mlsemi.model.catalogue import start_of
+from mlsemi.model.terms.fixed.bonds import FixedBonds
+from mlsemi.model.terms.fixed.features import FixedFeatures, features_of
+from mlsemi.model.terms.fixed.sparse import gaussian, kernel_factors
 from mlsemi.model.terms.prediction import Prediction
-from mlsemi.model.terms.sparse import gaussian, kernel_factors
 from mlsemi.molecule.pairs import PairList
 from mlsemi.symmetry.selection import principal_components
 from mlsemi.symmetry.so3 import components

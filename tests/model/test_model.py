@@ -16,9 +16,9 @@ from molecules import (
 from scipy.linalg import block_diag
 
 from mlsemi.errors import InputError
+from mlsemi.model.catalogue import shapes_of
 from mlsemi.model.model import Model
 from mlsemi.model.terms.architecture import ModelForm
-from mlsemi.model.terms.catalogue import shapes_of
 from mlsemi.model.terms.prediction import PredictionBar
 from mlsemi.molecule.pairs import PairList
 from mlsemi.molecule.structure import Structure

@@ -14,9 +14,9 @@ from teacher import lessons
 import mlsemi.model.terms
 from mlsemi import singlepoint
 from mlsemi.errors import InputError
+from mlsemi.model.catalogue import shapes_of, start_of, terms_of, weights_of
 from mlsemi.model.model import Model
-from mlsemi.model.terms.bonded import PREFIX
-from mlsemi.model.terms.catalogue import shapes_of, start_of, terms_of, weights_of
+from mlsemi.model.terms.intermolecular.bonded import PREFIX
 from mlsemi.model.terms.prediction import PredictionBar
 from mlsemi.molecule.pairs import PairList
 from mlsemi.parameters import Parameters

@@ -7,7 +7,7 @@ import pytest
 from test_bonded import FORM, METHANOL, MODEL, listed, stretched, touching
 
 from mlsemi.model.model import Model
-from mlsemi.model.terms.bonded import PREFIX, tied
+from mlsemi.model.terms.intermolecular.bonded import PREFIX, tied
 from mlsemi.model.terms.prediction import PredictionBar
 
 

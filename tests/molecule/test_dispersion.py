@@ -10,6 +10,7 @@ from ase.build import molecule
 from harness import assert_equivariant, derivative
 from molecules import distorted, parameters_of, random_model
 
+from mlsemi.calculators.surface import excited_surface
 from mlsemi.errors import ParameterError
 from mlsemi.evaluate import singlepoint
 from mlsemi.molecule import charge_flow
@@ -17,7 +18,6 @@ from mlsemi.molecule.dispersion import TRIPLES, dispersion_of
 from mlsemi.molecule.dispersion_tables import damping, element_tables
 from mlsemi.molecule.elements import VALENCE
 from mlsemi.molecule.structure import Structure
-from mlsemi.surface import excited_surface
 from mlsemi.units import HARTREE_EV
 
 STRUCTURE = distorted("CH3CONH2")

@@ -11,7 +11,7 @@ from molecules import SMALL, distorted, gapped_model, moved, parameters_of, symm
 from mlsemi.errors import ConvergenceError, InputError
 from mlsemi.evaluate import singlepoint
 from mlsemi.ground.state import ground_state
-from mlsemi.model.terms.catalogue import shapes_of
+from mlsemi.model.catalogue import shapes_of
 from mlsemi.molecule.pairs import PairList
 from mlsemi.molecule.structure import Structure
 from mlsemi.orbitals import eigen

@@ -6,12 +6,12 @@ from ase.build import molecule
 from molecules import distorted, moved
 
 from mlsemi import MLSemi
+from mlsemi.calculators.surface import excited_surface
 from mlsemi.evaluate import singlepoint
 from mlsemi.parameters import Parameters
 from mlsemi.response.solvated_excitations import SolvatedExcitations
 from mlsemi.response.solvents import solvent_of
 from mlsemi.response.surroundings import Surroundings
-from mlsemi.surface import excited_surface
 from mlsemi.units import FORCE_EV_ANGSTROM, HARTREE_EV
 
 ORGANIC = Parameters.load("organic-1")

@@ -13,11 +13,11 @@ from dataclasses import replace
 import numpy as np
 
 from mlsemi.errors import InputError
+from mlsemi.model.catalogue import shapes_of
 from mlsemi.model.model import Model
 from mlsemi.model.terms.architecture import ModelForm
-from mlsemi.model.terms.bonded import PREFIX
-from mlsemi.model.terms.catalogue import shapes_of
 from mlsemi.model.terms.energy import atomic_energies
+from mlsemi.model.terms.intermolecular.bonded import PREFIX
 from mlsemi.model.terms.levels import Levels
 from mlsemi.model.terms.term import Known
 from mlsemi.model.terms.two_center import TwoCenter

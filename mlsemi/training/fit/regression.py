@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from mlsemi.ground.state import ground_state
+from mlsemi.model.catalogue import start_of
 from mlsemi.model.model import Model
 from mlsemi.model.terms.architecture import ModelForm
-from mlsemi.model.terms.catalogue import start_of
 from mlsemi.model.terms.prediction import Prediction
 from mlsemi.model.terms.term import EVERYTHING, Known
 from mlsemi.molecule.pairs import PairList

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from scipy.sparse.linalg import LinearOperator, cg
 
+from mlsemi.model.catalogue import weights_of
 from mlsemi.model.model import Model
-from mlsemi.model.terms.catalogue import weights_of
 from mlsemi.model.terms.prediction import PredictionBar
 from mlsemi.molecule.pairs import PairList
 from mlsemi.symmetry.blocks import matrices_adjoint

@@ -27,7 +27,7 @@ from mlsemi.model.model import Model
 from mlsemi.model.terms.architecture import ModelForm
 from mlsemi.molecule.elements import symbol
 from mlsemi.parameters import Parameters
-from mlsemi.releases import check_unreleased
+from mlsemi.sets.releases import check_unreleased
 from mlsemi.training.calibration.excitation_fit import extend
 from mlsemi.training.calibration.excited import with_fitted_excitations
 from mlsemi.training.data.dataset import Reference

@@ -29,11 +29,11 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from mlsemi.ground.state import ground_state
+from mlsemi.model.catalogue import weights_of
 from mlsemi.model.model import Model
 from mlsemi.model.terms.architecture import ModelForm
-from mlsemi.model.terms.bonded import PREFIX, inside
-from mlsemi.model.terms.catalogue import weights_of
 from mlsemi.model.terms.energy import atomic_energies, new_hidden_units
+from mlsemi.model.terms.intermolecular.bonded import PREFIX, inside
 from mlsemi.model.terms.term import Weight
 from mlsemi.molecule.pairs import PairList
 from mlsemi.molecule.structure import Structure

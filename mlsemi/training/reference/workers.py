@@ -25,7 +25,7 @@ from typing import Generic, TypeVar
 from threadpoolctl import threadpool_limits
 
 from mlsemi.errors import InputError, MlsemiError
-from mlsemi.workers import THREAD_VARIABLES, cluster, end_with_parent
+from mlsemi.machine.workers import THREAD_VARIABLES, cluster, end_with_parent
 
 KILLED = "the worker process was killed, probably for lack of memory"
 

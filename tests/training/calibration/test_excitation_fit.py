@@ -13,8 +13,8 @@ from mlsemi.errors import DomainWarning, InputError, ParameterError
 from mlsemi.evaluate import singlepoint
 from mlsemi.excited.constants import ExcitationParameters
 from mlsemi.excited.excitations import excite
-from mlsemi.header import sealed
 from mlsemi.parameters import Parameters, checksum_of
+from mlsemi.sets.header import sealed
 from mlsemi.training.calibration.committee_fit import (
     COVERED,
     excitation_errors_and_spreads,

@@ -8,8 +8,8 @@ from molecules import FORMS, SMALL, distorted, parameters_of, random_model
 from teacher import lessons
 
 from mlsemi.errors import InputError
+from mlsemi.model.catalogue import shapes_of
 from mlsemi.model.model import Model
-from mlsemi.model.terms.catalogue import shapes_of
 from mlsemi.molecule.elements import relative_of
 from mlsemi.molecule.pairs import PairList
 from mlsemi.symmetry.blocks import irreps_of

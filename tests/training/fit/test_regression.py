@@ -6,8 +6,8 @@ from molecules import FORMS, SMALL, baseline_only, distorted, random_model
 from teacher import lesson, lessons, two_center_teacher
 
 from mlsemi.ground.state import ground_state
+from mlsemi.model.catalogue import shapes_of
 from mlsemi.model.model import Model
-from mlsemi.model.terms.catalogue import shapes_of
 from mlsemi.molecule.pairs import PairList
 from mlsemi.training.fit.regression import initial_model
 

@@ -6,7 +6,7 @@ from harness import derivative
 from molecules import FORMS, random_model
 from teacher import lesson, lessons
 
-from mlsemi.model.terms.catalogue import weights_of
+from mlsemi.model.catalogue import weights_of
 from mlsemi.molecule.pairs import PairList
 from mlsemi.training.fit.regression import initial_model
 from mlsemi.training.fit.ridge import residual_gradient, ridge, with_weights

@@ -9,7 +9,7 @@ from molecules import SMALL, distorted, moved, random_model
 from teacher import lesson, lessons
 
 from mlsemi.errors import ConvergenceError, ParameterError
-from mlsemi.model.terms.catalogue import weights_of
+from mlsemi.model.catalogue import weights_of
 from mlsemi.parameters import Parameters
 from mlsemi.training.data.dataset import ReferenceDataset
 from mlsemi.training.fit import batches

@@ -10,7 +10,8 @@ import numpy as np
 from ase import Atoms
 from ase.stress import full_3x3_to_voigt_6_stress
 
-from mlsemi.calculator_settings import SURROUNDINGS
+from mlsemi.calculators.potential import needs_orbitals
+from mlsemi.calculators.settings import SURROUNDINGS
 from mlsemi.evaluate import as_structure
 from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters
@@ -18,8 +19,7 @@ from mlsemi.periodic.bands import Bands, bands_of
 from mlsemi.periodic.couplings import Couplings, couplings_of
 from mlsemi.periodic.point import Mesh, cell_point, cell_surface
 from mlsemi.periodic.result import STRESS_EV_ANGSTROM3, refuse_in_cells
-from mlsemi.potential import needs_orbitals
-from mlsemi.releases import DEFAULT
+from mlsemi.sets.releases import DEFAULT
 from mlsemi.units import FORCE_EV_ANGSTROM, HARTREE_EV
 
 Source = str | os.PathLike[str] | Atoms | Structure

@@ -13,14 +13,14 @@ from mlsemi.kernels.coupling import (
     bond_tensors_adjoint,
 )
 from mlsemi.model.terms.bonds import BOND_INPUTS, N_IRREP, NODE_DEGREE, PATHS, TABLE, by_path
-from mlsemi.model.terms.prediction import GeometryBar, Prediction, PredictionBar
-from mlsemi.model.terms.sparse import (
+from mlsemi.model.terms.fixed.sparse import (
     SparseRecord,
     kernel_factors,
     kernel_factors_adjoint,
     kernel_weights,
     place_points,
 )
+from mlsemi.model.terms.prediction import GeometryBar, Prediction, PredictionBar
 from mlsemi.model.terms.term import Known, Term, Weight
 from mlsemi.molecule.pairs import PairList
 from mlsemi.symmetry.layers import Gradients, Weights

@@ -4,7 +4,7 @@ The representation of the linear models of Nigam, Willatt, Ceriotti, J. Chem. Ph
 (2022) and Cignoni et al., ACS Cent. Sci. 10, 637 (2024): fixed radial functions, principal
 components per species and degree, products of all pairs of channels (theory eqs 2 to 4), by the
 :class:`~mlsemi.representations.correlations.Correlations` of the suite. With
-sparse kernels (:mod:`mlsemi.model.terms.sparse`) the coefficients depend on the environment.
+sparse kernels (:mod:`mlsemi.model.terms.fixed.sparse`) the coefficients depend on the environment.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import numpy as np
 
 from mlsemi.kernels.density import density_adjoint
 from mlsemi.model.terms.density import expansion_of
-from mlsemi.model.terms.prediction import GeometryBar, Prediction, PredictionBar
-from mlsemi.model.terms.sparse import (
+from mlsemi.model.terms.fixed.sparse import (
     SparseRecord,
     kernel_factors,
     kernel_factors_adjoint,
     kernel_weights,
     place_points,
 )
+from mlsemi.model.terms.prediction import GeometryBar, Prediction, PredictionBar
 from mlsemi.model.terms.term import Known, Term, Weight
 from mlsemi.molecule.pairs import PairList
 from mlsemi.representations.correlations import Correlations

@@ -2,9 +2,9 @@
 
 The terms of the features and the energy once more, with weights of their own (``bonded.`` before
 their names), on pairs that are connected: radial functions times u_ij of
-:mod:`mlsemi.model.terms.connection`. The energy of two molecules is then exactly the sum of
-theirs, and what they do to each other is left to :mod:`mlsemi.model.terms.multipoles` and
-:mod:`mlsemi.model.terms.contacts` (theory section 14).
+``connection.py``. The energy of two molecules is then exactly the sum of
+theirs, and what they do to each other is left to ``multipoles.py`` and
+``contacts.py`` (theory section 14).
 
 Where everything is connected, and the weights are those of the features of H (:func:`tied`), both
 features are the same and are made once.

@@ -10,21 +10,21 @@ import numpy as np
 
 from mlsemi.errors import InputError
 from mlsemi.model.terms.architecture import ModelForm
-from mlsemi.model.terms.bonded import Bonded
 from mlsemi.model.terms.bonds import Bonds
-from mlsemi.model.terms.connection import Connection
-from mlsemi.model.terms.contacts import Contacts
 from mlsemi.model.terms.density import Density
 from mlsemi.model.terms.dipole import Dipole
 from mlsemi.model.terms.domain import Domain
 from mlsemi.model.terms.electrostatics import Charges, Potential
 from mlsemi.model.terms.energy import Energy
-from mlsemi.model.terms.fixed_bonds import FixedBonds
-from mlsemi.model.terms.fixed_features import FixedFeatures
+from mlsemi.model.terms.fixed.bonds import FixedBonds
+from mlsemi.model.terms.fixed.features import FixedFeatures
+from mlsemi.model.terms.intermolecular.bonded import Bonded
+from mlsemi.model.terms.intermolecular.connection import Connection
+from mlsemi.model.terms.intermolecular.contacts import Contacts
+from mlsemi.model.terms.intermolecular.multipole_energy import MultipoleEnergy
+from mlsemi.model.terms.intermolecular.multipoles import Multipoles
 from mlsemi.model.terms.levels import Levels
 from mlsemi.model.terms.messages import Messages
-from mlsemi.model.terms.multipole_energy import MultipoleEnergy
-from mlsemi.model.terms.multipoles import Multipoles
 from mlsemi.model.terms.on_site import OnSite
 from mlsemi.model.terms.repulsion import Repulsion
 from mlsemi.model.terms.term import Term, Weight

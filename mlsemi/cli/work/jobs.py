@@ -11,9 +11,9 @@ from typing import Any, Literal
 import numpy as np
 import typer
 
-from mlsemi.cli import terminal
-from mlsemi.cli.batches import Batch
-from mlsemi.cli.resume import Done, csv_line
+from mlsemi.cli.work import terminal
+from mlsemi.cli.work.batches import Batch
+from mlsemi.cli.work.resume import Done, csv_line
 from mlsemi.draw.spectrum import Spectrum
 from mlsemi.draw.summary import COLUMNS
 from mlsemi.errors import InputError

@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from mlsemi import workers
 from mlsemi.errors import InputError, MlsemiError
-from mlsemi.workers import in_order
+from mlsemi.machine import workers
+from mlsemi.machine.workers import in_order
 
 
 def doubled(items):

@@ -7,8 +7,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from mlsemi.archives import read_arrays
 from mlsemi.errors import ParameterError
+from mlsemi.sets.archives import read_arrays
 
 ARRAYS = {"level": np.arange(8.0).reshape(4, 2), "lone": np.array(3.0), "empty": np.zeros((0, 3))}
 SHAPES = {name: value.shape for name, value in ARRAYS.items()}

@@ -4,7 +4,7 @@
     mu_i = sum_k v_k rho_i^(1 k)
 
 Charges flow between connected atoms and sum to zero in every molecule. What they do is said in
-:mod:`mlsemi.model.terms.multipole_energy`.
+:mod:`mlsemi.model.terms.intermolecular.multipole_energy`.
 """
 
 from __future__ import annotations

@@ -12,10 +12,10 @@ from tiny import write_tiny_parameters
 
 import mlsemi
 from mlsemi import calculator
+from mlsemi.calculators.surface import CROSSED, Character, excited_surface
 from mlsemi.errors import StateError, StateWarning
 from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters
-from mlsemi.surface import CROSSED, Character, excited_surface
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,9 @@ VERSION = re.compile(r".+-\d+\.\d+")
 
 def folder() -> Path:
     """Where released parameter sets live: inside the package, or beside it in a checkout."""
-    installed = Path(__file__).parent / "parameter_sets"
-    return installed if installed.is_dir() else Path(__file__).parent.parent / "parameters"
+    package = Path(__file__).parent.parent
+    installed = package / "parameter_sets"
+    return installed if installed.is_dir() else package.parent / "parameters"
 
 
 def available() -> list[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlsemi.batch import Failure
-from mlsemi.cli.batches import Outcome
+from mlsemi.cli.work.batches import Outcome
 from mlsemi.draw.cell_report import couplings_text
 from mlsemi.draw.report import json_line
 from mlsemi.errors import MlsemiError, located

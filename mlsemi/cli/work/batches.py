@@ -17,14 +17,15 @@ from typing import Any, Literal
 import numpy as np
 
 from mlsemi.batch import Failure, frames_of, points
-from mlsemi.cli import terminal
-from mlsemi.cli.resume import Done, checksum_of
+from mlsemi.cli.work import terminal
+from mlsemi.cli.work.resume import Done, checksum_of
 from mlsemi.draw.molden import write_molden
 from mlsemi.draw.report import json_line, result_text, states_text
 from mlsemi.draw.spectrum import Lines
 from mlsemi.draw.summary import summary_row
 from mlsemi.errors import InputError, MlsemiError, OutputError, located
 from mlsemi.excited.method import Method
+from mlsemi.machine.workers import in_order
 from mlsemi.model.applicability import check_energy, check_states
 from mlsemi.molecule.formats import Frame
 from mlsemi.molecule.structure import Structure
@@ -32,7 +33,6 @@ from mlsemi.parameters import Parameters
 from mlsemi.periodic.result import CellResult, refuse_in_cells
 from mlsemi.response.solvents import Solvent
 from mlsemi.result import Result
-from mlsemi.workers import in_order
 
 LOOK_AHEAD = 1000
 

@@ -16,12 +16,12 @@ from mlsemi.brief import Brief
 from mlsemi.errors import InputError, StateError
 from mlsemi.excited.states import Excitations
 from mlsemi.ground.state import NOTHING, GroundState
+from mlsemi.machine.threads import limited, useful
 from mlsemi.molecule.basis import Basis
 from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters
 from mlsemi.periodic.result import refuse_in_cells
 from mlsemi.response.surroundings import Surroundings
-from mlsemi.threads import limited, useful
 from mlsemi.units import BOLTZMANN, HARTREE_EV
 from mlsemi.walk import Wanted, evaluate
 

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from mlsemi.errors import InputError
+from mlsemi.machine.threads import limited, useful
 from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters
-from mlsemi.threads import limited, useful
 from mlsemi.walk import Wanted, evaluate
 
 

@@ -10,10 +10,10 @@ from ase.optimize import BFGS
 from molecules import SMALL, parameters_of, random_model
 
 import mlsemi
+from mlsemi.calculators.potential import potential_energy
+from mlsemi.calculators.surface import excited_surface
 from mlsemi.errors import DomainWarning, InputError, InputWarning
 from mlsemi.parameters import Parameters
-from mlsemi.potential import potential_energy
-from mlsemi.surface import excited_surface
 from mlsemi.units import FORCE_EV_ANGSTROM, HARTREE_EV
 
 

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from mlsemi.errors import MlsemiError, ParameterError
-from mlsemi.header import FACTS, MORE, checked_header, sealed
-from mlsemi.releases import DEFAULT, folder_of
+from mlsemi.sets.header import FACTS, MORE, checked_header, sealed
+from mlsemi.sets.releases import DEFAULT, folder_of
 
 
 def released():

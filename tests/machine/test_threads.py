@@ -6,9 +6,10 @@ import time
 from ase.build import molecule
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from mlsemi import singlepoint, threads
+from mlsemi import singlepoint
+from mlsemi.machine import threads
+from mlsemi.machine.threads import limited
 from mlsemi.orbitals import eigen
-from mlsemi.threads import limited
 
 
 def numbers():

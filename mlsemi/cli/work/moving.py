@@ -15,8 +15,8 @@ from ase import Atoms
 
 from mlsemi import __version__
 from mlsemi.calculator import MLSemi
-from mlsemi.cli import jobs, terminal
-from mlsemi.cli.resume import complete_lines, left_by
+from mlsemi.cli.work import jobs, terminal
+from mlsemi.cli.work.resume import complete_lines, left_by
 from mlsemi.draw.profiles import KCAL_EV
 from mlsemi.errors import ConvergenceError, DomainWarning, InputError, StateWarning, located
 from mlsemi.model.applicability import check_closed, check_energy

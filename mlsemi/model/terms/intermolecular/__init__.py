@@ -1,0 +1,1 @@
+"""What molecules do to each other."""

@@ -1,0 +1,1 @@
+"""What a result says beside its numbers of the ground state."""
