@@ -8,6 +8,7 @@ import pytest
 
 from mlsemi.molecule.structure import Structure
 from mlsemi.orbitals.eigen import solve
+from mlsemi.symmetry.tensors import SCALAR
 from mlsemi.units import BOHR_ANGSTROM, HARTREE_EV
 
 CHECKOUT = Path(__file__).parents[3]
@@ -54,3 +55,20 @@ def test_representation(monkeypatch, tmp_path):
     assert found["of_pairs"].sample_names == ["system", "first_atom", "second_atom"]
     assert found["rho2"][2, 1].shape == (24, 5, 20)
     assert found["even"]
+
+
+def test_completeness(monkeypatch, tmp_path):
+    found = run("completeness.md", monkeypatch, tmp_path)
+    for blind, family in enumerate(("same_radii", "same_distances", "same_triples"), 1):
+        for nu in (1, 2, 3, 4):
+            assert (found["seen"][family, nu] < 1e-10) == (nu <= blind)
+    assert found["linear"] < 1e-10
+    assert found["nonlinear"] > 1e-4
+
+
+def test_long_range(monkeypatch, tmp_path):
+    found = run("long-range.md", monkeypatch, tmp_path)
+    np.testing.assert_allclose(found["exponents"], [1.0, 2.0], atol=2e-3)
+    assert found["madelung"] == pytest.approx(-1.747564594633, abs=1e-6)
+    assert found["products"][SCALAR].shape[0] == 8
+    np.testing.assert_allclose(found["forces"], 0.0, atol=1e-10)
