@@ -20,7 +20,7 @@ from mlsemi.errors import DomainWarning, InputError, InputWarning, StateWarning
 from mlsemi.evaluate import molecular, surroundings_of
 from mlsemi.ground.state import GroundState
 from mlsemi.model.applicability import check_energy, doubts
-from mlsemi.molecule.electrons import StoredCharge, said_by, settle
+from mlsemi.molecule.electrons import StoredCharge, said_by, settle, silent
 from mlsemi.molecule.formats import structure_of
 from mlsemi.molecule.structure import Structure
 from mlsemi.molecule.wording import named
@@ -190,7 +190,7 @@ class MLSemi(Calculator):
             return list(super().check_state(atoms))
         changes = [] if np.array_equal(before.positions, atoms.positions) else ["positions"]
         changes += cell_changes(before, atoms)
-        if self._decided(before) != self._decided(atoms):
+        if not silent(before, atoms, self) and self._decided(before) != self._decided(atoms):
             changes.append("initial_charges")
         return changes
 

@@ -4,13 +4,13 @@ All work with complex numbers as well, so one generic adjoint serves every one o
 Jacobian element by element with an imaginary step, exact to machine precision.
 """
 
-from itertools import pairwise, product
+from itertools import combinations_with_replacement, pairwise, product
 
 import numpy as np
 from scipy.sparse.csgraph import shortest_path
 from scipy.special import erf
 
-from mlsemi.symmetry.so3 import clebsch_gordan, components
+from mlsemi.symmetry.so3 import L_MAX, clebsch_gordan, components
 
 
 def adjoint(function, arrays, n, *y_bar):
@@ -164,6 +164,23 @@ def density(first, second_species, basis, sphere, n_atom, n_species):
     return out.reshape(n_atom, sphere.shape[1], -1)
 
 
+def open_gates(linear, gate):
+    """Degree 0 gets its part of the gate added, the others are scaled by one plus theirs."""
+    parts = np.split(gate[:, None], L_MAX + 1, axis=2)
+    scaled = [linear[:, components(l)] * (1.0 + parts[l]) for l in range(1, L_MAX + 1)]
+    return np.concatenate([linear[:, :1] + parts[0], *scaled], axis=1)
+
+
+def scalar_products(features, n_own):
+    """Scalars of atom and message, then all scalar products of one degree between them."""
+    sides = np.split(features, features.shape[2] // n_own, axis=2)
+    rows = [side[:, 0] for side in sides]
+    for l in range(1, L_MAX + 1):
+        for a, b in combinations_with_replacement(sides, 2):
+            rows.append(np.einsum("imk,imk->ik", a[:, components(l)], b[:, components(l)]))
+    return np.concatenate(rows, axis=1)
+
+
 def messages(first, second, sphere, weights, nodes, paths, offsets, n_out):
     """sum_j w_path(r_ij) CG(Y_l1(r_ij), node_j,l2)."""
     out = np.zeros((nodes.shape[0], n_out, nodes.shape[2]), dtype=kind(sphere, weights, nodes))
@@ -192,6 +209,26 @@ def couple(a, b, paths, offsets, n_out):
             a[:, components(l1)],
             b[:, components(l2)],
         )
+    return out
+
+
+def read_irreps(features, label, maps, degree):
+    """Irrep by irrep: sum_k w_label,k f_mk for the components m of its degree."""
+    return np.concatenate(
+        [
+            np.einsum("imk,ik->im", features[:, components(l)], maps[label, :, n])
+            for n, l in enumerate(degree)
+        ],
+        axis=1,
+    )
+
+
+def radial_irreps(basis, sphere, label, maps, degree, place, n_out):
+    """Irrep by irrep: a function of the distance times the harmonics of its degree."""
+    out = np.zeros((len(label), n_out))
+    for n, (l, o) in enumerate(zip(degree, place, strict=True)):
+        values = np.sum(basis * maps[label, :, n], axis=1)
+        out[:, o : o + 2 * l + 1] += values[:, None] * sphere[:, components(l)]
     return out
 
 

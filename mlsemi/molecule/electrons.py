@@ -134,6 +134,25 @@ def _stored(calc: object) -> dict[str, Any]:
     return calc.results if isinstance(calc, SinglePointCalculator) else {}
 
 
+SILENT = frozenset({"numbers", "positions", "momenta", "masses", "tags"})
+"""Arrays of Atoms that say nothing of their electrons."""
+
+
+def silent(before: Atoms, atoms: Atoms, calculator: object) -> bool:
+    """Whether neither Atoms say more of their electrons than the settings of their calculator.
+
+    Parameters
+    ----------
+    before, atoms : ase.Atoms
+    calculator : object
+        The one that asks; what another one holds counts.
+    """
+    return all(
+        not one.info and one.arrays.keys() <= SILENT and one.calc in (None, calculator)
+        for one in (before, atoms)
+    )
+
+
 def said_by(atoms: Atoms) -> Iterator[Statement]:
     """What Atoms say: ``info``, the calculator they carry, initial charges and moments."""
     yield from said_by_info(atoms.info)

@@ -1,4 +1,4 @@
-"""Maps between features of one degree that commute with rotations: mixing by species, gates."""
+"""Maps between features of one degree that commute with rotations: mixing by species."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from mlsemi.molecule.pairs import PairList
 from mlsemi.symmetry.layers import Gradients, Weights, linear_by_species, linear_by_species_adjoint
-from mlsemi.symmetry.so3 import L_MAX, components
+from mlsemi.symmetry.so3 import components
 
 
 def mixed(pairs: PairList, stacked: list[np.ndarray], weights: Weights, name: str) -> np.ndarray:
@@ -56,30 +56,3 @@ def mixed_adjoint(
         )
         for l, x in enumerate(stacked)
     ]
-
-
-def gated(linear: np.ndarray, gate: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Add the first third of ``gate`` to the scalars, scale l > 0 by one plus the rest.
-
-    Returns the gated features and the scale (n_atom, n_component, n_channel) of l > 0.
-    """
-    n_channel = linear.shape[2]
-    out = linear.copy()
-    scale = np.ones_like(linear)
-    out[:, 0] += gate[:, :n_channel]
-    for l in range(1, L_MAX + 1):
-        scale[:, components(l)] += gate[:, None, l * n_channel : (l + 1) * n_channel]
-    out[:, 1:] *= scale[:, 1:]
-    return out, scale
-
-
-def gated_adjoint(
-    linear: np.ndarray, scale: np.ndarray, out_bar: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Adjoint of :func:`gated`: (linear_bar, gate_bar)."""
-    product = out_bar * linear
-    gate_bar = np.concatenate(
-        [out_bar[:, 0]] + [product[:, components(l)].sum(axis=1) for l in range(1, L_MAX + 1)],
-        axis=1,
-    )
-    return out_bar * scale, gate_bar

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, MutableMapping, Sequence
 
 import numpy as np
-from scipy.special import expit
+
+from mlsemi.kernels.density import sigmoid_linear
 
 Weights = Mapping[str, np.ndarray]
 Gradients = MutableMapping[str, np.ndarray] | None
@@ -67,11 +68,14 @@ def root_mean_square(x: np.ndarray) -> float:
     return float(np.sqrt(np.mean(x * x)))
 
 
+LOWEST = -700.0
+"""Arguments below count as this in exp(-x), which would overflow; the sigmoid is 1e-304 there."""
+
+
 def silu(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Sigmoid linear unit x / (1 + exp(-x)) and its derivative."""
-    sigmoid = expit(x)
-    value = x * sigmoid
-    return value, sigmoid + value * (1.0 - sigmoid)
+    """Sigmoid linear unit x / (1 + exp(-x)) and its derivative, both (n, n_unit)."""
+    both: tuple[np.ndarray, np.ndarray] = sigmoid_linear(x, np.exp(-np.maximum(x, LOWEST)))
+    return both
 
 
 def perceptron(
@@ -93,7 +97,9 @@ def perceptron(
     -------
     (n, n_out) array, and the record (hidden, its slope) that the adjoint needs.
     """
-    hidden, slope = silu(x @ weights[f"{name}.in"] + weights[f"{name}.bias"][label])
+    inner = x @ weights[f"{name}.in"]
+    inner += weights[f"{name}.bias"][label]
+    hidden, slope = silu(inner)
     return hidden @ weights[f"{name}.out"], (hidden, slope)
 
 

@@ -8,7 +8,7 @@ from molecules import distorted
 from mlsemi.kernels import blocks, coupling, density, geometry
 from mlsemi.model.terms import messages
 from mlsemi.symmetry.blocks import N_ATOM_IRREP
-from mlsemi.symmetry.so3 import N_HARMONIC, CouplingTable, clebsch_gordan
+from mlsemi.symmetry.so3 import N_HARMONIC, CouplingTable, clebsch_gordan, components
 
 CUTOFF = 5.0
 N_SPECIES, N_RADIAL, N_CHANNEL = 3, 4, 2
@@ -191,6 +191,47 @@ def test_couple(rng):
         same(bar, naive.adjoint(twin, arrays, n, out_bar))
 
 
+def test_open_gates(rng):
+    arrays = [rng.normal(size=(5, N_HARMONIC, N_CHANNEL)), rng.normal(size=(5, 3 * N_CHANNEL))]
+    out = density.open_gates(*arrays)
+    same(out, naive.open_gates(*arrays))
+    out_bar = rng.normal(size=out.shape)
+    for n, bar in enumerate(density.open_gates_adjoint(*arrays, out_bar)):
+        same(bar, naive.adjoint(naive.open_gates, arrays, n, out_bar))
+
+
+@pytest.mark.parametrize("n_part", [1, 2])
+def test_scalar_products(rng, n_part):
+    features = rng.normal(size=(4, N_HARMONIC, n_part * N_CHANNEL))
+
+    def twin(moved):
+        return naive.scalar_products(moved, N_CHANNEL)
+
+    out = density.scalar_products(features, N_CHANNEL)
+    same(out, twin(features))
+    out_bar, bar = rng.normal(size=out.shape), np.ones_like(features)
+    density.scalar_products_adjoint(features, N_CHANNEL, out_bar, bar)
+    same(bar, 1.0 + naive.adjoint(twin, [features], 0, out_bar))
+
+
+def test_irreps_read_off_features(rng):
+    features, label = rng.normal(size=(5, N_HARMONIC, N_CHANNEL)), rng.integers(0, 3, 5)
+    degree, maps = np.array([0, 1, 0, 2]), rng.normal(size=(3, N_CHANNEL, 4))
+    out = np.ones((5, 10))
+    coupling.read_irreps(features, label, maps, degree, out)
+    same(out, 1.0 + naive.read_irreps(features, label, maps, degree))
+
+
+def test_irreps_of_the_distance(rng):
+    basis, sphere = rng.normal(size=(6, N_RADIAL)), rng.normal(size=(6, N_HARMONIC))
+    label, maps = rng.integers(0, 3, 6), rng.normal(size=(3, N_RADIAL, 3))
+    degree, place = np.array([0, 2, 1]), np.array([0, 4, 1])
+    out = np.ones((6, 10))
+    values = coupling.radial_irreps(basis, sphere, label, maps, degree, place, out)
+    same(out, 1.0 + naive.radial_irreps(basis, sphere, label, maps, degree, place, 10))
+    same(values, np.einsum("pk,pkn->pn", basis, maps[label]))
+
+
 def test_bond_invariants(pairs, rng):
     first, second = pairs[:, :12]
     arrays = [
@@ -213,18 +254,21 @@ def test_bond_invariants(pairs, rng):
 def test_mix_channels(rng):
     weights = rng.normal(size=(len(PATHS), 2 * N_CHANNEL))
     nodes = rng.normal(size=(2, N_HARMONIC, N_CHANNEL))
-    mixed = np.zeros((len(PATHS), N_HARMONIC))
     scale = rng.normal(size=weights.shape)
-    scaled, both = np.empty_like(weights), np.empty((N_HARMONIC, 2 * N_CHANNEL))
-    coupling.prepare_pair(weights / scale, scale, *nodes, scaled, both)
-    same(scaled, weights)
+    both = np.empty((N_HARMONIC, 2 * N_CHANNEL))
+    coupling.side_by_side(*nodes, both)
     same(both, np.concatenate(nodes, axis=1))
-    coupling.mix_channels(weights, both, DEGREE, mixed)
-    same(mixed, naive.mix_channels(weights, *nodes, DEGREE, N_HARMONIC))
+    place = coupling.places_of(DEGREE)
+    mixed = np.full(place[-1], np.nan)
+    coupling.mix_channels(weights / scale, scale, both, DEGREE, mixed)
+    expected = naive.mix_channels(weights, *nodes, DEGREE, N_HARMONIC)
+    for q, l in enumerate(DEGREE.tolist()):
+        same(mixed[place[q] + np.arange(l * l, (l + 1) ** 2)], expected[q, components(l)])
 
 
-def test_bond_tensors(pairs, rng):
-    first, second = pairs[:, :12]
+@pytest.mark.parametrize("n_pair", [9, coupling.BLOCK + 6])
+def test_bond_tensors(pairs, rng, n_pair):
+    first, second = np.resize(pairs, (2, n_pair))
     label = rng.integers(0, 3, first.size)
     arrays = [
         rng.normal(size=(first.size, N_HARMONIC)),
@@ -239,6 +283,8 @@ def test_bond_tensors(pairs, rng):
 
     out = coupling.bond_tensors(first, second, label, *arrays, *table, TABLE.n_out)
     same(out, twin(*arrays))
+    if n_pair > coupling.BLOCK:
+        return
     out_bar = rng.normal(size=out.shape)
     bars = coupling.bond_tensors_adjoint(first, second, label, *arrays, *table, out_bar)
     for n, bar in enumerate(bars):

@@ -6,7 +6,9 @@ import warnings
 import ase.io
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.build import molecule
+from ase.calculators.calculator import Calculator
 from ase.calculators.singlepoint import SinglePointCalculator
 from ions import molfile_of, oxalate, pdb_of, xyz_of
 from tiny import write_tiny_parameters
@@ -15,7 +17,7 @@ from typer.testing import CliRunner
 import mlsemi
 from mlsemi.cli import app
 from mlsemi.errors import InputError, InputWarning
-from mlsemi.molecule.electrons import said_by, settle
+from mlsemi.molecule.electrons import said_by, settle, silent
 from mlsemi.molecule.formats import structure_of
 from mlsemi.parameters import Parameters
 from mlsemi.units import HARTREE_EV
@@ -245,6 +247,23 @@ def test_the_calculator_notices_what_the_atoms_say_later(tiny):
     triplet = mlsemi.singlepoint(oxalate(), charge=2, multiplicity=3, parameters=tiny)
     assert atoms.get_potential_energy() == pytest.approx(triplet.energy * HARTREE_EV, abs=1e-9)
     assert atoms.get_potential_energy() != dication
+
+
+def test_what_needs_no_second_look():
+    """The short cut of dynamics is taken where nothing is said, and nowhere else."""
+    own, plain = Calculator(), Atoms("CO", [[0, 0, 0], [0, 0, 1.2]], calculator=None)
+    plain.set_velocities(np.ones((2, 3)))
+    attached = plain.copy()
+    attached.calc = own
+    assert silent(plain, attached, own)
+    speaking = [plain.copy() for _ in range(4)]
+    speaking[0].info["charge"] = 1
+    speaking[1].set_initial_charges([1, 0])
+    speaking[2].set_initial_magnetic_moments([1, 0])
+    speaking[3].calc = SinglePointCalculator(plain, charges=[1, 0])
+    for atoms in speaking:
+        assert not silent(plain, atoms, own)
+        assert not silent(atoms, plain, own)
 
 
 def test_the_charge_given_wins_and_says_so_once(tiny):

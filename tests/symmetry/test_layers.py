@@ -36,12 +36,18 @@ def test_linear_by_species_adjoint(rng):
 
 
 def test_silu():
-    x = np.array([-30.0, -1.0, 0.0, 2.0, 30.0])
+    x = np.array([[-30.0, -1.0, 0.0], [2.0, 30.0, 700.0]])
     value, slope = silu(x)
     np.testing.assert_allclose(value, x / (1.0 + np.exp(-x)), rtol=1e-14)
-    for at, expected in zip(x, slope, strict=True):
-        found = derivative(lambda t, at=at: silu(np.array([at + t]))[0][0])
+    for at, expected in zip(x.ravel(), slope.ravel(), strict=True):
+        found = derivative(lambda t, at=at: silu(np.array([[at + t]]))[0][0, 0])
         assert found == pytest.approx(expected, abs=1e-10)
+
+
+def test_silu_far_below_zero():
+    value, slope = silu(np.array([[-750.0, -1e300]]))
+    assert np.abs(value).max() <= 1e-4
+    assert np.abs(slope).max() <= 1e-4
 
 
 def test_perceptron_adjoint(rng):

@@ -8,11 +8,16 @@ from typing import NamedTuple
 import numpy as np
 
 from mlsemi.kernels.coupling import couple, couple_adjoint
-from mlsemi.kernels.density import density, density_adjoint
+from mlsemi.kernels.density import (
+    density,
+    density_adjoint,
+    open_gates,
+    open_gates_adjoint,
+)
 from mlsemi.model.terms.prediction import GeometryBar, Prediction, PredictionBar
 from mlsemi.model.terms.term import Known, Term, Weight, drawn, faint
 from mlsemi.molecule.pairs import PairList
-from mlsemi.symmetry.gates import gated, gated_adjoint, mixed, mixed_adjoint
+from mlsemi.symmetry.gates import mixed, mixed_adjoint
 from mlsemi.symmetry.layers import (
     Gradients,
     Weights,
@@ -51,8 +56,8 @@ class AtomRecord(NamedTuple):
     inner: np.ndarray | None
     stacked: list[np.ndarray]
     linear: np.ndarray
-    gate: tuple[np.ndarray, np.ndarray]
-    scale: np.ndarray
+    perceptron: tuple[np.ndarray, np.ndarray]
+    gate: np.ndarray
 
 
 def _by_degree(
@@ -151,8 +156,8 @@ def atom_features(
         stacked = _side_by_side(stacked, _by_degree(rho3, NU3, _NU3_OFFSETS))
     linear = mixed(pairs, stacked, weights, "atom")
     gate, record = perceptron(linear[:, 0], pairs.species, weights, "atom.gate")
-    features, scale = gated(linear, gate)
-    return features, AtomRecord(expansion, rho1, inner, stacked, linear, record, scale)
+    features = open_gates(linear, gate)
+    return features, AtomRecord(expansion, rho1, inner, stacked, linear, record, gate)
 
 
 def atom_features_adjoint(
@@ -168,9 +173,15 @@ def atom_features_adjoint(
 
     Adds to ``gradients`` and, when given, to ``geometry``.
     """
-    linear_bar, gate_bar = gated_adjoint(record.linear, record.scale, features_bar)
+    linear_bar, gate_bar = open_gates_adjoint(record.linear, record.gate, features_bar)
     linear_bar[:, 0] += perceptron_adjoint(
-        record.linear[:, 0], pairs.species, weights, "atom.gate", record.gate, gate_bar, gradients
+        record.linear[:, 0],
+        pairs.species,
+        weights,
+        "atom.gate",
+        record.perceptron,
+        gate_bar,
+        gradients,
     )
     stacked_bar = mixed_adjoint(pairs, record.stacked, weights, "atom", linear_bar, gradients)
     rho1_bar = _products_adjoint(pairs, weights, record, stacked_bar, gradients)

@@ -8,11 +8,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mlsemi.kernels.density import (
+    open_gates,
+    open_gates_adjoint,
+    scalar_products,
+    scalar_products_adjoint,
+)
 from mlsemi.kernels.messages import Entry, message_kernels
 from mlsemi.model.terms.prediction import GeometryBar, Prediction, PredictionBar
 from mlsemi.model.terms.term import Known, Term, Weight, drawn, faint
 from mlsemi.molecule.pairs import PairList
-from mlsemi.symmetry.gates import gated, gated_adjoint, mixed, mixed_adjoint
+from mlsemi.symmetry.gates import mixed, mixed_adjoint
 from mlsemi.symmetry.layers import (
     Gradients,
     Weights,
@@ -49,43 +55,12 @@ class MessageRecord(NamedTuple):
     both: np.ndarray
     invariants: np.ndarray
     linear: np.ndarray
-    gate: tuple[np.ndarray, np.ndarray]
-    scale: np.ndarray
+    perceptron: tuple[np.ndarray, np.ndarray]
+    gate: np.ndarray
 
 
 def _by_degree(features: np.ndarray) -> list[np.ndarray]:
     return [features[:, components(l)] for l in range(L_MAX + 1)]
-
-
-def _invariants(own: np.ndarray, message: np.ndarray | None) -> np.ndarray:
-    """Scalars of atom and message, and all scalar products of one degree between them."""
-    parts = [own[:, 0]] if message is None else [own[:, 0], message[:, 0]]
-    for l in range(1, L_MAX + 1):
-        a = own[:, components(l)]
-        parts.append(np.einsum("imk,imk->ik", a, a))
-        if message is not None:
-            b = message[:, components(l)]
-            parts += [np.einsum("imk,imk->ik", x, b) for x in (a, b)]
-    return np.concatenate(parts, axis=1)
-
-
-def _invariants_adjoint(
-    both: np.ndarray, n: int, out_bar: np.ndarray, both_bar: np.ndarray
-) -> None:
-    """Adjoint of :func:`_invariants`; adds to ``both_bar``; the first ``n`` channels are own."""
-    with_message = both.shape[2] > n
-    bars = iter(np.split(out_bar[:, None], out_bar.shape[1] // n, axis=2))
-    both_bar[:, :1, :n] += next(bars)
-    if with_message:
-        both_bar[:, :1, n:] += next(bars)
-    for l in range(1, L_MAX + 1):
-        rows = components(l)
-        own, message = both[:, rows, :n], both[:, rows, n:]
-        both_bar[:, rows, :n] += 2.0 * next(bars) * own
-        if with_message:
-            crossed = next(bars)
-            both_bar[:, rows, :n] += crossed * message
-            both_bar[:, rows, n:] += crossed * own + 2.0 * next(bars) * message
 
 
 def message_features(
@@ -111,7 +86,7 @@ def message_features(
     -------
     (n_atom, 9, n_node_channel) array and the record for the adjoint.
     """
-    radial, both, message = None, atoms, None
+    radial, both = None, atoms
     if "message.radial" in weights:
         half = pairs.half
         radial = basis[half] @ weights["message.radial"]
@@ -124,11 +99,11 @@ def message_features(
             atoms.reshape(atoms.shape[0], -1),
         ).reshape(atoms.shape)
         both = np.concatenate([atoms, message], axis=2)
-    invariants = _invariants(atoms, message)
+    invariants = scalar_products(both, atoms.shape[2])
     linear = mixed(pairs, _by_degree(both), weights, "node")
     gate, record = perceptron(invariants, pairs.species, weights, "node.gate")
-    nodes, scale = gated(linear, gate)
-    return nodes, MessageRecord(radial, both, invariants, linear, record, scale)
+    nodes = open_gates(linear, gate)
+    return nodes, MessageRecord(radial, both, invariants, linear, record, gate)
 
 
 def message_features_adjoint(
@@ -145,16 +120,22 @@ def message_features_adjoint(
 
     ``invariants_bar`` is the cotangent of ``record.invariants``, which the energy reads as well.
     """
-    linear_bar, gate_bar = gated_adjoint(record.linear, record.scale, nodes_bar)
+    linear_bar, gate_bar = open_gates_adjoint(record.linear, record.gate, nodes_bar)
     invariants_bar = invariants_bar + perceptron_adjoint(
-        record.invariants, pairs.species, weights, "node.gate", record.gate, gate_bar, gradients
+        record.invariants,
+        pairs.species,
+        weights,
+        "node.gate",
+        record.perceptron,
+        gate_bar,
+        gradients,
     )
     both_bar = np.concatenate(
         mixed_adjoint(pairs, _by_degree(record.both), weights, "node", linear_bar, gradients),
         axis=1,
     )
     n_channel = weights["node.0"].shape[1] if record.radial is None else record.both.shape[2] // 2
-    _invariants_adjoint(record.both, n_channel, invariants_bar, both_bar)
+    scalar_products_adjoint(record.both, n_channel, invariants_bar, both_bar)
     if record.radial is None:
         return both_bar
     half = pairs.half

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from mlsemi.kernels.coupling import read_irreps
 from mlsemi.model.terms.prediction import Prediction, PredictionBar
 from mlsemi.model.terms.term import Term, Weight
 from mlsemi.symmetry.layers import Gradients, Weights
@@ -11,6 +12,7 @@ from mlsemi.symmetry.so3 import components
 
 PARTS = ((0, slice(0, 1)), (1, slice(1, 4)), (0, slice(4, 5)), (2, slice(5, 10)))
 """Degree and components of the irreps ss, sp, pp0, pp2."""
+DEGREES = np.array([l for l, _ in PARTS])
 
 
 class OnSite(Term):
@@ -25,11 +27,7 @@ class OnSite(Term):
 
     def forward(self, weights: Weights, out: Prediction) -> None:
         """A linear map of the features of the same degree."""
-        head = weights["onsite"][out.pairs.species]
-        for column, (l, span) in enumerate(PARTS):
-            out.hamiltonian.atoms[:, span] += np.einsum(
-                "imk,ik->im", out.nodes[:, components(l)], head[:, :, column]
-            )
+        read_irreps(out.nodes, out.pairs.species, weights["onsite"], DEGREES, out.hamiltonian.atoms)
 
     def adjoint(
         self,

@@ -54,6 +54,8 @@ def repulsion(pairs: PairList, elements: Sequence[int]) -> tuple[np.ndarray, Rep
     i, j = pairs.species[pairs.first], pairs.species[pairs.second]
     reach = radius[i] + radius[j]
     close = np.flatnonzero(pairs.distance < reach)
+    if not close.size:
+        return np.zeros(pairs.n_atom), RepulsionRecord(close, np.empty(0))
     value, slope = _screened(
         number[i[close]], number[j[close]], pairs.distance[close], reach[close]
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from mlsemi.kernels.coupling import radial_irreps
 from mlsemi.model.terms.bonds import IRREPS
 from mlsemi.model.terms.prediction import Prediction, PredictionBar
 from mlsemi.model.terms.term import Known, Term, Weight, ridge
@@ -12,6 +13,8 @@ from mlsemi.symmetry.so3 import components
 
 COLUMNS = ("ss", "sp", "pp0", "pp2")
 """Irreps of a bond that a function of its length alone can have."""
+DEGREES = np.array([IRREPS[name][0] for name in COLUMNS])
+PLACES = np.array([IRREPS[name][1].start for name in COLUMNS])
 
 PENALTY = 1e-6
 """Of the regression, per element of the matrices."""
@@ -46,13 +49,15 @@ class TwoCenter(Term):
 
     def forward(self, weights: Weights, out: Prediction) -> np.ndarray:
         """Functions of the distance times the harmonics of the bond; the record is the former."""
-        coefficients = weights["two_center"][out.pairs.pair_species]
-        values = np.einsum("pn,pnc->pc", out.basis, coefficients)
-        for column, name in enumerate(COLUMNS):
-            l, span = IRREPS[name]
-            out.hamiltonian.bonds[:, span] += (
-                values[:, column : column + 1] * out.pairs.sphere[:, components(l)]
-            )
+        values: np.ndarray = radial_irreps(
+            out.basis,
+            out.pairs.sphere,
+            out.pairs.pair_species,
+            weights["two_center"],
+            DEGREES,
+            PLACES,
+            out.hamiltonian.bonds,
+        )
         return values
 
     def adjoint(
