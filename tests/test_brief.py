@@ -69,6 +69,6 @@ def test_radicals_without_an_energy_show_themselves_too():
     """Their energy is not known, and their frontier levels are those of either spin."""
     radical = singlepoint(molecule("CH3"))
     assert radical.energy is None
-    assert "multiplicity 2, organic-1.0, energy -, gap" in repr(radical)
+    assert "multiplicity 2, organic-1.1, energy -, gap" in repr(radical)
     assert "<td style='text-align:left'>-</td>" in radical._repr_html_()
     assert radical.plot() is not None

@@ -341,7 +341,7 @@ def test_the_elements_that_are_named_are_those_of_the_set(original, tmp_path, sy
 
 @pytest.mark.parametrize(("number", "symbol"), [(5, "B"), (14, "Si"), (34, "Se"), (53, "I")])
 def test_the_released_set_refuses_elements_it_has_not_seen(number, symbol):
-    released = Parameters.load("organic-1")
+    released = Parameters.load("organic-1.0")
     bent = Structure([1, number, 8, 1], 2.8 * np.eye(4)[:, :3], number % 2)
     with pytest.raises(InputError, match=f"^atom 1: element {symbol} is not in .*organic-1.0 "):
         released.check(bent)

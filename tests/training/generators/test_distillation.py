@@ -78,7 +78,7 @@ def test_command(taught, tmp_path, monkeypatch):
 
 def test_released_set_keeps_who_taught():
     """The header of a taught set names file and checksum."""
-    training = Parameters.load("organic-1").header["training"]
+    training = Parameters.load("organic-1.0").header["training"]
     assert training["taught"]
     for entry in training["taught"].values():
         assert re.fullmatch("[0-9a-f]{64}", entry["checksum"])
