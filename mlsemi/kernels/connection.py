@@ -6,17 +6,19 @@ if every bond is there with a probability that is its strength b: 1 or 0 where a
 are whole or none is left, b where one bond alone is on all ways, a product where several must be
 there, 1 - (1 - b)(1 - b') where one of two is enough. It is a polynomial in the strengths of all
 half-broken bonds, and found by trying them in turn, present and absent; where more than ``MOST`` of
-them decide about one pair, the best path alone counts for the rest.
+them decide about one pair, the best path alone counts for the rest. Where they crowd, one less is
+tried for every ``CROWD`` of them around an atom of the pair, counted in both directions: matter
+that is all half-broken bonds has best paths alone.
 
 Bonds are directed, both ways of each, with strengths above zero. Asked pairs are grouped by their
-first atom.
+first atom. Nodes are atoms, or images of atoms behind them: ``atom`` (n_node,) says of which.
 """
 
 import numpy as np
 
 from mlsemi.kernels.jit import kernel
 
-MOST = 8
+MOST, CROWD = 8, 8
 
 
 @kernel
@@ -97,7 +99,7 @@ def scratch(n_atom, longest):
         np.zeros(n_atom),
         np.zeros(n_atom, np.int64),
         np.empty((longest + 1, n_atom), np.int64),
-        np.empty(n_atom, np.int64),
+        np.empty(n_atom + 1, np.int64),
         np.empty((2, n_atom), np.int64),
         np.empty(n_atom),
     )
@@ -136,17 +138,38 @@ def decide(b, strong, start, bond, first, second, strength):
 
 
 @kernel
-def probability(i, j, start, bond, first, second, strength, trial, room, bar, strength_bar):
+def to_try(start, bond, second, strength, atom, longest):
+    """(n_atom,) how many half-broken bonds are tried for pairs of each atom."""
+    n_atom = atom.max() + 1
+    out, broken = np.full(n_atom, MOST), (strength < 1.0).any()
+    best, length, arrived, found, front, value = scratch(atom.size, longest)
+    for i in range(n_atom if broken else 0):
+        n_found = best_paths(
+            i, start, bond, second, strength, best, length, arrived, found, front, value
+        )
+        found[n_found], length[i], crowd = i, 0, 0
+        for f in range(n_found + 1):
+            best[found[f]] = 0.0
+            if length[found[f]] < longest:
+                for b in range(start[found[f]], start[found[f] + 1]):
+                    crowd += strength[bond[b]] < 1.0
+        out[i] = max(0, MOST - crowd // CROWD)
+    return out
+
+
+@kernel
+def probability(i, j, most, start, bond, first, second, strength, room, bar, strength_bar):
     """U of i and j; adds bar du to ``strength_bar`` (n_bond,) where bar is not zero.
 
-    ``trial`` (n_bond,) holds the strengths, and does so again when all has been tried: a bond that
-    was tried as present is tried as absent next, then its turn is over.
+    ``room`` is the scratch of best_paths and the strengths as they are tried, which are what they
+    were when all is over: a bond that was tried as present is tried as absent next.
     """
+    room, trial = room
     path, tried = np.empty(room[2].shape[0], np.int64), np.empty(MOST, np.int64)
     total, weight, depth = 0.0, 1.0, 0
     while True:
         strong, n = walk(i, j, start, bond, first, second, trial, room, path)
-        if 0.0 < strong < 1.0 and depth < MOST:
+        if 0.0 < strong < 1.0 and depth < most:
             tried[depth] = path[n - 1]
             weight *= strength[path[n - 1]]
             decide(path[n - 1], 1.0, start, bond, first, second, trial)
@@ -173,12 +196,13 @@ def probability(i, j, start, bond, first, second, strength, trial, room, bar, st
 
 
 @kernel
-def connection(first, second, strength, n_atom, one, two, longest):
-    """(n_pair,) u of pairs of atoms ``one``, ``two``; there is no way to an atom -1."""
-    start, bond = bond_lists(first, n_atom)
-    room = scratch(n_atom, longest)
-    best, length, arrived, found, front, value = room
-    trial, none, out = strength.copy(), np.empty(0), np.zeros(one.size)
+def connection(first, second, strength, atom, one, two, longest):
+    """(n_pair,) u of pairs of atoms ``one``, nodes ``two``; there is no way to a node -1."""
+    start, bond = bond_lists(first, atom.size)
+    room = scratch(atom.size, longest), strength.copy()
+    best, length, arrived, found, front, value = room[0]
+    most = to_try(start, bond, second, strength, atom, longest)
+    none, out = np.empty(0), np.zeros(one.size)
     p = 0
     while p < one.size:
         i, begin = one[p], p
@@ -193,21 +217,24 @@ def connection(first, second, strength, n_atom, one, two, longest):
             best[found[f]] = 0.0
         for q in range(begin, p):
             if 0.0 < out[q] < 1.0:
+                tries = min(most[i], most[atom[two[q]]])
                 out[q] = probability(
-                    i, two[q], start, bond, first, second, strength, trial, room, 0.0, none
+                    i, two[q], tries, start, bond, first, second, strength, room, 0.0, none
                 )
     return out
 
 
 @kernel
-def connection_adjoint(first, second, strength, n_atom, one, two, longest, out, out_bar):
+def connection_adjoint(first, second, strength, atom, one, two, longest, out, out_bar):
     """Adjoint of connection: strength_bar (n_bond,), from u and dL/du."""
-    start, bond = bond_lists(first, n_atom)
-    room, trial, strength_bar = scratch(n_atom, longest), strength.copy(), np.zeros(first.size)
+    start, bond = bond_lists(first, atom.size)
+    room, strength_bar = (scratch(atom.size, longest), strength.copy()), np.zeros(first.size)
+    most = to_try(start, bond, second, strength, atom, longest)
     for p in range(one.size):
         if 0.0 < out[p] < 1.0 and out_bar[p] != 0.0:
+            tries = min(most[one[p]], most[atom[two[p]]])
             probability(
-                one[p], two[p], start, bond, first, second, strength, trial, room,
+                one[p], two[p], tries, start, bond, first, second, strength, room,
                 out_bar[p], strength_bar,
             )  # fmt: skip
     return strength_bar

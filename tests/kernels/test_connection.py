@@ -7,7 +7,7 @@ from harness import assert_adjoint
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from mlsemi.kernels.connection import MOST, connected_parts, connection, connection_adjoint
+from mlsemi.kernels.connection import connected_parts, connection, connection_adjoint
 
 
 def drawn(seed, n_atom=8, n_half=6):
@@ -21,16 +21,17 @@ def drawn(seed, n_atom=8, n_half=6):
     table += table.T
     first, second = np.nonzero(table)
     one, two = np.nonzero(~np.eye(n_atom, dtype=bool))
-    return first, second, table[first, second], n_atom, one, two
+    return first, second, table[first, second], np.arange(n_atom), one, two
 
 
 @pytest.mark.parametrize("longest", [1, 2, 4])
 @pytest.mark.parametrize("seed", range(6))
 def test_all_combinations(seed, longest):
     arguments = drawn(seed)
-    first, second, strength, n_atom, one, two = arguments
-    found = connection(*arguments, longest)
-    np.testing.assert_allclose(found, naive.connection(*arguments, longest), rtol=1e-13)
+    first, second, strength, atom, one, two = arguments
+    n_atom, found = atom.size, connection(*arguments, longest)
+    expected = naive.connection(first, second, strength, n_atom, one, two, longest)
+    np.testing.assert_allclose(found, expected, rtol=1e-13)
     full = np.zeros((n_atom, n_atom))
     full[one, two] = found
     np.testing.assert_allclose(full, full.T, rtol=1e-13)
@@ -55,8 +56,10 @@ def test_a_longer_way_round_is_better_than_a_broken_bond():
     first, second = ring[order].T
     strength = np.where(np.abs(first - second) == 4, 0.3, 1.0)
     weak = strength < 1.0
-    assert connection(first, second, strength, 5, first, second, 3)[weak] == pytest.approx(0.3)
-    assert (connection(first, second, strength, 5, first, second, 4)[weak] == 1.0).all()
+    assert connection(first, second, strength, np.arange(5), first, second, 3)[
+        weak
+    ] == pytest.approx(0.3)
+    assert (connection(first, second, strength, np.arange(5), first, second, 4)[weak] == 1.0).all()
 
 
 def test_more_half_broken_bonds_than_are_tried():
@@ -66,17 +69,15 @@ def test_more_half_broken_bonds_than_are_tried():
     both = np.concatenate([ends, ends[:, ::-1]])
     order = np.lexsort(both.T[::-1])
     first, second = both[order].T
-    asked = np.array([0]), np.array([1])
+    asked, atom = (np.array([0]), np.array([1])), np.arange(n_way + 2)
     bonds = np.random.default_rng(0).uniform(0.3, 0.7, 2 * n_way)
 
     def forward(b):
-        return connection(first, second, np.tile(b, 2)[order], n_way + 2, *asked, 6)
+        return connection(first, second, np.tile(b, 2)[order], atom, *asked, 6)
 
     def adjoint(bar):
         strength = np.tile(bonds, 2)[order]
-        found = connection_adjoint(
-            first, second, strength, n_way + 2, *asked, 6, forward(bonds), bar
-        )
+        found = connection_adjoint(first, second, strength, atom, *asked, 6, forward(bonds), bar)
         back = np.empty_like(found)
         back[order] = found
         return (back[: 2 * n_way] + back[2 * n_way :],)
@@ -84,8 +85,17 @@ def test_more_half_broken_bonds_than_are_tried():
     ways = bonds.reshape(n_way, 2).prod(axis=1)
     found = forward(bonds)[0]
     assert ways.max() < found < 1.0 - np.prod(1.0 - ways)
-    assert found > 1.0 - np.prod(1.0 - np.sort(ways)[-MOST // 2 :])
     assert_adjoint(forward, adjoint, [bonds], step=1e-3, rtol=1e-8)
+
+
+def test_matter_of_half_broken_bonds_has_best_paths():
+    """A lattice of 125 atoms with all bonds half broken: soon done, and never above one."""
+    places = np.argwhere(np.ones((5, 5, 5)))
+    apart = np.abs(places[:, None] - places).sum(axis=2)
+    first, second = np.nonzero(apart == 1)
+    one, two = np.nonzero((apart > 0) & (apart <= 3))
+    found = connection(first, second, np.full(first.size, 0.5), np.arange(125), one, two, 6)
+    np.testing.assert_allclose(found, 0.5 ** apart[one, two], rtol=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(6))

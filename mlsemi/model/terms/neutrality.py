@@ -131,7 +131,7 @@ class Parts(NamedTuple):
             return
         net, strength, bond, given, edge, node = self.edges
         unfolded_bar = connection_adjoint(
-            *(net.first, net.second, strength[net.bond], net.nodes.shape[0]),
+            *(net.first, net.second, strength[net.bond], net.nodes[:, 0]),
             *(self.links.first, node, LONGEST, self.links.connection, connection_bar),
         )
         edge_bar = np.bincount(net.bond, unfolded_bar, strength.size)
@@ -160,7 +160,8 @@ def _linked(
     n_node = net.nodes.shape[0]
     one = np.repeat(np.arange(n_part), n_node)
     node = np.tile(np.arange(n_node), n_part)
-    u = connection(*(net.first, net.second, strength[net.bond], n_node), *(one, node, LONGEST))
+    bonds = net.first, net.second, strength[net.bond], net.nodes[:, 0]
+    u = connection(*bonds, one, node, LONGEST)
     one, node, u = one[u > 0.0], node[u > 0.0], u[u > 0.0]
     two, translation = net.nodes[node, 0], net.pieces.translation
     shift = net.nodes[node, 1:] - translation[one] + translation[two]

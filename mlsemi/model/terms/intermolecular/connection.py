@@ -171,8 +171,8 @@ def _paths(out: Prediction, record: ConnectionRecord) -> tuple[np.ndarray | int,
     """Arguments of the kernels."""
     net, strength = record.net, out.strength[record.bonds]
     edges = strength[strength > 0.0][net.bond]
-    n_node = net.nodes.shape[0]
-    return net.first, net.second, edges, n_node, out.pairs.first, record.node, LONGEST
+    atom = net.nodes[:, 0]
+    return net.first, net.second, edges, atom, out.pairs.first, record.node, LONGEST
 
 
 def _rivals(first: np.ndarray, single: np.ndarray, x: np.ndarray, bare: np.ndarray) -> Rivals:
