@@ -37,7 +37,7 @@ from mlsemi.representations.long_range_tables import (
     smeared_difference,
     smeared_power,
 )
-from mlsemi.representations.neighbours import Geometry, harmonic_norms
+from mlsemi.representations.neighbours import Geometry, cell_of, harmonic_norms
 from mlsemi.representations.radial_tables import quadrature
 from mlsemi.symmetry.so3 import components
 from mlsemi.symmetry.tensors import Irrep, Tensors
@@ -238,15 +238,16 @@ class Potential:
         if not structures:
             raise InputError("no structures are given: features need one or more")
         for n, structure in enumerate(structures):
-            if structure.cell is not None and structure.cell.dimension < 3:
+            cell = cell_of(structure)
+            if cell is not None and cell.dimension < 3:
                 raise InputError(
-                    f"structure {n}: the potential of {structure.cell.kind} is not supported: give "
-                    "a crystal, with empty space across it"
+                    f"structure {n}: the potential of {cell.kind} is not supported: give a "
+                    "crystal, with empty space across it"
                 )
         start = np.cumsum([0, *(len(s.numbers) for s in structures)])
         which: list[list[int]] = [[], []]
         for n, structure in enumerate(structures):
-            which[structure.cell is not None].append(n)
+            which[cell_of(structure) is not None].append(n)
         rows = [
             np.concatenate([np.arange(start[n], start[n + 1]) for n in part] or [np.arange(0)])
             for part in which
@@ -276,8 +277,9 @@ class Potential:
     def _arguments(self, crystal: Geometry) -> tuple[np.ndarray, np.ndarray, int, Cell]:
         elements = self.images.elements
         species = np.array([elements.index(z) for z in crystal.numbers.tolist()])
-        assert crystal.cell is not None
-        return np.asarray(crystal.positions), species, len(elements), crystal.cell
+        cell = cell_of(crystal)
+        assert cell is not None
+        return np.asarray(crystal.positions), species, len(elements), cell
 
     def adjoint(self, structures: Sequence[Geometry], out_bar: Tensors) -> np.ndarray:
         """dL/d positions (n_atom, 3); irreps missing from ``out_bar`` count as zero."""

@@ -57,6 +57,23 @@ class Points(NamedTuple):
     cell: Cell | None = None
 
 
+def cell_of(structure: Geometry) -> Cell | None:
+    """Along what a structure repeats.
+
+    Raises
+    ------
+    InputError
+        For a cell of another library: its unit is another as well.
+    """
+    cell = getattr(structure, "cell", None)
+    if cell is not None and not isinstance(cell, Cell):
+        raise InputError(
+            f"{type(structure).__name__} is no structure of mlsemi: Structure.from_ase, or Points, "
+            "with positions and cell in bohr"
+        )
+    return cell
+
+
 @cache
 def harmonic_norms(n_degree: int) -> np.ndarray:
     """N_lm = ((2l+1) / 4 pi (l-m)! / (l+m)! (2 if m))^1/2, (n_degree, n_degree), 0 for m > l."""
@@ -132,7 +149,7 @@ class Neighbours:
         start = np.concatenate([[0], np.cumsum([len(s.numbers) for s in structures])])
         x = np.ascontiguousarray(np.concatenate([s.positions for s in structures]), dtype=float)
         _check_finite(x, start)
-        if any(s.cell is not None for s in structures):
+        if any([cell_of(s) is not None for s in structures]):
             first, second, shift, vector = _images(structures, start, cutoff)
             distance = np.linalg.norm(vector, axis=1)
             unit = vector / np.where(distance > 0.0, distance, 1.0)[:, None]
@@ -217,16 +234,17 @@ def _images(structures: Sequence[Geometry], start: np.ndarray, cutoff: float) ->
     parts = []
     for structure, begin in zip(structures, start.tolist(), strict=False):
         x = np.ascontiguousarray(structure.positions, dtype=float)
-        if structure.cell is None:
+        cell = cell_of(structure)
+        if cell is None:
             alone = np.array([0, len(x)])
             first, second = find_pairs(x, alone, cutoff, count_pairs(x, alone, cutoff))
             nowhere = np.zeros((first.size, 3), dtype=np.int64)
             found = Images(first, second, nowhere, x[second] - x[first])
         elif np.isfinite(cutoff):
-            found = neighbour_images(x, structure.cell, cutoff)
+            found = neighbour_images(x, cell, cutoff)
         else:
             raise InputError(
-                f"features without a cutoff cannot sum over {structure.cell.kind} pair by pair: "
+                f"features without a cutoff cannot sum over {cell.kind} pair by pair: "
                 "Potential does it Ewald's way"
             )
         parts.append(found._replace(first=found.first + begin, second=found.second + begin))

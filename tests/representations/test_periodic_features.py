@@ -307,3 +307,18 @@ def test_what_cannot_be_done_is_one_line(periodic):
     twice = Points(np.array([8, 8]), np.array([[0.0, 0, 0], CELL[0]]), Cell(CELL, [True] * 3))
     with pytest.raises(InputError, match="structure 0: atom 0 and atom 1 are at the same place"):
         EXPANSION.neighbours([twice])
+
+
+def test_cells_of_others_are_refused():
+    """ASE counts in angstrom, and its molecules have a cell of zeros."""
+    frame = Atoms(NUMBERS, POSITIONS, cell=CELL, pbc=True)
+    potential = Potential.of(ELEMENTS, 1, 3.0, 2, 0.7)
+    for ask in (EXPANSION.neighbours, potential):
+        with pytest.raises(InputError, match="Atoms is no structure of mlsemi"):
+            ask([frame])
+    with pytest.raises(InputError, match="these features know"):
+        potential([Points(np.array([8, 6, 9]), POSITIONS, Cell(CELL, [True] * 3))])
+    with pytest.raises(InputError, match="no finite numbers"):
+        potential([crystal(POSITIONS * np.nan)])
+    with pytest.raises(InputError, match="no structures"):
+        potential([])
