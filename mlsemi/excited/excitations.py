@@ -7,7 +7,7 @@ occupied-virtual configuration takes part, always: no energy window shifts the l
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -262,6 +262,53 @@ def excite_adjoint(
         exchange=exchange_bar,
         scalars=Scalars(by_j[2], by_k[3], by_j[3], one_center_bar, by_f[2], by_f[3]),
     )
+
+
+def vectors_adjoint(
+    states: Excitations,
+    state: ElectronicState,
+    between: Interaction,
+    energies: np.ndarray,
+    energies_bar: np.ndarray,
+    vectors_bar: np.ndarray,
+) -> tuple[ExcitationCotangent, np.ndarray, np.ndarray]:
+    """Adjoint of :func:`excite` for losses of energies and of eigenvectors.
+
+    The latter give A_bar = (z X^T + X z^T) / 2 (:meth:`TammDancoff.vectors_adjoint`), which is the
+    difference of two squares, [(X + z)(X + z)^T - (X - z)(X - z)^T] / 4: what
+    :func:`excite_adjoint` knows.
+
+    Parameters
+    ----------
+    states : Excitations
+        Of the forward step, from the lowest on; degenerate ones must carry equal cotangents.
+    state : ElectronicState
+    between : Interaction
+    energies : (n_state,) array
+        Eigenvalues.
+    energies_bar : (n_state,) array
+        dL/d w_k.
+    vectors_bar : (n_state, n_occ, n_vir) array
+        dL/dX_k.
+
+    Returns
+    -------
+    ExcitationCotangent, and the (3 n_state, n_occ, n_vir) amplitudes and (3 n_state,) factors of
+    the squares that A_bar is made of.
+    """
+    X = states.amplitudes
+    problem = TammDancoff(state, between, EXCHANGE_FACTOR[states.multiplicity])
+
+    def rows(vectors: np.ndarray) -> np.ndarray:
+        return problem.orbitals.from_state(vectors).reshape(len(vectors), -1)
+
+    z = problem.vectors_adjoint(energies, rows(X), rows(vectors_bar))
+    z = problem.orbitals.over_state(z.reshape(X.shape))
+    amplitudes = np.concatenate([X, X + z, X - z])
+    quarter = np.full(len(X), 0.25)
+    factors = np.concatenate([energies_bar, quarter, -quarter])
+    made = replace(states, amplitudes=amplitudes)
+    return excite_adjoint(made, state, between, factors), amplitudes, factors
 
 
 def over_gaps(state: ElectronicState, rotation_bar: np.ndarray) -> np.ndarray:

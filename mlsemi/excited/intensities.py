@@ -7,15 +7,9 @@ from dataclasses import fields, replace
 import numpy as np
 
 from mlsemi.errors import InputError
-from mlsemi.excited.excitations import (
-    EXCHANGE_FACTOR,
-    ExcitationCotangent,
-    excite_adjoint,
-    over_gaps,
-)
+from mlsemi.excited.excitations import ExcitationCotangent, over_gaps, vectors_adjoint
 from mlsemi.excited.interaction import Interaction
 from mlsemi.excited.states import Excitations, ExcitedStates, SolventTerms
-from mlsemi.excited.tamm_dancoff import TammDancoff
 from mlsemi.orbitals.eigen import ElectronicState
 
 
@@ -131,10 +125,9 @@ def strengths_adjoint(
 ) -> tuple[ExcitationCotangent, np.ndarray]:
     """Adjoint of :func:`lengths`, f_k = 2/3 w_k r_k.r_k, for Tamm-Dancoff singlets.
 
-    With r_bar = 4/3 w f_bar r and X_bar = c sqrt(2) C_occ^T (r_bar . r) C_vir, the eigenvectors
-    give A_bar = (z X^T + X z^T) / 2 (:meth:`TammDancoff.vectors_adjoint`), which is the difference
-    of two squares, [(X + z)(X + z)^T - (X - z)(X - z)^T] / 4: what :func:`excite_adjoint` knows.
-    The rest is w_bar = f_bar f / w and the rotation of the orbitals in the moment itself.
+    With r_bar = 4/3 w f_bar r the eigenvectors have X_bar = c sqrt(2) C_occ^T (r_bar . r) C_vir
+    (:func:`mlsemi.excited.excitations.vectors_adjoint`). The rest is w_bar = f_bar f / w and the
+    rotation of the orbitals in the moment itself.
 
     Parameters
     ----------
@@ -171,26 +164,8 @@ def strengths_adjoint(
     moments, strengths = lengths(states, state.orbitals, dipole, factor)
     moments_bar = factor * np.sqrt(2.0) * 4.0 / 3.0 * (w * strengths_bar)[:, None]
     moments_bar = moments_bar * moments
-    problem = TammDancoff(state, between, EXCHANGE_FACTOR["singlet"])
-
-    def rows(vectors: np.ndarray) -> np.ndarray:
-        return problem.orbitals.from_state(vectors).reshape(len(vectors), -1)
-
     X_bar = np.tensordot(moments_bar, occ.T @ dipole @ vir, 1)
-    z = problem.vectors_adjoint(w, rows(X), rows(X_bar))
-    z = problem.orbitals.over_state(z.reshape(X.shape))
-    bar = excite_adjoint(
-        replace(states, amplitudes=np.concatenate([X, X + z, X - z])),
-        state,
-        between,
-        np.concatenate(
-            [
-                strengths_bar * strengths / w,
-                np.full(len(X), 0.25),
-                np.full(len(X), -0.25),
-            ]
-        ),
-    )
+    bar, *_ = vectors_adjoint(states, state, between, w, strengths_bar * strengths / w, X_bar)
     along = np.tensordot(moments_bar, dipole, 1)
     rotation = (occ.T @ along @ occ @ X - X @ (vir.T @ along @ vir)).sum(axis=0)
     turned = occ @ over_gaps(state, rotation) @ vir.T

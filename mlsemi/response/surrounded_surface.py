@@ -21,15 +21,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mlsemi.excited.excitations import (
-    EXCHANGE_FACTOR,
     ExcitationCotangent,
     excite,
-    excite_adjoint,
     over_gaps,
+    vectors_adjoint,
 )
 from mlsemi.excited.interaction import Interaction
 from mlsemi.excited.states import Excitations
-from mlsemi.excited.tamm_dancoff import TammDancoff
 from mlsemi.kernels.perturbation import transition_populations
 from mlsemi.orbitals.eigen import ElectronicState
 from mlsemi.response.coulomb import coulomb_adjoint
@@ -166,21 +164,13 @@ class SurroundedStates:
         """
         state, X, n = self.ground, self.states.amplitudes, self.ground.n_occupied
         occ, vir = state.orbitals[:, :n], state.orbitals[:, n:]
-        problem = TammDancoff(state, self.between, EXCHANGE_FACTOR["singlet"])
         diagonal = -potential[self.between.orbital_atom, 0]
         on_occ, on_vir = diagonal[:, None] * occ, diagonal[:, None] * vir
         oo, ov, vv = occ.T @ on_occ, occ.T @ on_vir, vir.T @ on_vir
         X_bar = 2.0 * weights[:, None, None] * (X @ vv - oo @ X)
-
-        def rows(vectors: np.ndarray) -> np.ndarray:
-            return problem.orbitals.from_state(vectors).reshape(len(vectors), -1)
-
-        z = problem.vectors_adjoint(self.bare, rows(X), rows(X_bar))
-        z = problem.orbitals.over_state(z.reshape(X.shape))
-        vectors = np.concatenate([X, X + z, X - z])
-        quarter = np.full(len(X), 0.25)
-        factors = np.concatenate([weights, quarter, -quarter])
-        bar = excite_adjoint(replace(self.states, amplitudes=vectors), state, self.between, factors)
+        bar, vectors, factors = vectors_adjoint(
+            self.states, state, self.between, self.bare, weights, X_bar
+        )
         weighted = weights[:, None, None] * X
         inside = np.einsum("kia,kib->ab", weighted, X), np.einsum("kia,kja->ij", weighted, X)
         turned = occ @ over_gaps(state, 2.0 * (ov @ inside[0] + inside[1] @ ov)) @ vir.T
