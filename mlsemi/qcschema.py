@@ -32,10 +32,13 @@ if TYPE_CHECKING:
     from qcengine.config import TaskConfig
 
 NAME = "mlsemi"
-SAID_ELSEWHERE = {"source", "parameters", "charge", "multiplicity", "forces", "threads", "kpts"}
-"""Arguments of a single point that follow from the molecule, the model, the driver, the task."""
+NO_KEYWORDS = frozenset(
+    "source parameters charge multiplicity kpts forces threads method".split()  # noqa: SIM905
+)
+"""Arguments of a single point that follow from the molecule, the model, the driver and the task, or
+that JSON has no word for."""
 
-KEYWORDS = [k for k in inspect.signature(singlepoint).parameters if k not in SAID_ELSEWHERE]
+KEYWORDS = [name for name in inspect.signature(singlepoint).parameters if name not in NO_KEYWORDS]
 HESSIAN_KEYWORDS = ("solvent", "dispersion", "electronic_temperature")
 """Those that change the surface and mean the same to the calculator."""
 

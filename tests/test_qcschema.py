@@ -101,6 +101,7 @@ def test_what_cannot_be_computed_is_one_line(folder):
     basis["specification"]["model"]["basis"] = "def2-svp"
     for given, text in (
         (asked(folder, "energy", keywords={"single": 2}), "no keyword single"),
+        (asked(folder, "energy", keywords={"method": "full"}), "no keyword method"),
         (asked(folder, "hessian", keywords={"singlets": 2}), "a Hessian takes no keyword singlets"),
         (asked(folder, "gradient", "CH3", molecular_multiplicity=2), "odd number of electrons"),
         (ghost, "atom 3 is a ghost"),

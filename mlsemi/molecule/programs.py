@@ -41,6 +41,9 @@ LINK = re.compile(r"^[ \t]*--link1--[^\n]*$", re.MULTILINE | re.IGNORECASE)
 FROM_CHECKPOINT = re.compile(r"^#[^\n]*(?:\n[^\n]+)*?geom\s*=?\s*\(?[^)\s]*check", re.M | re.I)
 """A job whose geometry is that of the one before."""
 
+OPEN_GROUP = re.compile(r"^[ \t]*\$(?:DATA|GRAD)[ \t]*$(?!.*^[ \t]*\$END[ \t]*$)", re.M | re.S)
+"""A group of a GAMESS file without an end, which ASE looks for until it is interrupted."""
+
 ION = re.compile(r"^\s*(?:(\d+)\s*\()?.*?(?:(?<=\s)(\d+))?([+-])\s*\)?\s*$")
 """Molecule of a CIF's formula with its number and charge: ``2(Na 1+)``."""
 
@@ -73,6 +76,8 @@ def read_program(path: str | os.PathLike[str], kind: str, text: str | None) -> I
             if job.strip() and not FROM_CHECKPOINT.search(job):
                 yield from read_program(path, kind, job)
         return
+    if kind == "gamess-us-punch" and OPEN_GROUP.search(text or ""):
+        raise InputError("ends within a group ($DATA or $GRAD); has it been cut?")
     said: list[Statement] = []
     if kind == "cif" and text is not None:
         said = list(_said_by_crystal(text))

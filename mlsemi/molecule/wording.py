@@ -252,7 +252,7 @@ def named(name: str, value: object, words: str) -> Iterator[Statement]:
             yield Statement("multiplicity", words, doubt=unclear.format("multiplicity"))
     elif plain in MOMENT and number is not None and abs(number) > 0.05:
         yield Statement("multiplicity", words, doubt=unclear.format("multiplicity"))
-    elif plain in ELECTRONS and integer is not None:
+    elif plain in ELECTRONS and number is not None:
         yield Statement("electrons", words, integer)
     elif re.search("charg|chrg|chg|ladung|carga", plain) and number and not OTHER.search(plain):
         yield Statement("charge", words, doubt=unclear.format("charge"))

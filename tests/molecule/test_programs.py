@@ -199,6 +199,8 @@ def test_every_job_of_a_gaussian_input_is_a_frame(tmp_path):
 def test_data_files_are_what_they_hold(tmp_path):
     (frame,) = read(tmp_path, "a.dat", "1\n\nHe 0 0 0\n".replace("He", "H"))
     assert frame.structure.symbols == ["H"]
+    with pytest.raises(InputError, match="ends within a group"):
+        read(tmp_path, "c.dat", " $DATA\nx\n")
     with pytest.raises(InputError, match=r"b\.dat: the format is not recognised"):
         read(tmp_path, "b.dat", "# t x\n0 1.5\n")
 

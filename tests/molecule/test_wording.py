@@ -61,8 +61,8 @@ UNSURE = [
     "charges=-2", "open-shell", "q-2", "oxalate_charge-2_mult1", "charge_-2", "C2O4(2-)", "S=1",
     "charge -> -2", "<charge>-2</charge>", "triplet=True", "oxalate 2-", "oxalate(2-)",
     "oxalate (2-) opt", "(-2)", "[-2]", "oxalate {-2}", "-2/1", "-2 ; 1", "q -2", "q(-2)", "Q [+1]",
-    "nelec=46", "n_electrons: 46", "number of electrons = 46", "valence electrons = 34",
-    "Elektronenzahl=46", "meine_Ladung=-2", "Ladung",
+    "nelec=46", "nelec=45.5", "n_electrons: 46", "number of electrons = 46",
+    "valence electrons = 34", "Elektronenzahl=46", "meine_Ladung=-2", "Ladung",
     "nchg=-2", "TOTCHG=-2", "magmom=2", "total_magmom=2", "nupdown = 2", "icharg=-2", "oxalate -2",
     "oxalate, -2 1", "C2O4^-2", "C2O4\u00b2\u207b", "NH\u2084\u207a", "oxalate 2\N{MINUS SIGN}",
 ]
