@@ -4,11 +4,10 @@ All work with complex numbers as well, so one generic adjoint serves every one o
 Jacobian element by element with an imaginary step, exact to machine precision.
 """
 
-from itertools import combinations_with_replacement, pairwise, product
+from itertools import combinations_with_replacement, pairwise, permutations, product
 
 import numpy as np
 from scipy.sparse.csgraph import shortest_path
-from scipy.special import erf
 
 from mlsemi.symmetry.so3 import L_MAX, clebsch_gordan, components
 
@@ -58,22 +57,46 @@ def connection(first, second, strength, n_atom, one, two, longest):
 
 
 def interaction(a, b, vector, width2):
-    """Gaussian charges and dipoles: derivatives of erf(k r) / r, one after another."""
-    r = np.sqrt((vector * vector).sum())
-    k = 1.0 / np.sqrt(width2)
-    gauss = 2.0 * k / np.sqrt(np.pi) * np.exp(-((k * r) ** 2))
-    value = erf(k * r) / r
-    first = gauss / r - value / r
-    second = -2.0 * k * k * gauss - 2.0 * first / r
-    unit = vector / r
-    gradient = first * unit
-    hessian = second * np.outer(unit, unit) + first / r * (np.eye(3) - np.outer(unit, unit))
-    return (
-        a[0] * b[0] * value
-        + a[0] * (b[1:] @ gradient)
-        - b[0] * (a[1:] @ gradient)
-        - a[1:] @ hessian @ b[1:]
-    )
+    """Gaussian multipoles: the operators on erf(k r) / r = 2 pi^-1/2 int_0^k exp(-r^2 t^2) dt,
+    whose n-th (1/r) d/dr is an integral as well.
+    """
+    x, weight = np.polynomial.legendre.leggauss(60)
+    r = np.sqrt(np.sum(np.real(vector) ** 2))
+    k = min(1.0 / np.sqrt(width2), 7.0 / r)  # nothing is left beyond
+    t = 0.5 * k * (x + 1.0)
+    value = weight * k / np.sqrt(np.pi) * np.exp(-(vector @ vector) * t * t)
+    g = [np.sum(value * (-2.0 * t * t) ** n) for n in range(5)]
+    d, one, two, three, four = np.eye(3), vector, *(_power(vector, n) for n in (2, 3, 4))
+    first = g[1] * one
+    second = g[2] * two + g[1] * d
+    third = g[3] * three + g[2] * _summed(np.multiply.outer(d, one), 3)
+    fourth = g[4] * four + g[3] * _summed(np.multiply.outer(d, two), 6)
+    fourth = fourth + g[2] * _summed(np.multiply.outer(d, d), 3)
+    (q, mu, theta), (p, nu, phi) = (_cartesian(m) for m in (a, b))
+    minus_i = q, -mu, theta  # d/dr_i = -d/dR
+    out = minus_i[0] * (p * g[0] + nu @ first + np.sum(phi * second))
+    out = out + minus_i[1] @ (p * first + second @ nu + np.tensordot(third, phi, 2))
+    last = p * second + third @ nu + np.tensordot(fourth, phi, 2)
+    return out + np.sum(minus_i[2] * last)
+
+
+def _power(vector, n):
+    out = vector
+    for _ in range(n - 1):
+        out = np.multiply.outer(out, vector)
+    return out
+
+
+def _summed(tensor, count):
+    """Over the ``count`` different orders of the axes of a product of symmetric parts."""
+    every = [tensor.transpose(p) for p in permutations(range(tensor.ndim))]
+    return sum(every) * (count / len(every))
+
+
+def _cartesian(moments):
+    theta = np.zeros((3, 3), kind(moments))
+    theta[np.triu_indices(3)] = moments[4:]
+    return moments[0], moments[1:4], theta + np.triu(theta, 1).T
 
 
 def all_pairs(positions, blocks, squared, part, moments):

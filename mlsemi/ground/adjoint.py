@@ -82,7 +82,7 @@ def reverse(
         Walk on to the positions.
     with_weights : bool
         Collect the gradients of the weights.
-    multipoles_bar : (n_atom, 4) array, optional
+    multipoles_bar : (n_atom, 10) array, optional
         dL/d multipoles of the prediction, for a loss that reads them itself.
 
     Returns

@@ -1,4 +1,4 @@
-"""Gaussian charges and dipoles summed over images."""
+"""Gaussian multipoles summed over images."""
 
 import naive
 import numpy as np
@@ -6,6 +6,7 @@ import pytest
 from crystals import PERIODIC, VECTORS
 from harness import assert_adjoint
 
+from mlsemi.kernels.multipoles import N_MOMENT
 from mlsemi.lattice import multipoles
 from mlsemi.lattice.cell import Cell
 from mlsemi.lattice.multipoles import multipole_sum, multipole_sum_adjoint
@@ -15,8 +16,9 @@ N = 4
 
 @pytest.fixture
 def moments():
-    out = np.random.default_rng(0).normal(size=(N, 4))
+    out = np.random.default_rng(0).normal(size=(N, N_MOMENT))
     out[:, 0] -= out[:, 0].mean()
+    out[:, [4, 7, 9]] -= out[:, [4, 7, 9]].mean(axis=1, keepdims=True)
     return out
 
 
@@ -63,9 +65,9 @@ def test_a_chain_is_its_direct_sum(positions, squared, moments):
 def test_a_cell_without_moments_is_its_direct_sum(kind, squared):
     """Charges and dipoles without a dipole and a quadrupole in sum: images die out quickly."""
     corners = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], dtype=float)
-    moments = np.zeros((8, 4))
+    moments = np.zeros((8, N_MOMENT))
     moments[:, 0] = 0.7 * corners.prod(axis=1)  # an octupole
-    moments[:, 1:] = 0.2 * np.cross(corners, [0.3, -0.2, 1.0])  # a vortex
+    moments[:, 1:4] = 0.2 * np.cross(corners, [0.3, -0.2, 1.0])  # a vortex
     cell = Cell(9.0 * np.eye(3) + 0.3, PERIODIC[kind])
     widths = np.tile(squared, 2)
     found = multipole_sum(corners, cell, widths, moments).sum()
@@ -81,27 +83,29 @@ def test_a_cell_without_moments_is_its_direct_sum(kind, squared):
 def test_dipoles_are_pairs_of_charges(positions, squared):
     """Dipoles by differences of charges, in cells of every kind, those across included."""
     rng = np.random.default_rng(4)
-    moments = np.zeros((N, 4))
-    moments[:, 1:] = rng.normal(size=(N, 3))
+    moments = np.zeros((N, N_MOMENT))
+    moments[:, 1:4] = rng.normal(size=(N, 3))
+    charge = np.eye(N_MOMENT)[0]
     h = 1e-2
     for kind in PERIODIC:
         cell = Cell(VECTORS * 1.5, PERIODIC[kind])
         found = multipole_sum(positions, cell, squared, moments).sum()
-        pairs = np.zeros((N, 2, 4))
+        pairs = np.zeros((N, 2, N_MOMENT))
         pairs[:, 0, 0], pairs[:, 1, 0] = 1.0 / (2.0 * h), -1.0 / (2.0 * h)
         values = []
         for step in (h, 2.0 * h):
-            x = np.stack([positions + step * moments[:, 1:], positions - step * moments[:, 1:]], 1)
+            x = np.stack(
+                [positions + step * moments[:, 1:4], positions - step * moments[:, 1:4]], 1
+            )
             charges = pairs * h / step
             both = multipole_sum(
-                x.reshape(-1, 3), cell, np.repeat(squared, 2), charges.reshape(-1, 4)
+                x.reshape(-1, 3), cell, np.repeat(squared, 2), charges.reshape(-1, N_MOMENT)
             ).sum()
-            apart = 2.0 * step * np.linalg.norm(moments[:, 1:], axis=1)
+            apart = 2.0 * step * np.linalg.norm(moments[:, 1:4], axis=1)
             own = sum(
-                naive.interaction(np.array([1.0, 0, 0, 0]), np.array([1.0, 0, 0, 0]),
-                                  np.array([0.0, 0.0, r]), 2.0 * s)
+                naive.interaction(charge, charge, np.array([0.0, 0.0, r]), 2.0 * s)
                 for r, s in zip(apart, squared, strict=True)
-            )  # fmt: skip
+            )
             values.append(both + own / (2.0 * step) ** 2)
         assert found == pytest.approx((4.0 * values[0] - values[1]) / 3.0, abs=1e-5)
 
@@ -143,7 +147,9 @@ def test_adjoint_and_strain(kind, positions, squared, moments):
     cell = Cell(VECTORS, PERIODIC[kind])
 
     def neutral(given):
-        return np.concatenate([given[:, :1] - given[:, :1].mean(), given[:, 1:]], axis=1)
+        out = given.copy()
+        out[:, 0] -= out[:, 0].mean()
+        return out
 
     def forward(x, given, strain):
         F = np.eye(3) + strain
@@ -151,9 +157,44 @@ def test_adjoint_and_strain(kind, positions, squared, moments):
         return multipole_sum(x @ F.T, moved, squared, neutral(given))
 
     def adjoint(energies_bar):
-        bar = np.zeros((N, 4))
+        bar = np.zeros((N, N_MOMENT))
         found = multipole_sum_adjoint(positions, cell, squared, moments, energies_bar, bar)
         return found[0], neutral(bar), found[1]
 
     arrays = [positions, moments, np.zeros((3, 3))]
     assert_adjoint(forward, adjoint, arrays, rtol=1e-8, step=2e-3)
+
+
+@pytest.mark.parametrize("kind", PERIODIC)
+def test_quadrupoles_are_pairs_of_dipoles(kind, positions, squared):
+    """Beside a dipole, by differences: the columns of T there and back."""
+    cell = Cell(VECTORS * 1.5, PERIODIC[kind])
+    entries = np.random.default_rng(5).normal(size=(N, 6))
+    entries[:, [0, 3, 5]] -= entries[:, [0, 3, 5]].mean(axis=1, keepdims=True)
+    theta, x = entries[:, multipoles.PLACES - 4], np.array([[1.0, 4.0, -2.0]])
+    dipole = np.zeros((1, N_MOMENT))
+    dipole[0, 1:4] = 0.3, -0.5, 0.8
+
+    def beside(sites, moments):
+        """Interaction of some moments with the dipole."""
+        widths = np.append(np.tile(squared, len(sites) // N), 1.0)
+        both = np.vstack([sites, x]), cell, widths
+        rest, none = np.zeros_like(dipole), np.zeros_like(moments)
+        sums = [
+            multipole_sum(*both, np.vstack(some)).sum()
+            for some in ((moments, dipole), (moments, rest), (none, dipole))
+        ]
+        return sums[0] - sums[1] - sums[2]
+
+    values = []
+    for step in (2e-2, 4e-2):
+        there = [(sign, a) for a in range(3) for sign in (1.0, -1.0)]
+        moments = np.zeros((6 * N, N_MOMENT))
+        moments[:, 1:4] = np.concatenate([s * theta[:, a] / (2.0 * step) for s, a in there])
+        sites = np.concatenate([positions + s * step * np.eye(3)[a] for s, a in there])
+        values.append(beside(sites, moments))
+    expected = (4.0 * values[0] - values[1]) / 3.0
+    moments = np.zeros((N, N_MOMENT))
+    moments[:, 4:] = entries
+    assert abs(expected) > 1e-4
+    assert beside(positions, moments) == pytest.approx(expected, abs=1e-7)

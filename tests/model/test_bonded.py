@@ -14,6 +14,7 @@ from mlsemi.model.model import Model
 from mlsemi.model.terms.electrostatics import SOFTENING
 from mlsemi.model.terms.intermolecular.connection import BOND, CONTACT, Connection
 from mlsemi.model.terms.intermolecular.contacts import CLOSEST, WALL, tables_of
+from mlsemi.model.terms.intermolecular.multipoles import CARTESIAN
 from mlsemi.model.terms.neutrality import Parts, neutral, neutral_adjoint
 from mlsemi.model.terms.prediction import Prediction, PredictionBar
 from mlsemi.model.terms.term import Known
@@ -24,8 +25,9 @@ from mlsemi.molecule.pairs import PairList
 from mlsemi.molecule.structure import Structure
 from mlsemi.units import BOHR_ANGSTROM
 
-FORM = replace(SMALL, bonded=True)
+FORM = replace(SMALL, bonded=True, quadrupoles=True)
 MODEL = random_model(FORM)
+HARMONIC = np.linalg.pinv(CARTESIAN)
 FORMIC, METHANOL = distorted("HCOOH", amplitude=0.05), distorted("CH3OH", amplitude=0.05)
 
 
@@ -98,7 +100,7 @@ def test_far_molecules_feel_their_multipoles(direction):
     q = MODEL.predict(pairs, ("multipoles",))[0].multipoles[pairs.atoms_of(0)]
     n = FORMIC.n_atom
     a, b = (
-        q[rows, 0] @ both.positions[rows] + q[rows, 1:].sum(axis=0)
+        q[rows, 0] @ both.positions[rows] + q[rows, 1:4].sum(axis=0)
         for rows in (slice(n), slice(n, None))
     )
     r = both.positions[n:].mean(axis=0) - both.positions[:n].mean(axis=0)
@@ -234,7 +236,8 @@ def test_symmetry():
         return {
             "energies": ("atom", found.atom_energies[rows]),
             "charges": ("atom", found.multipoles[rows, 0]),
-            "dipoles": ("atom_vector", found.multipoles[rows, 1:]),
+            "dipoles": ("atom_vector", found.multipoles[rows, 1:4]),
+            "quadrupoles": ("tensor", (found.multipoles[rows, 4:] @ HARMONIC)[..., None]),
         }
 
     assert_equivariant(observe, both, atol=1e-10)

@@ -50,6 +50,8 @@ class ModelForm:
     bonded : bool
         The readout sees atoms of its own molecule alone, and contacts between molecules are terms
         of their own: multipoles and overlaps (nonlinear only, with ``energy`` a readout).
+    quadrupoles : bool
+        Atoms have quadrupoles beside charges and dipoles (with ``bonded``).
     extra : tuple of str
         Files of :mod:`mlsemi.model.terms` whose terms this form has beside the usual ones.
 
@@ -73,6 +75,7 @@ class ModelForm:
     n_sparse: int = 8
     energy: str = "readout"
     bonded: bool = False
+    quadrupoles: bool = False
     extra: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -96,6 +99,8 @@ class ModelForm:
             raise InputError(f"energy = {self.energy!r}, need one of {', '.join(ENERGIES)}")
         if self.bonded and (not self.learned or self.energy != "readout"):
             raise InputError("bonded = true: for kind = 'nonlinear' with energy = 'readout'")
+        if self.quadrupoles and not self.bonded:
+            raise InputError("quadrupoles = true: of a form with bonded = true")
         if isinstance(self.extra, list):  # as files have it
             object.__setattr__(self, "extra", tuple(self.extra))
         if not isinstance(self.extra, tuple) or len(set(self.extra)) < len(self.extra):

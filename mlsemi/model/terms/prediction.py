@@ -51,8 +51,9 @@ class Prediction(Brief):
         Which atoms belong together by paths of any length, in such a form.
     bonded : Prediction or None
         What is predicted of every atom from the pairs that are connected.
-    multipoles : (n_atom, 4) array
-        Charge and dipole (x, y, z) of every atom of a neutral molecule, e, e bohr.
+    multipoles : (n_atom, 10) array
+        Charge, dipole (x, y, z) and quadrupole (xx, xy, xz, yy, yz, zz) of every atom of a neutral
+        molecule, e, e bohr, e bohr^2.
     extra : dict of arrays
         By name: what terms beside those above read off the features.
     """

@@ -10,6 +10,8 @@ import numpy as np
 import scipy.linalg
 
 from mlsemi.errors import ParameterError
+from mlsemi.molecule.elements import n_orbital_of
+from mlsemi.molecule.structure import Structure
 
 WIDTH = 0.05
 """Energy by which the weight of a virtual in the smooth projection falls to 1/e, hartree."""
@@ -172,3 +174,27 @@ def density_matrix(amplitudes: np.ndarray, n_occupied: int) -> np.ndarray:
     """(n_min, n_min) closed-shell density matrix P = 2 T_occ T_occ^T in the minimal frame."""
     occupied = amplitudes[:, :n_occupied]
     return 2.0 * occupied @ occupied.T
+
+
+def atomic_dipoles(
+    structure: Structure, density: np.ndarray, dipole_matrix: np.ndarray
+) -> np.ndarray:
+    """(n_atom, 3) dipoles about the atoms' own nuclei, e bohr.
+
+    mu_i = - sum_(m in i, n) P_mn <m| r - R_i |n> over IAOs m: with the IAO charges at R_i they make
+    the dipole of the molecule.
+
+    Parameters
+    ----------
+    structure : Structure
+    density : (n_min, n_min) array
+        P, in the IAO frame.
+    dipole_matrix : (3, n_min, n_min) array
+    """
+    sizes = [n_orbital_of(z) for z in structure.numbers.tolist()]
+    atom = np.repeat(np.arange(len(sizes)), sizes)
+    held = np.einsum("mn,xmn->mx", density, dipole_matrix)
+    held -= np.diag(density)[:, None] * structure.positions[atom]
+    out = np.zeros((len(sizes), 3))
+    np.subtract.at(out, atom, held)
+    return out

@@ -62,8 +62,12 @@ def extended_model(known: Model, form: ModelForm, records: Sequence[Reference], 
     return Model(form, weights)
 
 
+SWITCHES = ("bonded", "quadrupoles")
+"""What a form may have and the one before not."""
+
+
 def check_extends(known: ModelForm, form: ModelForm) -> None:
-    """Refuse a form that is not ``known`` with more elements or ``bonded``.
+    """Refuse a form that is not ``known`` with more elements, ``bonded`` or ``quadrupoles``.
 
     Raises
     ------
@@ -73,8 +77,8 @@ def check_extends(known: ModelForm, form: ModelForm) -> None:
     if first != known.elements:
         needed = ", ".join(map(symbol, known.elements))
         raise InputError(f"elements: begin with those of the set to start from, {needed}")
-    same = replace(form, elements=known.elements, bonded=known.bonded or form.bonded)
-    if replace(known, bonded=same.bonded) != same or (known.bonded and not form.bonded):
+    more = {name: getattr(known, name) or getattr(form, name) for name in SWITCHES}
+    if replace(known, **more) != replace(form, elements=known.elements):
         raise InputError("the set to start from has another form than the recipe")
     if form.elements != known.elements and not known.learned:
         raise InputError("further elements: for a set to start from with kind = 'nonlinear'")

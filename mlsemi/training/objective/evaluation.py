@@ -90,7 +90,9 @@ def batch_loss(
     if weights.multipoles and model.form.bonded:
         atoms = [pairs.atoms_of(k) for k in range(len(targets))]
         records = [t.record for t in targets]
-        more, multipoles_bar = multipoles_loss(atoms, prediction.multipoles, records, weights)
+        more, multipoles_bar = multipoles_loss(
+            atoms, prediction.multipoles, records, weights, model.form.quadrupoles
+        )
         losses = [loss + more * HARTREE_EV**2 / len(losses) for loss in losses]
     if not with_gradient:
         return losses, errors, {}

@@ -23,6 +23,7 @@ RESIDUAL_WIDTH = 0.5 / HARTREE_EV
 DENSITY_WIDTH = 0.1
 CHARGE_WIDTH = 0.03
 DIPOLE_WIDTH = 0.1
+QUADRUPOLE_WIDTH = 0.5
 ENERGY_WIDTH = 0.5 / HARTREE_EV
 """Errors beyond these widths (a.u.) count linearly; about twice the typical error."""
 
@@ -53,7 +54,8 @@ class LossWeights:
         Mean square of the charges' errors; squared error of the dipole, per atom.
     multipoles : float
         Mean square of the errors of the charges, and squared error of the dipole per atom, of the
-        multipoles of a form with ``bonded`` (theory eq 21).
+        multipoles of a form with ``bonded`` (theory eq 21); with ``quadrupoles`` also those of
+        the dipoles of atoms, where a record tells them, and of the molecule's quadrupole.
     energy : float
         Squared error of the total energy, per atom.
     forces : float

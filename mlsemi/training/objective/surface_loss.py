@@ -11,19 +11,25 @@ from collections.abc import Sequence
 import numpy as np
 
 from mlsemi.model.model import Model
+from mlsemi.model.terms.intermolecular.multipoles import DIPOLE, QUADRUPOLE
 from mlsemi.model.terms.prediction import PredictionBar
 from mlsemi.symmetry.so3 import XYZ
 from mlsemi.training.data.dataset import Reference
+from mlsemi.training.data.projection import atomic_dipoles
 from mlsemi.training.data.surfaces import Surface
 from mlsemi.training.objective.force_matching import EnergyWalk, displaced, energy_gradient
 from mlsemi.training.objective.loss import (
     CHARGE_WIDTH,
     DIPOLE_WIDTH,
     ENERGY_WIDTH,
+    QUADRUPOLE_WIDTH,
     LossWeights,
     soft_force_square,
     soft_square,
 )
+
+OF_QUADRUPOLE = 0.3
+"""What the squared error of a molecule's quadrupole (e bohr^2) counts beside that of a dipole."""
 
 
 def surface_loss(
@@ -74,7 +80,7 @@ def surface_loss(
         loss += of_read
     if weights.multipoles:
         of_read, read_bar.multipoles = multipoles_loss(
-            walk.rows, walk.prediction.multipoles, surfaces, weights
+            walk.rows, walk.prediction.multipoles, surfaces, weights, model.form.quadrupoles
         )
         loss += of_read
     gradients = walk.gradient(energies_bar, read_bar)
@@ -89,22 +95,63 @@ def multipoles_loss(
     multipoles: np.ndarray,
     surfaces: Sequence[Surface | Reference],
     weights: LossWeights,
+    quadrupoles: bool,
 ) -> tuple[float, np.ndarray]:
-    """Loss of charges and dipoles that contacts read, summed, and its cotangents (n_atom, 4).
+    """Loss of multipoles that contacts read, summed, and its cotangents (n_atom, 10).
+
+    Atoms' dipoles and the molecule's quadrupole take part where the form has quadrupoles and a
+    record tells them.
 
     Parameters
     ----------
     rows : sequence of (n,) int arrays
         Atoms of every structure.
-    multipoles : (n_atom, 4) array
+    multipoles : (n_atom, 10) array
     surfaces : sequence of Surface or Reference
     weights : LossWeights
+    quadrupoles : bool
+        Whether the form has them.
     """
-    weight = weights.multipoles
-    loss, charges_bar, dipoles_bar = moments_loss(
-        rows, multipoles[:, 0], multipoles[:, 1:], surfaces, weight, weight
+    weight, bar = weights.multipoles, np.zeros_like(multipoles)
+    loss, bar[:, 0], bar[:, DIPOLE] = moments_loss(
+        rows, multipoles[:, 0], multipoles[:, DIPOLE], surfaces, weight, weight
     )
-    return loss, np.concatenate([charges_bar[:, None], dipoles_bar], axis=1)
+    if quadrupoles:
+        for mine, record in zip(rows, surfaces, strict=True):
+            if isinstance(record, Reference):
+                of_each = weight / record.structure.n_atom
+                value, slope = _distributed_loss(multipoles[mine], record)
+                loss += of_each * value
+                bar[mine] += of_each * slope
+    return loss, bar
+
+
+def _distributed_loss(multipoles: np.ndarray, record: Reference) -> tuple[float, np.ndarray]:
+    """Squared errors of atoms' dipoles and of the quadrupole about the center; cotangents."""
+    bar, loss = np.zeros_like(multipoles), 0.0
+    if record.dipole_matrix is not None:
+        own = atomic_dipoles(record.structure, record.density, record.dipole_matrix)
+        value, bar[:, DIPOLE] = soft_square(multipoles[:, DIPOLE] - own, DIPOLE_WIDTH, axis=1)
+        loss += float(value.sum())
+    x = record.structure.positions
+    center = x.mean(axis=0)
+    apart, row, column = x - center, *np.triu_indices(3)
+    both = np.outer(center, record.dipole)
+    expected = record.quadrupole - both - both.T
+    expected += record.structure.charge * np.outer(center, center)
+    weighted = multipoles[:, :1] * apart
+    weighted += multipoles[:, DIPOLE]
+    error = apart.T @ weighted + multipoles[:, DIPOLE].T @ apart - expected
+    error[row, column] += 2.0 * multipoles[:, QUADRUPOLE].sum(axis=0)
+    error = np.triu(error) + np.triu(error, 1).T
+    error -= np.eye(3) * np.trace(error) / 3.0
+    value, slope = soft_square(error.ravel(), QUADRUPOLE_WIDTH, axis=0)
+    slope = OF_QUADRUPOLE * slope.reshape(3, 3)
+    bar[:, 0] += np.einsum("ix,xy,iy->i", apart, slope, apart)
+    bar[:, DIPOLE] += 2.0 * apart @ slope
+    twice = np.where(row == column, 2.0, 4.0)
+    bar[:, QUADRUPOLE] += twice * slope[row, column]
+    return loss + OF_QUADRUPOLE * float(value.sum()), bar
 
 
 def moments_loss(

@@ -9,7 +9,9 @@ from molecules import FORMS, distorted, gapped_model, learned, random_model
 from teacher import lesson, lessons, named_in, random_surfaces
 
 from mlsemi.errors import InputError
+from mlsemi.kernels.multipoles import N_MOMENT
 from mlsemi.model.model import Model
+from mlsemi.model.terms.intermolecular.multipoles import DIPOLE, QUADRUPOLE
 from mlsemi.molecule.structure import Structure
 from mlsemi.training.data.dataset import ReferenceDataset
 from mlsemi.training.fit.recipe import Recipe
@@ -19,6 +21,7 @@ from mlsemi.training.objective.heads import Head
 from mlsemi.training.objective.interaction import INTERACTION_WIDTH
 from mlsemi.training.objective.loss import GROUND_STATE, LossWeights
 from mlsemi.training.objective.source import Source
+from mlsemi.training.objective.surface_loss import OF_QUADRUPOLE, multipoles_loss
 from mlsemi.units import HARTREE_EV
 
 WEIGHTS = LossWeights(forces=2.0)
@@ -53,6 +56,56 @@ def test_gradient_of_multipoles(targets):
     read = ("flow.", "bonded.")
     names = {name for name in learned(model) if name.startswith(read)}
     check_gradient(model, one, names, 1e-3, 1e-4)
+
+
+def distributed(shift=0.0, seed=0):
+    """A record with multipoles of no method, and those multipoles of its atoms."""
+    rng, neutral = np.random.default_rng(seed), distorted("CH3OH")
+    structure = Structure(neutral.numbers, neutral.positions + shift, 2)
+    record = replace(lesson(gapped_model([neutral]), neutral, "A"), structure=structure)
+    own = rng.normal(size=(structure.n_atom, N_MOMENT))
+    own[:, [4, 7, 9]] -= own[:, [4, 7, 9]].mean(axis=1, keepdims=True)
+    own[:, 0] = record.charges + (2.0 - record.charges.sum()) / structure.n_atom
+    x, quadrupole = structure.positions, np.zeros((3, 3))
+    for q, mu, entries, at in zip(own[:, 0], own[:, DIPOLE], own[:, QUADRUPOLE], x, strict=True):
+        theta = np.zeros((3, 3))
+        theta[np.triu_indices(3)] = entries
+        quadrupole += q * np.outer(at, at) + np.outer(mu, at) + np.outer(at, mu)
+        quadrupole += 2.0 * (theta + np.triu(theta, 1).T)
+    dipole = own[:, 0] @ x + own[:, DIPOLE].sum(axis=0)
+    quadrupole += 0.7 * np.eye(3)  # a trace, which the multipoles leave open
+    return replace(record, dipole=dipole, quadrupole=quadrupole, dipole_matrix=None), own
+
+
+@pytest.mark.parametrize("shift", [0.0, np.array([30.0, -20.0, 10.0])])
+def test_multipoles_that_make_the_quadrupole_have_no_loss(shift):
+    """Wherever the molecule lies; one off has the loss of its own error."""
+    record, own = distributed(shift)
+    rows = [np.arange(record.structure.n_atom)]
+    right, _ = multipoles_loss(rows, own, [record], LossWeights(), True)
+    own[2, QUADRUPOLE] += 1e-3 * np.array([0.0, 1.0, 0.0, 0.0, 0.0, 0.0])
+    off, _ = multipoles_loss(rows, own, [record], LossWeights(), True)
+    weight = LossWeights().multipoles * OF_QUADRUPOLE / record.structure.n_atom
+    assert off - right == pytest.approx(weight * 2.0 * 2e-3**2, rel=1e-4)
+
+
+def test_gradient_by_multipoles():
+    """Of charges, atoms' dipoles and quadrupoles of a record that tells all of them."""
+    record, own = distributed()
+    n = record.structure.n_orbital
+    matrix = np.random.default_rng(1).normal(size=(3, n, n))
+    record = replace(record, dipole_matrix=matrix + matrix.swapaxes(1, 2))
+    rows = [np.arange(record.structure.n_atom)]
+    given = own + 0.1 * np.random.default_rng(2).normal(size=own.shape)
+    turn = np.random.default_rng(3).normal(size=own.shape)
+    _, bar = multipoles_loss(rows, given, [record], LossWeights(), True)
+    _, without = multipoles_loss(rows, given, [record], LossWeights(), False)
+    assert np.abs(bar - without)[:, 1:].min() > 0.0
+
+    def at(t):
+        return multipoles_loss(rows, given + t * turn, [record], LossWeights(), True)[0]
+
+    assert derivative(at, 1e-3) == pytest.approx(np.sum(turn * bar), rel=1e-7)
 
 
 @pytest.mark.parametrize("kind", ["nonlinear", "local", "linear", "band", "bonded"])

@@ -15,6 +15,7 @@ pytest.importorskip("pyscf")
 
 from pyscf import dft, gto
 
+from mlsemi.training.data.projection import atomic_dipoles
 from mlsemi.training.reference.calculation import Level, reference_record, valence_minimal
 
 SMALL = Level(basis="def2-svp", convergence=1e-10, forces=True)
@@ -98,6 +99,9 @@ def test_charges_and_moments_are_those_of_the_molecule(records):
         electrons = np.einsum("xmn,mn->x", record.dipole_matrix, record.density)
         # IAOs hold the valence density exactly; the core leaves only its polarisation
         np.testing.assert_allclose(centre - electrons, record.dipole, atol=2e-2)
+        dipoles = atomic_dipoles(record.structure, record.density, record.dipole_matrix)
+        whole = record.charges @ record.structure.positions + dipoles.sum(axis=0)
+        np.testing.assert_allclose(whole, centre - electrons, atol=1e-10)
     water = records["H2O"]
     assert -1.0 < water.charges[0] < -0.4
     assert np.linalg.norm(water.dipole) > 0.5

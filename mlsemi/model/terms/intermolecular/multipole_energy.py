@@ -1,6 +1,6 @@
-"""Interaction of the charges and dipoles of different molecules (theory eq 22).
+"""Interaction of the multipoles of different molecules (theory eq 22).
 
-    E = sum_(i<j) (1 - U_ij) (q_i + mu_i . d_i) (q_j + mu_j . d_j) erf(r_ij / a_ij) / r_ij
+    E = sum_(i<j) (1 - U_ij) O_i O_j erf(r_ij / a_ij) / r_ij,  O = q + mu . d + T : d d
 
 with a_ij^2 = R_i^2 + R_j^2 of covalent radii, d_i = d/dr_i and U the connection by paths of any
 length (:mod:`mlsemi.model.terms.neutrality`). What charges do within a molecule the readout knows.
