@@ -19,7 +19,7 @@ from mlsemi.calculators.surface import Crossing, SurfacePoint, check_uncrossed, 
 from mlsemi.errors import DomainWarning, InputError, InputWarning, StateWarning
 from mlsemi.evaluate import molecular, surroundings_of
 from mlsemi.ground.state import GroundState
-from mlsemi.model.applicability import check_energy, doubts
+from mlsemi.model.applicability import check_energy
 from mlsemi.molecule.electrons import StoredCharge, said_by, settle, silent
 from mlsemi.molecule.formats import structure_of
 from mlsemi.molecule.structure import Structure
@@ -226,7 +226,7 @@ class MLSemi(Calculator):
             self.forget()
         structure = self._structure(self.atoms)
         if not SURFACE.isdisjoint(properties):
-            check_energy(structure, "energy and forces")
+            check_energy(structure, "energy and forces", self.parameter_set.ions_learned)
         if system_changes:
             self.results = {}
             self.evaluations += 1
@@ -326,7 +326,7 @@ class MLSemi(Calculator):
 
     def _say_doubts(self, structure: Structure) -> None:
         """Say, once of each kind, that a path has left the training domain."""
-        found = doubts(structure, contacts_learned=self.parameter_set.model.form.bonded)
+        found = self.parameter_set.doubts(structure)
         found |= {text: text for text in surroundings_of(**surroundings(self.parameters)).doubts()}
         new = [text for kind, text in found.items() if kind not in self.noted]
         if new:

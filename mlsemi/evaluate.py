@@ -180,7 +180,7 @@ def singlepoint(
         if kpts is not None:
             mesh_of(structure, kpts)
         if forces:
-            check_energy(structure, "forces")
+            check_energy(structure, "forces", chosen.ions_learned)
         check_excitations(singlets, triplets, doublets, max_energy)
         asked: dict[Multiplicity, int]
         asked = {"singlet": singlets, "triplet": triplets, "doublet": doublets}

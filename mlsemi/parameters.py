@@ -20,7 +20,7 @@ import numpy as np
 
 from mlsemi.errors import ElementError, InputError, MlsemiError, ParameterError
 from mlsemi.excited.constants import ExcitationParameters
-from mlsemi.model.applicability import doubts
+from mlsemi.model.applicability import NOWHERE, doubts
 from mlsemi.model.catalogue import shapes_of, weights_of
 from mlsemi.model.committee import QUANTITIES, Calibration, Committee
 from mlsemi.model.model import Model
@@ -31,7 +31,6 @@ from mlsemi.model.terms.prediction import Prediction
 from mlsemi.molecule.elements import symbol
 from mlsemi.molecule.structure import Structure
 from mlsemi.outputs import complete_or_absent
-from mlsemi.response.constants import ResponseConstants
 from mlsemi.sets.archives import read_arrays
 from mlsemi.sets.header import FORMAT, check_keys, checked_header, form_entries, sealed
 from mlsemi.sets.releases import folder_of
@@ -142,6 +141,11 @@ class Parameters:
         return str(training.get("split", "molecule")) if isinstance(training, dict) else "molecule"
 
     @property
+    def ions_learned(self) -> bool:
+        """Whether it has learned constants of the response to charge and spin."""
+        return self.model.form.ions_learned
+
+    @property
     def calibrated(self) -> bool:
         """Whether the constants of the excited states were fitted for this set."""
         return "excitation" in self.header
@@ -155,11 +159,6 @@ class Parameters:
             f"parameter set {self.name} has no fitted constants of the excited states: published "
             f"ones are used (ax {self.excitation.ax:.2f}), which fit other orbitals",
         )
-
-    @property
-    def response(self) -> ResponseConstants:
-        """Constants of the response to charge, spin and surroundings."""
-        return ResponseConstants()
 
     def with_excitation(
         self, constants: ExcitationParameters, provenance: Mapping[str, object]
@@ -176,6 +175,19 @@ class Parameters:
         checksum = checksum_of(self.model.weights, plain)
         new = {"checksum": checksum, "excitation": plain, "excitation_fit": dict(provenance)}
         return replace(self, header=self.header | new, checksum=checksum)
+
+    def with_response(self, model: Model, provenance: Mapping[str, object]) -> Parameters:
+        """The same set with a model that has constants of the response among its weights.
+
+        Parameters
+        ----------
+        model : Model
+        provenance : mapping
+            How they were fitted; kept as ``response_fit``.
+        """
+        checksum = checksum_of(model.weights, self.header.get("excitation"))
+        new = {"checksum": checksum, "response_fit": dict(provenance)}
+        return replace(self, header=self.header | new, model=model, checksum=checksum)
 
     def with_committee(self, committee: Committee, provenance: Mapping[str, object]) -> Parameters:
         """The same set with a committee; predictions and checksum stay as they are.
@@ -216,7 +228,18 @@ class Parameters:
         strange = outside(pairs, prediction.invariants, self.model.weights)
         if self.committee is not None and atom_shifts is not None:
             strange = np.union1d(strange, self.committee.outside(pairs, atom_shifts))
-        return tuple(doubts(structure, strange, self.model.form.bonded).values())
+        return tuple(self.doubts(structure, strange).values())
+
+    def doubts(self, structure: Structure, strange: np.ndarray = NOWHERE) -> dict[str, str]:
+        """What a user should know, by kind (:func:`mlsemi.model.applicability.doubts`).
+
+        Parameters
+        ----------
+        structure : Structure
+        strange : (n_strange,) int array
+            Atoms that are outside by their features.
+        """
+        return doubts(structure, strange, self.model.form.bonded, self.ions_learned)
 
     @classmethod
     def load(cls, name: str | os.PathLike[str]) -> Parameters:

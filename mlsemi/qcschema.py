@@ -98,9 +98,9 @@ class MLSemiHarness(ProgramHarness):
         if asked.model.basis:
             raise InputError("give no basis: a parameter set has its own")
         structure = structure_of(input_data.molecule)
-        if driver != "properties":
-            check_energy(structure, f"the {driver}")
         parameters, threads = Parameters.load(asked.model.method), config.ncores or 1
+        if driver != "properties":
+            check_energy(structure, f"the {driver}", parameters.ions_learned)
         hessian = None
         if driver == "hessian":
             hessian = hessian_of(structure, parameters, keywords, threads)

@@ -152,7 +152,8 @@ def evaluate(
         If excited states do not converge.
     """
     clock = clock or Clock()
-    model, frame, known = parameters.model, AtomicOrbitals(structure), has_energy(structure)
+    model, frame = parameters.model, AtomicOrbitals(structure)
+    known = has_energy(structure, model.form.ions_learned)
     with clock.step("pairs"):
         pairs = PairList.of([structure], model.form.elements, model.form.cutoff)
     with clock.step("hamiltonian"):
@@ -164,7 +165,7 @@ def evaluate(
         energy = float(prediction.atom_energies[pairs.atoms_of(0)].sum())
     else:
         with clock.step("electronic"):
-            around = wanted.kt, wanted.surroundings, parameters.response
+            around = wanted.kt, wanted.surroundings
             ground = ground_state(model, prediction, 0, *around)
             energy, response = ground.energy, ground.response
             if wanted.polarizability and response is None:
@@ -296,7 +297,7 @@ def _gradient(
     if bar is not None:
         cotangent = cotangent._replace(hamiltonian=bar.hamiltonian)
     if isinstance(bar, ResponseCotangent):
-        cotangent = cotangent._replace(atom_dipoles=bar.atom_dipoles)
+        cotangent = cotangent._replace(atom_dipoles=bar.atom_dipoles, constants=bar.constants)
     _, walked = reverse(
         model, prediction, record, [ground], [cotangent], with_positions=True, with_weights=False
     )

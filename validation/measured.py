@@ -226,13 +226,11 @@ def molecules_side_by_side(parameters: Parameters) -> dict[str, float]:
 
 def ions(parameters: Parameters) -> dict[str, float]:
     """Levels and charges of closed-shell ions; electrons taken away."""
-    constants = parameters.response
     found = [
-        response.ion_errors(parameters, record, constants)
-        for record in response.ions(parameters, "test")
+        response.ion_errors(parameters, record) for record in response.ions(parameters, "test")
     ]
     taken = [
-        response.vertical_errors(parameters, entry, constants)["cation"]
+        response.vertical_errors(parameters, entry)["cation"]
         for entry in response.vertical(parameters, "test")
     ]
     units = {"occupied": "eV", "HOMO": "eV", "LUMO": "eV", "charges": "e"}
@@ -249,7 +247,7 @@ def protons(parameters: Parameters) -> dict[str, float]:
     neutral, charged = (
         singlepoint(s, parameters=parameters, dispersion=False) for s in (ammonia, ammonium)
     )
-    check_energy(ammonium, "the energy")
+    check_energy(ammonium, "the energy", parameters.ions_learned)
     gain = (neutral.energy - charged.energy) * HARTREE_EV
     return {"E(NH3) - E(NH4+) / eV": abs(gain - AMMONIA_PROTONATION_EV)}
 

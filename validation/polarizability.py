@@ -19,9 +19,9 @@ import numpy as np
 import report
 
 import mlsemi
+from mlsemi.model.terms.response import START
 from mlsemi.molecule.structure import Structure
 from mlsemi.outputs import complete_or_absent
-from mlsemi.response.constants import ResponseConstants
 from mlsemi.response.difference_density import Response
 from mlsemi.training.data.exclusion import is_listed, read_hashes
 from mlsemi.training.data.geometries import bonds_of, embed, relax, seed_of
@@ -150,7 +150,7 @@ def rows_of(chosen: dict[str, dict]) -> list[tuple[str, float, float, float, flo
 def main() -> None:
     """Fit, or write validation/polarizability.md."""
     if "--fit" in sys.argv:
-        for screening in (0.3, 0.4, 0.5, 0.6, 0.8, 1.0, ResponseConstants().screening):
+        for screening in (0.3, 0.4, 0.5, 0.6, 0.8, 1.0, START.screening):
             print(screening, *fitted(screening))
         return
     sides = {"of the fit": rows_of(entries(True)), "others": rows_of(entries(False))}

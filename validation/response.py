@@ -1,7 +1,8 @@
 """Ions, radicals and triplets by the difference-density response, beside unrestricted B3LYP.
 
-    python validation/response.py          errors on molecules that took no part in the fit
-    python validation/response.py --fit    the constants of mlsemi/response/constants.py anew
+    python validation/response.py               errors on molecules that took no part in the fit
+    python validation/response.py SET...        of these parameter sets (name or folder)
+    python validation/response.py --fit         the constants of sets that have learned none anew
 
 Levels of closed-shell ions (``ION_FILES``), vertical ionisation energies and singlet-triplet gaps
 (``vertical.json``), all B3LYP/def2-TZVP. The training side fits four constants, the test side is
@@ -13,7 +14,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import astuple, replace
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -22,10 +23,10 @@ from scipy.optimize import minimize
 
 from mlsemi.ground.state import GroundState, ground_state
 from mlsemi.model.terms.prediction import Prediction
+from mlsemi.model.terms.response import START, Start
 from mlsemi.molecule.pairs import PairList
 from mlsemi.molecule.structure import Structure, lowest_multiplicity
 from mlsemi.parameters import Parameters
-from mlsemi.response.constants import ResponseConstants
 from mlsemi.sets.releases import DEFAULT
 from mlsemi.training.data.dataset import Reference, ReferenceDataset
 from mlsemi.units import HARTREE_EV
@@ -47,9 +48,7 @@ def predicted(chosen: Parameters, numbers: bytes, positions: bytes) -> tuple[Pai
     return pairs, chosen.model.predict(pairs)[0]
 
 
-def ground_of(
-    chosen: Parameters, structure: Structure, constants: ResponseConstants
-) -> GroundState:
+def ground_of(chosen: Parameters, structure: Structure, constants: Start = START) -> GroundState:
     """Ground state of a structure with its charge and multiplicity."""
     pairs, prediction = predicted(
         chosen, structure.numbers.tobytes(), structure.positions.tobytes()
@@ -70,9 +69,7 @@ def ions(chosen: Parameters, split: str) -> Iterator[Reference]:
             yield record
 
 
-def ion_errors(
-    chosen: Parameters, record: Reference, constants: ResponseConstants
-) -> dict[str, float]:
+def ion_errors(chosen: Parameters, record: Reference, constants: Start = START) -> dict[str, float]:
     """Errors of levels (eV) and charges (e) of one ion."""
     ground = ground_of(chosen, record.structure, constants)
     n, levels = record.n_occupied, ground.state.energies
@@ -81,6 +78,8 @@ def ion_errors(
         "HOMO": HARTREE_EV * abs(levels[n - 1] - record.energies[n - 1]),
         "charges": np.abs(ground.charges - record.charges).mean(),
     }
+    if chosen.ions_learned and record.structure.of_odd_parent:
+        out["energy"] = HARTREE_EV * abs(ground.energy - record.energy)
     weight = float(np.sum(record.valence_amplitudes[:, n] ** 2))
     if record.structure.charge > 0 and weight > 0.7:
         out["LUMO"] = HARTREE_EV * abs(levels[n] - record.energies[n])
@@ -94,9 +93,7 @@ def vertical(chosen: Parameters, split: str) -> list[dict[str, object]]:
     return [e for e in entries if e["split"] == split and set(e["numbers"]) <= known]
 
 
-def vertical_errors(
-    chosen: Parameters, entry: dict, constants: ResponseConstants
-) -> dict[str, float]:
+def vertical_errors(chosen: Parameters, entry: dict, constants: Start = START) -> dict[str, float]:
     """Signed errors of energy differences, and mean errors of levels (eV) and spin populations."""
     numbers, positions = np.array(entry["numbers"]), np.array(entry["positions_bohr"])
     energy = ground_of(chosen, Structure(numbers, positions), constants).energy
@@ -119,13 +116,13 @@ def vertical_errors(
     return out
 
 
-def fitted() -> tuple[ResponseConstants, float]:
+def fitted() -> tuple[Start, float]:
     """Constants that make the mean errors of training levels and energy differences smallest."""
     chosen = Parameters.load(DEFAULT)
     records, entries = list(ions(chosen, "train")), vertical(chosen, "train")
 
     def loss(x: np.ndarray) -> float:
-        constants = ResponseConstants(*x)
+        constants = Start(*x)
         found = [ion_errors(chosen, record, constants) for record in records]
         levels = np.mean([e["occupied"] + 0.5 * e["HOMO"] + 0.5 * e.get("LUMO", 0) for e in found])
         changes = [vertical_errors(chosen, entry, constants) for entry in entries]
@@ -135,11 +132,38 @@ def fitted() -> tuple[ResponseConstants, float]:
         ]
         return float(levels + np.mean(of_changes))
 
-    start = np.array(astuple(ResponseConstants()))
+    start = np.array(START)
     result = minimize(
         loss, start, method="Nelder-Mead", options={"maxfev": 150, "xatol": 2e-3, "fatol": 5e-4}
     )
-    return ResponseConstants(*(round(float(x), 3) for x in result.x)), result.fun
+    return Start(*(round(float(x), 3) for x in result.x)), result.fun
+
+
+def tables(chosen: Parameters) -> tuple[list[str], dict[str, object]]:
+    """Sections of one set, and the errors behind them."""
+    of_ions = [ion_errors(chosen, record) for record in ions(chosen, "test")]
+    rows = [
+        (name, len(values), f"{np.mean(values):.3f}", f"{np.median(values):.3f}",
+         f"{np.max(values):.3f}")
+        for name in ("occupied", "HOMO", "LUMO", "charges", "energy")
+        if (values := [e[name] for e in of_ions if name in e])
+    ]  # fmt: skip
+    changes = [vertical_errors(chosen, entry) for entry in vertical(chosen, "test")]
+    more = [
+        (name, len(values), f"{np.mean(values):+.3f}", f"{np.abs(values).mean():.3f}",
+         f"{np.abs(values).max():.3f}")
+        for name in changes[0]
+        if (values := np.array([c[name] for c in changes])).size
+    ]  # fmt: skip
+    learned = "learned ions" if chosen.ions_learned else f"constants {START}"
+    sections = [
+        f"## {chosen.name}\n\n{chosen.checksum[:8]}, {learned}. Closed-shell ions, eV and e "
+        "(energy: total energy of those whose neutral form is a radical):\n\n"
+        + report.table(("quantity", "ions", "mean error", "median", "largest"), rows),
+        "Cations and triplets at the geometry of the molecule, eV and electrons:\n\n"
+        + report.table(("quantity", "molecules", "mean", "mean absolute", "largest"), more),
+    ]
+    return sections, {"ions": of_ions, "vertical": changes}
 
 
 def main() -> None:
@@ -147,32 +171,12 @@ def main() -> None:
     if "--fit" in sys.argv:
         print(*fitted())
         return
-    chosen, constants = Parameters.load(DEFAULT), ResponseConstants()
-    of_ions = [ion_errors(chosen, record, constants) for record in ions(chosen, "test")]
-    rows = [
-        (name, len(values), f"{np.mean(values):.3f}", f"{np.max(values):.3f}")
-        for name in ("occupied", "HOMO", "LUMO", "charges")
-        if (values := [e[name] for e in of_ions if name in e])
-    ]
-    changes = [vertical_errors(chosen, entry, constants) for entry in vertical(chosen, "test")]
-    more = [
-        (name, len(values), f"{np.mean(values):+.3f}", f"{np.abs(values).mean():.3f}",
-         f"{np.abs(values).max():.3f}")
-        for name in changes[0]
-        if (values := np.array([c[name] for c in changes])).size
-    ]  # fmt: skip
-    report.write(
-        "response",
-        "Ions, radicals and triplets that no fit has seen",
-        [
-            f"Constants {constants}.",
-            "## Closed-shell ions, eV and e\n\n"
-            + report.table(("quantity", "ions", "mean error", "largest"), rows),
-            "## Cations and triplets at the geometry of the molecule, eV and electrons\n\n"
-            + report.table(("quantity", "molecules", "mean", "mean absolute", "largest"), more),
-        ],
-        {"ions": of_ions, "vertical": changes},
-    )
+    sections, data = [], {}
+    for name in sys.argv[1:] or (DEFAULT,):
+        chosen = Parameters.load(name)
+        more, data[chosen.name] = tables(chosen)
+        sections += more
+    report.write("response", "Ions, radicals and triplets that no fit has seen", sections, data)
 
 
 if __name__ == "__main__":

@@ -17,8 +17,10 @@ from mlsemi.errors import InputError
 from mlsemi.ground.state import GroundState
 from mlsemi.model.model import Model, ModelRecord
 from mlsemi.model.terms.prediction import Prediction, PredictionBar
+from mlsemi.model.terms.response import ATOMS, SHARED
 from mlsemi.molecule.structure import Structure
 from mlsemi.orbitals import eigen, observables
+from mlsemi.response.constants import ResponseConstants
 from mlsemi.symmetry.blocks import matrices_adjoint
 from mlsemi.symmetry.so3 import XYZ
 
@@ -38,6 +40,8 @@ class Cotangent(NamedTuple):
     dipole : (3,) array
     atom_dipoles : (n_atom, 3) array
         Of the learned dipoles of the atoms.
+    constants : ResponseConstants
+        Of the constants of the response.
     energy : float
         Of the total energy.
     """
@@ -48,6 +52,7 @@ class Cotangent(NamedTuple):
     charges: np.ndarray | None = None
     dipole: np.ndarray | None = None
     atom_dipoles: np.ndarray | None = None
+    constants: ResponseConstants | None = None
     energy: float = 0.0
 
     def is_electronic(self, ground: GroundState) -> bool:
@@ -93,6 +98,8 @@ def reverse(
     pairs, matrices_bar, direct = prediction.pairs, [], []
     atom_energies_bar, sp_lengths_bar = np.zeros(pairs.n_atom), np.zeros(pairs.n_atom)
     atom_dipoles_bar = np.zeros((pairs.n_atom, 3))
+    learned = [name for name in (ATOMS, SHARED) if name in prediction.extra]
+    constants_bar = {name: np.zeros_like(prediction.extra[name]) for name in learned}
     for index, (ground, bar) in enumerate(zip(grounds, cotangents, strict=True)):
         rows = pairs.atoms_of(index)
         if bar.is_electronic(ground):
@@ -109,6 +116,13 @@ def reverse(
             by_response = ground.response.cotangent
             atom_dipoles_bar[rows[:, None], XYZ] = bar.energy * by_response.atom_dipoles
             direct[-1] = direct[-1] + bar.energy * by_response.positions
+            if constants_bar:
+                of_atoms, of_all = by_response.constants.rows
+                constants_bar[ATOMS][rows] = bar.energy * of_atoms
+                constants_bar[SHARED] += bar.energy * of_all
+        if bar.constants is not None and constants_bar:
+            constants_bar[ATOMS][rows] += bar.constants.rows[0]
+            constants_bar[SHARED] += bar.constants.rows[1]
         if bar.atom_dipoles is not None:
             atom_dipoles_bar[rows[:, None], XYZ] += bar.atom_dipoles
         if bar.dipole is not None:
@@ -122,6 +136,7 @@ def reverse(
         atom_dipoles=atom_dipoles_bar if atom_dipoles_bar.any() else None,
         sp_lengths=sp_lengths_bar if sp_lengths_bar.any() else None,
         multipoles=multipoles_bar,
+        extra=constants_bar if any(bar.any() for bar in constants_bar.values()) else {},
     )
     gradients, walked = model.adjoint(prediction, record, given, with_positions, with_weights)
     return gradients, None if walked is None else walked + np.concatenate(direct)

@@ -14,11 +14,13 @@ from mlsemi.brief import one_line
 from mlsemi.memory import check_memory
 from mlsemi.model.model import Model
 from mlsemi.model.terms.prediction import Prediction
+from mlsemi.model.terms.response import ATOMS, SHARED, START, Start
 from mlsemi.orbitals import eigen, observables
 from mlsemi.orbitals.eigen import ElectronicState
 from mlsemi.response.constants import ResponseConstants
-from mlsemi.response.difference_density import Neutral, Response, respond
+from mlsemi.response.difference_density import Response, respond
 from mlsemi.response.moments import AtomicMoments
+from mlsemi.response.neutral import Neutral
 from mlsemi.response.surroundings import Surroundings
 from mlsemi.symmetry.so3 import XYZ
 
@@ -31,9 +33,6 @@ WITHOUT_ORBITALS = (
 
 NOTHING = Surroundings()
 """Empty space."""
-
-FITTED = ResponseConstants()
-"""Constants of parameter sets that have none of their own."""
 
 
 class GroundState(NamedTuple):
@@ -92,7 +91,7 @@ def ground_state(
     index: int,
     kt: float = 0.0,
     surroundings: Surroundings = NOTHING,
-    constants: ResponseConstants = FITTED,
+    constants: Start = START,
 ) -> GroundState:
     """Diagonalise H_o of structure ``index`` of a prediction and evaluate its observables.
 
@@ -104,8 +103,9 @@ def ground_state(
     kt : float
         Electronic temperature times Boltzmann's constant, hartree.
     surroundings : Surroundings
-    constants : ResponseConstants
-        Of the response, where there is a charge, a spin or something around the molecule.
+    constants : Start
+        Of the response, where there is a charge, a spin or something around the molecule, of a
+        model that has none of its own.
 
     Raises
     ------
@@ -149,7 +149,7 @@ def response_of(
     index: int,
     kt: float = 0.0,
     surroundings: Surroundings = NOTHING,
-    constants: ResponseConstants = FITTED,
+    constants: Start = START,
 ) -> Response:
     """What charge, spin and surroundings change in structure ``index`` of a prediction.
 
@@ -161,26 +161,41 @@ def response_of(
     kt : float
         Electronic temperature times Boltzmann's constant, hartree.
     surroundings : Surroundings
-    constants : ResponseConstants
+    constants : Start
+        Of a model that has none of its own.
     """
+    structure = prediction.hamiltonian.pairs.structures[index]
+    return respond(
+        neutral_of(prediction, index),
+        surroundings.around(structure),
+        structure.charge,
+        structure.multiplicity,
+        constants_of(prediction, index, constants),
+        kt,
+    )
+
+
+def neutral_of(prediction: Prediction, index: int) -> Neutral:
+    """The neutral molecule with paired electrons of structure ``index`` of a prediction."""
     pairs = prediction.hamiltonian.pairs
     structure, rows = pairs.structures[index], pairs.atoms_of(index)
     hamiltonian = prediction.hamiltonian.matrix(index)
-    neutral = Neutral(
+    return Neutral(
         structure,
         hamiltonian,
         eigen.solve(hamiltonian, int(structure.core_charges.sum())),
         prediction.atom_dipoles[rows][:, XYZ],
         AtomicMoments.of_structure(structure, prediction.sp_lengths[rows]),
     )
-    return respond(
-        neutral,
-        surroundings.around(structure),
-        structure.charge,
-        structure.multiplicity,
-        constants,
-        kt,
-    )
+
+
+def constants_of(prediction: Prediction, index: int, otherwise: Start = START) -> ResponseConstants:
+    """Constants of the response of structure ``index``: learned ones, or those of the elements."""
+    if ATOMS not in prediction.extra:
+        numbers = prediction.hamiltonian.pairs.structures[index].numbers
+        return ResponseConstants.of_elements(numbers, otherwise)
+    rows = prediction.hamiltonian.pairs.atoms_of(index)
+    return ResponseConstants.of_rows(prediction.extra[ATOMS][rows], prediction.extra[SHARED])
 
 
 def _changed(

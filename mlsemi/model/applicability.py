@@ -35,6 +35,8 @@ CHANGED_TEXT = (
     "the parameters were trained on neutral closed shells only: levels of ions and open shells are "
     "off by 0.3 to 0.7 eV"
 )
+LEARNED_TEXT = "levels of ions and open shells are off by 0.2 to 0.5 eV"
+ODD_TEXT = ", and the energy of ions whose neutral form is a radical by 0.4 eV"
 NO_ENERGY_TEXT = ", and there are no energy and forces where the neutral molecule is a radical"
 
 CELL_TEXT = (
@@ -87,16 +89,23 @@ def _contacts(structure: Structure) -> tuple[np.ndarray, int, int, float, int]:
     return found
 
 
-def has_energy(structure: Structure) -> bool:
+def has_energy(structure: Structure, ions_learned: bool = False) -> bool:
     """Whether the energy is known: the parameters have seen closed shells only.
 
     Electrons may be taken from them or given to them, or their spins turned, by
-    :mod:`mlsemi.response`; what would be a radical without its charge has never been seen.
+    :mod:`mlsemi.response`. What would be a radical without its charge has been seen by sets that
+    have learned ions, as closed-shell ions.
+
+    Parameters
+    ----------
+    structure : Structure
+    ions_learned : bool
+        Of :class:`mlsemi.model.terms.architecture.ModelForm`.
     """
-    return not structure.of_odd_parent
+    return not structure.of_odd_parent or (ions_learned and structure.multiplicity == 1)
 
 
-def check_energy(structure: Structure, wanted: str) -> None:
+def check_energy(structure: Structure, wanted: str, ions_learned: bool = False) -> None:
     """Refuse an energy that is not known.
 
     Parameters
@@ -104,13 +113,15 @@ def check_energy(structure: Structure, wanted: str) -> None:
     structure : Structure
     wanted : str
         What was asked for: "forces", "the energy".
+    ions_learned : bool
+        As in :func:`has_energy`.
 
     Raises
     ------
     InputError
         Where :func:`has_energy` says no.
     """
-    if not has_energy(structure):
+    if not has_energy(structure, ions_learned):
         raise InputError(
             f"{wanted} at charge {structure.charge:+d}: the neutral molecule has an odd number of "
             "electrons, and the parameters were trained on closed shells only; levels, charges "
@@ -154,7 +165,10 @@ def check_closed(structure: Structure) -> None:
 
 
 def doubts(
-    structure: Structure, strange: np.ndarray = NOWHERE, contacts_learned: bool = False
+    structure: Structure,
+    strange: np.ndarray = NOWHERE,
+    contacts_learned: bool = False,
+    ions_learned: bool = False,
 ) -> dict[str, str]:
     """What a user should know about results for a structure, by kind; empty inside the domain.
 
@@ -165,6 +179,8 @@ def doubts(
         Atoms that are outside by their features.
     contacts_learned : bool
         Whether the parameters know what molecules do to each other.
+    ions_learned : bool
+        Whether they know ions.
     """
     atoms = without_usual_bond(structure)
     if strange.size:
@@ -176,7 +192,7 @@ def doubts(
         return found | {"cell": CELL_TEXT}
     molecule, first, second, ratio, n_touching = _contacts(structure)
     if structure.charge or structure.multiplicity > 1:
-        found["charge"] = CHANGED_TEXT + ("" if has_energy(structure) else NO_ENERGY_TEXT)
+        found["charge"] = _charge_text(structure, ions_learned)
     if atoms.size:
         found["surroundings"] = outside_text(structure, atoms)[0]
     if molecule.max():
@@ -195,6 +211,14 @@ def doubts(
             "not learned"
         )
     return found
+
+
+def _charge_text(structure: Structure, ions_learned: bool) -> str:
+    """A warning about charge and unpaired electrons."""
+    said = LEARNED_TEXT if ions_learned else CHANGED_TEXT
+    if not has_energy(structure, ions_learned):
+        return said + NO_ENERGY_TEXT
+    return said + (ODD_TEXT if structure.of_odd_parent else "")
 
 
 def _molecules_text(structure: Structure, molecule: np.ndarray, contacts_learned: bool) -> str:

@@ -61,14 +61,14 @@ def terms_of(form: ModelForm) -> tuple[Term, ...]:
 
 
 def named(name: str) -> type[Term]:
-    """The class ``NAME`` of the file ``name.py`` in this folder: dipole_field.py has DipoleField.
+    """The class of a file of :mod:`mlsemi.model.terms`: dipole_field.py has DipoleField.
 
     Raises
     ------
     InputError
         If there is no such file.
     """
-    address = f"{__package__}.{name}"
+    address = f"{__package__}.terms.{name}"
     if not name.isidentifier() or find_spec(address) is None:
         raise InputError(f"extra = {name!r}: there is no term of this name")
     term: type[Term] = getattr(import_module(address), name.title().replace("_", ""))

@@ -223,7 +223,6 @@ def relaxed_structure(
     InputError
         If there are no forces.
     """
-    check_energy(structure, "relaxation")
     calculator = MLSemi(
         parameters,
         charge=structure.charge,
@@ -231,6 +230,7 @@ def relaxed_structure(
         solvent=solvent,
         field=None if field is None else np.asarray(field) * FORCE_EV_ANGSTROM,
     )
+    check_energy(structure, "relaxation", calculator.parameter_set.ions_learned)
     with warnings.catch_warnings():  # what follows says it again
         warnings.simplefilter("ignore", DomainWarning)
         found = relax(structure.to_ase(), calculator)

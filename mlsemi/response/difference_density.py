@@ -20,76 +20,20 @@ from functools import cached_property
 
 import numpy as np
 
-from mlsemi.errors import ConvergenceError
-from mlsemi.molecule.structure import Structure
 from mlsemi.orbitals import eigen
 from mlsemi.orbitals.eigen import ElectronicState
-from mlsemi.response.atomic_polarizability import SCREENING, polarizabilities
 from mlsemi.response.constants import ResponseConstants
-from mlsemi.response.coulomb import coulomb, coulomb_adjoint
-from mlsemi.response.moments import AtomicMoments
+from mlsemi.response.coulomb import coulomb, coulomb_adjoint, coulomb_hardness_adjoint
+from mlsemi.response.neutral import Neutral
+from mlsemi.response.polarisation import polarise, screened
 from mlsemi.response.surroundings import Embedding, Surroundings
-from mlsemi.response.susceptibility import Induction, Susceptibility
+from mlsemi.response.susceptibility import Induction
 
-RESIDUAL = 1e-13
-"""Relative residual of the linear system for the potential."""
-
-RUNAWAY = 2.0
-"""Electrons that polarisation may move to or from one atom."""
+ALONG = 0.002
+"""Step of the largest element of a density in :meth:`Response.levels_adjoint`."""
 
 SPREAD = 0.001
 """kT of the occupations of ions and open shells at least, hartree: degenerate levels share."""
-
-
-@dataclass(frozen=True, eq=False)
-class Neutral:
-    """The neutral molecule with paired electrons, of which everything is a change.
-
-    Attributes
-    ----------
-    structure : Structure
-    hamiltonian : (n_orbital, n_orbital) array
-        H_o.
-    state : ElectronicState
-        Its orbitals.
-    atom_dipoles : (n_atom, 3) array
-        Learned dipoles of the atoms, e bohr.
-    moments : AtomicMoments
-    """
-
-    structure: Structure
-    hamiltonian: np.ndarray
-    state: ElectronicState
-    atom_dipoles: np.ndarray
-    moments: AtomicMoments
-
-    @property
-    def n_electron(self) -> int:
-        """Valence electrons of the neutral molecule."""
-        return int(self.structure.core_charges.sum())
-
-    @cached_property
-    def susceptibility(self) -> Susceptibility:
-        """Pi."""
-        return Susceptibility.of_state(self.moments, self.state, self.n_electron)
-
-    def induction(self, screening: float, closed: bool) -> Induction:
-        """What a potential induces in the closed shell, or where electrons came or went."""
-        atomic = polarizabilities(self.structure.numbers, closed)
-        return Induction(self.susceptibility, SCREENING if closed else screening, atomic)
-
-    @cached_property
-    def density(self) -> np.ndarray:
-        """(n_orbital, n_orbital) P_0."""
-        return self.susceptibility.density
-
-    @cached_property
-    def own_moments(self) -> np.ndarray:
-        """(n_atom, 4) moments q_0, cores and learned dipoles included."""
-        out = self.moments.of(self.density)
-        out[:, 0] += self.structure.core_charges
-        out[:, 1:] += self.atom_dipoles
-        return out
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,15 +95,47 @@ class Response:
     def corrections(self) -> np.ndarray:
         """(2, n_orbital, n_orbital) H_s - H_o (eq 17a), which is dE/dP_s at fixed H_o as well."""
         atoms = self.neutral.moments.orbital_atom
-        spin = np.diag((self.spin_constants * self.spin_populations)[atoms])
-        shared = self.neutral.moments.operator(self.potential)
+        spin = np.diag((self.constants.spin * self.spin_populations)[atoms])
+        shared = self.neutral.moments.operator(self.potential + self._growing)
         exchange = self.constants.exchange * self.gamma[atoms][:, atoms] * self.changes
         return np.stack([shared - exchange[0] + spin, shared - exchange[1] - spin])
 
     @property
-    def spin_constants(self) -> np.ndarray:
-        """(n_atom,) W_A."""
-        return self.constants.spin_of(self.neutral.structure.numbers)
+    def closed(self) -> bool:
+        """Whether no electron has come, gone or turned its spin."""
+        alpha, beta = self.fillings
+        return alpha is beta and 2 * alpha.n_occupied == self.neutral.n_electron
+
+    @property
+    def lost(self) -> np.ndarray:
+        """(n_atom,) charge dq of every atom, before others answer to it."""
+        return self.neutral.moments.of(self.changes.sum(axis=0))[:, 0]
+
+    @property
+    def hardness(self) -> np.ndarray:
+        """(n_atom,) U_A exp(k_A dq_A)."""
+        return self.constants.hardness_at(self.lost)
+
+    @property
+    def _gamma_bar(self) -> np.ndarray:
+        """(n_atom, n_atom) dE/d gamma; G is stationary in x."""
+        x = self.moment_change[:, 0]
+        blocks = _per_atom(self.changes, self.neutral.moments.orbital_atom)
+        return np.asarray(0.5 * np.outer(x, x) - 0.5 * self.constants.exchange * blocks)
+
+    @cached_property
+    def _hardness_bar(self) -> np.ndarray:
+        """(n_atom,) dE/d hardness."""
+        positions = self.neutral.structure.positions
+        return coulomb_hardness_adjoint(positions, self.hardness, self._gamma_bar)
+
+    @property
+    def _growing(self) -> np.ndarray:
+        """(n_atom, 4) potential that makes electrons stay where the hardness would grow."""
+        out = np.zeros_like(self.potential)
+        if self.constants.growth.any():
+            out[:, 0] = self.constants.growth * self.hardness * self._hardness_bar
+        return out
 
     @cached_property
     def states(self) -> tuple[ElectronicState, ElectronicState]:
@@ -202,9 +178,10 @@ class Response:
         blocks = _per_atom(self.changes, self.neutral.moments.orbital_atom)
         m = self.spin_populations
         exchange = -0.5 * self.constants.exchange * float(np.sum(self.gamma * blocks))
-        spin = 0.5 * float(self.spin_constants @ m**2)
+        spin = 0.5 * float(self.constants.spin @ m**2)
         frozen = float(np.sum(self.changes.sum(axis=0) * self.neutral.hamiltonian))
         frozen += self.entropy_energy
+        frozen += float(self.constants.odd @ self.neutral.susceptibility.odd_shares)
         electrons = frozen + self.electrostatic_energy + exchange + spin
         return electrons + self.embedding.nonpolar_energy
 
@@ -220,7 +197,7 @@ class Response:
         out = np.empty((3, 3))
         for axis in range(3):
             unit = Surroundings(field=np.eye(3)[axis]).around(structure).external
-            induced = induction(_screened(induction, self.embedding, self.gamma, unit))
+            induced = induction(screened(induction, self.embedding, self.gamma, unit))
             out[:, axis] = induced[:, 0] @ structure.positions + induced[:, 1:].sum(axis=0)
         return out
 
@@ -228,7 +205,7 @@ class Response:
         """Potential v = (gamma + K)(m + x(v)) of moments m that are screened, and m + x(v)."""
         source = self.embedding.reaction(moments)
         source[:, 0] += self.gamma @ moments[:, 0]
-        v = _screened(self.induction, self.embedding, self.gamma, source)
+        v = screened(self.induction, self.embedding, self.gamma, source)
         return v, moments + self.induction(v)
 
     @property
@@ -242,13 +219,14 @@ class Response:
         outside = replace(self.embedding.surroundings, solvent=None)
         embedding = outside.around(self.neutral.structure)
         by_electrons = self.neutral.moments.of(self.changes.sum(axis=0))
-        x, u = _polarise(self.neutral, embedding, self.gamma, by_electrons, self.induction)
+        own = self.neutral.own_moments
+        x, u = polarise(embedding, self.gamma, by_electrons, own, self.induction)
         return replace(self, embedding=embedding, moment_change=x, potential=u)
 
     @cached_property
     def cotangent(self) -> ResponseCotangent:
         """Gradient of :attr:`energy` by H_o, by the learned dipoles and by the positions."""
-        neutral, atoms = self.neutral, self.neutral.moments.orbital_atom
+        neutral = self.neutral
         by_change = self.corrections
         own_bar = self.embedding.reaction(self.moments) + self.embedding.external
         neutral_bar = neutral.moments.operator(own_bar) - 0.5 * by_change.sum(axis=0)
@@ -257,14 +235,57 @@ class Response:
         for state, bar in zip(self.fillings, by_change, strict=True):
             matrix_bar = matrix_bar + eigen.solve_adjoint(state, density_bar=0.5 * bar)
         matrix_bar = matrix_bar + 0.5 * self.induction.adjoint(self.potential, self.potential)
-        x = self.moment_change[:, 0]
-        gamma_bar = 0.5 * np.outer(x, x)
-        gamma_bar -= 0.5 * self.constants.exchange * _per_atom(self.changes, atoms)
-        structure = neutral.structure
-        hardness = self.constants.hardness_of(structure.numbers)
+        matrix_bar = matrix_bar + neutral.susceptibility.odd_shares_adjoint(self.constants.odd)
+        positions = neutral.structure.positions
         by_atoms, by_charges = self.embedding.gradient(self.moments)
-        by_atoms = by_atoms + coulomb_adjoint(structure.positions, hardness, gamma_bar)
-        return ResponseCotangent(matrix_bar, own_bar[:, 1:], by_atoms, by_charges)
+        by_atoms = by_atoms + coulomb_adjoint(positions, self.hardness, self._gamma_bar)
+        bars = matrix_bar, own_bar[:, 1:], by_atoms, by_charges
+        return ResponseCotangent(*bars, self.constants_slope)
+
+    def levels_adjoint(self, hamiltonians_bar: np.ndarray) -> ResponseConstants:
+        """DL/d constants of a loss of what is read off the orbitals of H_s, at fixed H_o and Pi.
+
+        H_s - H_o = dE/dP_s (17a), so that with any B_s
+
+            d/dc sum_s <B_s, H_s> = d/dt dE/dc(dP + t B),
+
+        and that derivative, of a smooth function of one number, by central differences.
+
+        Parameters
+        ----------
+        hamiltonians_bar : (2, n_orbital, n_orbital) array
+            dL/dH_s, symmetric; where both spins have the same orbitals, all of it may stand in one.
+        """
+        size = float(np.abs(hamiltonians_bar).max())
+        if not size:
+            return ResponseConstants.of_rows(*map(np.zeros_like, self.constants.rows))
+
+        def slope(step: float) -> list[np.ndarray]:
+            changes = self.changes + step / size * hamiltonians_bar
+            known = self.neutral, self.embedding, self.constants, self.induction
+            return list(answer(*known, self.fillings, changes).constants_slope.rows)
+
+        far, near = ((slope(k * ALONG), slope(-k * ALONG)) for k in (2.0, 1.0))
+        found = (
+            size / (12.0 * ALONG) * (8.0 * (a - b) - (c - d))
+            for a, b, c, d in zip(*near, *far, strict=True)
+        )
+        return ResponseConstants.of_rows(*found)
+
+    @cached_property
+    def constants_slope(self) -> ResponseConstants:
+        """Gradient of :attr:`energy` by the constants, at fixed dP and Pi."""
+        known, u, susceptibility = self.constants, self.potential, self.neutral.susceptibility
+        blocks = _per_atom(self.changes, self.neutral.moments.orbital_atom)
+        by_hardness = self._hardness_bar * np.exp(known.growth * self.lost)
+        return ResponseConstants(
+            hardness=by_hardness,
+            growth=by_hardness * known.hardness * self.lost,
+            spin=0.5 * self.spin_populations**2,
+            odd=susceptibility.odd_shares,
+            exchange=-0.5 * float(np.sum(self.gamma * blocks)),
+            screening=0.0 if self.closed else 0.5 * float(np.sum(u * susceptibility(u))),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -281,12 +302,15 @@ class ResponseCotangent:
         Directly, at fixed H_o.
     charge_positions : (n_charge, 3) array or None
         By the positions of point charges.
+    constants : ResponseConstants
+        By the constants.
     """
 
     hamiltonian: np.ndarray
     atom_dipoles: np.ndarray
     positions: np.ndarray
     charge_positions: np.ndarray | None
+    constants: ResponseConstants
 
 
 def _per_atom(changes: np.ndarray, atoms: np.ndarray) -> np.ndarray:
@@ -304,7 +328,7 @@ def respond(
     constants: ResponseConstants,
     kt: float = 0.0,
 ) -> Response:
-    """Put the electrons of a charge and a multiplicity into the molecule and its surroundings.
+    """Put the electrons of a charge and a multiplicity into the molecule in its surroundings.
 
     Parameters
     ----------
@@ -327,13 +351,37 @@ def respond(
     fillings = _fill(neutral, (n + multiplicity - 1) // 2, (n - multiplicity + 1) // 2, kt)
     half = 0.5 * neutral.density
     changes = np.stack([0.5 * state.density - half for state in fillings])
-    structure = neutral.structure
-    gamma = coulomb(structure.positions, constants.hardness_of(structure.numbers))
     if fillings[0] is fillings[1] and fillings[0].kt == 0.0:
         changes = np.zeros_like(changes)
-    by_electrons = neutral.moments.of(changes.sum(axis=0))
     induction = neutral.induction(constants.screening, charge == 0 and multiplicity == 1)
-    x, u = _polarise(neutral, embedding, gamma, by_electrons, induction)
+    return answer(neutral, embedding, constants, induction, fillings, changes)
+
+
+def answer(
+    neutral: Neutral,
+    embedding: Embedding,
+    constants: ResponseConstants,
+    induction: Induction,
+    fillings: tuple[ElectronicState, ElectronicState],
+    changes: np.ndarray,
+) -> Response:
+    """The response to given changes of the density, which decide it.
+
+    Parameters
+    ----------
+    neutral : Neutral
+    embedding : Embedding
+    constants : ResponseConstants
+    induction : Induction
+    fillings : tuple of two ElectronicState
+        What the entropy is of.
+    changes : (2, n_orbital, n_orbital) array
+        dP_a, dP_b.
+    """
+    by_electrons = neutral.moments.of(changes.sum(axis=0))
+    hardness = constants.hardness_at(by_electrons[:, 0])
+    gamma = coulomb(neutral.structure.positions, hardness)
+    x, u = polarise(embedding, gamma, by_electrons, neutral.own_moments, induction)
     return Response(neutral, embedding, constants, induction, fillings, changes, gamma, x, u)
 
 
@@ -350,47 +398,3 @@ def _fill(
     if n_alpha == n_beta:
         return alpha, alpha
     return alpha, ElectronicState(energies, orbitals, n_beta, kt)
-
-
-def _polarise(
-    neutral: Neutral,
-    embedding: Embedding,
-    gamma: np.ndarray,
-    by_electrons: np.ndarray,
-    induction: Induction,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Moments x and potential u of eq 17, for the moments dq that the electrons bring."""
-    source = embedding.reaction(neutral.own_moments + by_electrons) + embedding.external
-    source[:, 0] += gamma @ by_electrons[:, 0]
-    u = _screened(induction, embedding, gamma, source)
-    induced = induction(u)
-    most = np.abs(induced[:, 0]).max(initial=0.0)
-    if most > RUNAWAY:
-        raise ConvergenceError(
-            f"the polarisation runs away: to first order an atom would take or give {most:.0f} "
-            "electrons; this charge in these surroundings is beyond the response"
-        )
-    return by_electrons + induced, u
-
-
-def _screened(
-    induction: Induction, embedding: Embedding, gamma: np.ndarray, source: np.ndarray
-) -> np.ndarray:
-    """(n_atom, 4) potential u = source + (gamma + K) x(u)."""
-    if not source.any():
-        return source
-
-    def unscreened(flat: np.ndarray) -> np.ndarray:
-        u = flat.reshape(source.shape)
-        induced = induction(u)
-        answer = embedding.reaction(induced)
-        answer[:, 0] += gamma @ induced[:, 0]
-        return (u - answer).ravel()
-
-    from scipy.sparse.linalg import LinearOperator, gmres  # slow to import
-
-    system = LinearOperator((source.size, source.size), unscreened, dtype=float)
-    found, failed = gmres(system, source.ravel(), rtol=RESIDUAL, restart=source.size, maxiter=20)
-    if failed:
-        raise ConvergenceError("the response of the charges did not converge")
-    return np.asarray(found.reshape(source.shape))

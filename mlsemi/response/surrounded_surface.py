@@ -30,7 +30,7 @@ from mlsemi.excited.interaction import Interaction
 from mlsemi.excited.states import Excitations
 from mlsemi.kernels.perturbation import transition_populations
 from mlsemi.orbitals.eigen import ElectronicState
-from mlsemi.response.coulomb import coulomb_adjoint
+from mlsemi.response.coulomb import coulomb_adjoint, coulomb_hardness_adjoint
 from mlsemi.response.difference_density import Response, ResponseCotangent
 from mlsemi.response.solvated_excitations import DEGENERATE, SolvatedExcitations
 
@@ -146,14 +146,14 @@ class SurroundedStates:
         by_own = embedding.reaction(answer)
         matrix = bar.hamiltonian + response.induction.adjoint(v, response.potential)
         matrix = matrix + neutral.susceptibility.density_adjoint(neutral.moments.operator(by_own))
-        hardness = response.constants.hardness_of(neutral.structure.numbers)
-        gamma_bar = np.outer(answer[:, 0], x[:, 0])
-        positions = positions + coulomb_adjoint(neutral.structure.positions, hardness, gamma_bar)
+        given = neutral.structure.positions, response.hardness, np.outer(answer[:, 0], x[:, 0])
+        positions = positions + coulomb_adjoint(*given)
+        constants = response.constants.by_hardness(coulomb_hardness_adjoint(*given))
         # lambda.(phi + K m) is half the difference of two of the ground state's quadratic forms
         above, below = embedding.gradient(m + answer), embedding.gradient(m - answer)
         by_charges = None if above[1] is None or below[1] is None else 0.5 * (above[1] - below[1])
         positions = positions + 0.5 * (above[0] - below[0])
-        return ResponseCotangent(matrix, by_own[:, 1:], positions, by_charges)
+        return ResponseCotangent(matrix, by_own[:, 1:], positions, by_charges, constants)
 
     def _excitation(
         self, weights: np.ndarray, potential: np.ndarray

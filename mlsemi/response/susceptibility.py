@@ -88,10 +88,12 @@ class Susceptibility:
     moments : AtomicMoments
     fillings : tuple of Filling
         One, or two where the highest level is not full.
+    n_electron : int
     """
 
     moments: AtomicMoments
     fillings: tuple[Filling, ...]
+    n_electron: int
 
     @classmethod
     def of_state(
@@ -103,7 +105,7 @@ class Susceptibility:
             gaps = state.energies[:n, None] - state.energies[None, n:]
             occupied, virtual = state.orbitals[:, :n], state.orbitals[:, n:]
             fillings.append(Filling(occupied, virtual, gaps, share))
-        return cls(moments, tuple(fillings))
+        return cls(moments, tuple(fillings), n_electron)
 
     @property
     def density(self) -> np.ndarray:
@@ -113,6 +115,32 @@ class Susceptibility:
     def density_adjoint(self, density_bar: np.ndarray) -> np.ndarray:
         """Adjoint of :attr:`density` by H_o."""
         return np.asarray(sum(filling.density_adjoint(density_bar) for filling in self.fillings))
+
+    @property
+    def odd_shares(self) -> np.ndarray:
+        """(n_atom,) share of every atom in the orbital that an odd electron is in; sums to one.
+
+        Zero where the number of electrons is even.
+        """
+        densities = [weight * filling.density for filling, weight in self._odd]
+        diagonal = np.diag(sum(densities, np.zeros_like(self.density)))
+        atoms = self.moments.orbital_atom
+        return np.bincount(atoms, diagonal, self.moments.n_atom)
+
+    def odd_shares_adjoint(self, shares_bar: np.ndarray) -> np.ndarray:
+        """Adjoint of :attr:`odd_shares` by H_o."""
+        bar = np.diag(shares_bar[self.moments.orbital_atom])
+        parts = [weight * filling.density_adjoint(bar) for filling, weight in self._odd]
+        return np.asarray(sum(parts, np.zeros_like(bar)))
+
+    @property
+    def _odd(self) -> list[tuple[Filling, float]]:
+        """Closed shells with the odd level empty and full, which differ by twice its orbitals."""
+        if not self.n_electron % 2:
+            return []
+        empty, full = self.fillings
+        twice = 2.0 * (full.occupied.shape[1] - empty.occupied.shape[1])
+        return [(full, 1.0 / (twice * full.share)), (empty, -1.0 / (twice * empty.share))]
 
     def __call__(self, potential: np.ndarray) -> np.ndarray:
         """(n_atom, 4) moments Pi u that a potential (n_atom, 4) induces."""

@@ -312,6 +312,11 @@ def test_energies_are_known_where_the_neutral_molecule_is_a_closed_shell(
     text = doubts(structure)["charge"]
     assert "levels of ions and open shells are off by 0.3 to 0.7 eV" in text
     assert ("no energy and forces" in text) != known
+    closed = multiplicity == 1
+    assert has_energy(structure, ions_learned=True) == (known or closed)
+    learned = doubts(structure, ions_learned=True)["charge"]
+    assert "off by 0.2 to 0.5 eV" in learned
+    assert ("neutral form is a radical by 0.4 eV" in learned) == (closed and not known)
     if known:
         check_energy(structure, "forces")
     else:

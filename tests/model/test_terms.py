@@ -18,6 +18,7 @@ from mlsemi.model.catalogue import shapes_of, start_of, terms_of, weights_of
 from mlsemi.model.model import Model
 from mlsemi.model.terms.intermolecular.bonded import PREFIX
 from mlsemi.model.terms.prediction import PredictionBar
+from mlsemi.model.terms.response import ATOMS, SHARED
 from mlsemi.molecule.pairs import PairList
 from mlsemi.parameters import Parameters
 from mlsemi.training.fit.regression import initial_model
@@ -128,6 +129,26 @@ def test_names_of_weights_stand_in_one_file():
             if text in found:
                 found[text].add(path.relative_to(PACKAGE).as_posix())
     assert len(names) > 20
-    other_kinds = {"model/terms/fixed_features.py", "model/terms/fixed_bonds.py"}  # share some
+    other_kinds = {"model/terms/fixed/features.py", "model/terms/fixed/bonds.py"}  # share some
     for name, files in found.items():
         assert len(files - other_kinds) == 1, name
+
+
+def test_adjoint_of_the_constants_of_the_response():
+    model, structure = random_model(replace(SMALL, extra=("response",))), distorted("HCOOH")
+    names = [name for name in model.weights if name.startswith("response.")]
+    assert len(names) == 7
+
+    def forward(x, *heads):
+        other = Model(model.form, dict(model.weights) | dict(zip(names, heads, strict=True)))
+        found = other.predict(listed(model.form, moved(structure, x)), (ATOMS, SHARED))[0].extra
+        return found[ATOMS], found[SHARED]
+
+    def adjoint(atoms_bar, shared_bar):
+        found = model.predict(listed(model.form, structure), (ATOMS, SHARED))
+        given = PredictionBar(extra={ATOMS: atoms_bar, SHARED: shared_bar})
+        gradients, x_bar = model.adjoint(*found, given, True)
+        return x_bar, *(gradients[name] for name in names)
+
+    start = [structure.positions, *(model.weights[name] for name in names)]
+    assert_adjoint(forward, adjoint, start, step=1e-3, rtol=1e-8)

@@ -10,22 +10,28 @@ from molecules import SMALL, distorted, gapped_model, moved, parameters_of, symm
 
 from mlsemi.errors import ConvergenceError, InputError
 from mlsemi.evaluate import singlepoint
-from mlsemi.ground.state import ground_state
 from mlsemi.model.catalogue import shapes_of
 from mlsemi.molecule.pairs import PairList
 from mlsemi.molecule.structure import Structure
 from mlsemi.orbitals import eigen
 from mlsemi.parameters import Parameters
 from mlsemi.response.constants import ResponseConstants
-from mlsemi.response.difference_density import Neutral, respond
+from mlsemi.response.difference_density import answer, respond
 from mlsemi.response.moments import AtomicMoments
+from mlsemi.response.neutral import Neutral
 from mlsemi.response.solvents import solvent_of
 from mlsemi.response.surroundings import Surroundings
 
-CONSTANTS = ResponseConstants()
 MOLECULE = distorted("CH3NO2")
 ORGANIC = Parameters.load("organic-1")
 RNG = np.random.default_rng(0)
+CONSTANTS = ResponseConstants.of_elements(MOLECULE.numbers)
+LEARNED = replace(
+    CONSTANTS,
+    hardness=CONSTANTS.hardness * RNG.uniform(0.8, 1.2, 7),
+    growth=RNG.uniform(0.2, 0.6, 7),
+    odd=RNG.uniform(-0.1, 0.1, 7),
+)
 FIELD = RNG.normal(size=3) * 0.01
 CHARGES, PLACES = np.array([0.5, -0.7]), RNG.normal(size=(2, 3)) + 9.0
 EVERYTHING = Surroundings(FIELD, CHARGES, PLACES, solvent_of("water"))
@@ -38,6 +44,7 @@ CASES = [
     (1, 2, 0.01),
     (0, 1, 0.03),
 ]
+BOTH = pytest.mark.parametrize("constants", [CONSTANTS, LEARNED], ids=["elements", "learned"])
 
 
 def prediction_of(structure, model=ORGANIC.model):
@@ -46,12 +53,12 @@ def prediction_of(structure, model=ORGANIC.model):
 
 
 def neutral_of(structure):
-    ground = ground_state(ORGANIC.model, prediction_of(structure), 0)
+    hamiltonian = prediction_of(structure).hamiltonian.matrix(0)
     rng = np.random.default_rng(1)
     return Neutral(
         structure,
-        ground.hamiltonian,
-        ground.state,
+        hamiltonian,
+        eigen.solve(hamiltonian, int(structure.core_charges.sum())),
         rng.normal(size=(structure.n_atom, 3)) * 0.1,
         AtomicMoments.of_structure(structure, rng.uniform(0.5, 1.5, structure.n_atom)),
     )
@@ -60,14 +67,15 @@ def neutral_of(structure):
 NEUTRAL = neutral_of(MOLECULE)
 
 
+@BOTH
 @pytest.mark.parametrize(("charge", "multiplicity", "kt"), CASES)
-def test_energy_adjoint(charge, multiplicity, kt):
+def test_energy_adjoint(charge, multiplicity, kt, constants):
     def response(matrix, dipoles, positions, places):
         structure = moved(MOLECULE, positions)
         state = eigen.solve(0.5 * (matrix + matrix.T), 24)
         neutral = Neutral(structure, matrix, state, dipoles, NEUTRAL.moments)
         around = replace(EVERYTHING, charge_positions=places).around(structure)
-        return respond(neutral, around, charge, multiplicity, CONSTANTS, kt)
+        return respond(neutral, around, charge, multiplicity, constants, kt)
 
     start = [NEUTRAL.hamiltonian, NEUTRAL.atom_dipoles, MOLECULE.positions, PLACES]
 
@@ -82,24 +90,75 @@ def test_energy_adjoint(charge, multiplicity, kt):
     assert_adjoint(energy, adjoint, start, step=2e-3, rtol=1e-7, n_element=1)
 
 
+@BOTH
 @pytest.mark.parametrize(("charge", "multiplicity", "kt"), CASES)
-def test_levels_are_derivatives_of_the_energy(charge, multiplicity, kt):
+def test_levels_are_derivatives_of_the_energy(charge, multiplicity, kt, constants):
     """H_s - H_o = dE/dP_s at fixed H_o: moving a little of an orbital costs its level."""
-    own = respond(NEUTRAL, EVERYTHING.around(MOLECULE), charge, multiplicity, CONSTANTS, kt)
+    own = respond(NEUTRAL, EVERYTHING.around(MOLECULE), charge, multiplicity, constants, kt)
     p = NEUTRAL.state.orbitals[:, 3]
     h = 1e-4
 
     def energy(step):
         changes = own.changes.copy()
         changes[0] += step * np.outer(p, p)
-        from mlsemi.response.difference_density import _polarise
-
-        by_electrons = NEUTRAL.moments.of(changes.sum(axis=0))
-        x, u = _polarise(NEUTRAL, own.embedding, own.gamma, by_electrons, own.induction)
-        return replace(own, changes=changes, moment_change=x, potential=u).energy
+        return answer(
+            NEUTRAL, own.embedding, constants, own.induction, own.fillings, changes
+        ).energy
 
     slope = (energy(h) - energy(-h)) / (2.0 * h)
     assert slope == pytest.approx(p @ (NEUTRAL.hamiltonian + own.corrections[0]) @ p, abs=1e-9)
+
+
+def constants_from(atoms, shared):
+    return ResponseConstants.of_rows(atoms, shared)
+
+
+@pytest.mark.parametrize(("charge", "multiplicity"), [(1, 2), (-1, 2), (0, 3), (2, 1)])
+def test_adjoint_by_the_constants(charge, multiplicity):
+    """Of the energy, the levels and the charges."""
+    empty = Surroundings().around(MOLECULE)
+
+    def observe(atoms, shared):
+        own = respond(NEUTRAL, empty, charge, multiplicity, constants_from(atoms, shared))
+        alpha, beta = own.states
+        return own.energy, alpha.energies, beta.energies, alpha.density + beta.density
+
+    def adjoint(energy_bar, alpha_bar, beta_bar, density_bar):
+        own = respond(NEUTRAL, empty, charge, multiplicity, LEARNED)
+        bars = [
+            eigen.solve_adjoint(state, energies_bar, density_bar)
+            for state, energies_bar in zip(own.states, (alpha_bar, beta_bar), strict=True)
+        ]
+        by_levels = own.levels_adjoint(np.stack(bars)).rows
+        by_energy = own.cotangent.constants.rows
+        return tuple(energy_bar * a + b for a, b in zip(by_energy, by_levels, strict=True))
+
+    assert_adjoint(observe, adjoint, LEARNED.rows, step=2e-3, rtol=1e-7, n_element=1)
+
+
+def test_the_odd_electron_is_shared():
+    odd = Structure(np.array([7, 8, 8]), RNG.normal(size=(3, 3)) * 0.2 + 2.2 * np.eye(3), 1)
+    neutral = neutral_of(odd)
+    shares = neutral.susceptibility.odd_shares
+    assert shares.sum() == pytest.approx(1.0, abs=1e-12)
+    frontier = neutral.state.orbitals[:, neutral.n_electron // 2]
+    atoms = neutral.moments.orbital_atom
+    np.testing.assert_allclose(shares, np.bincount(atoms, frontier**2), atol=1e-12)
+    assert not NEUTRAL.susceptibility.odd_shares.any()
+    constants = replace(ResponseConstants.of_elements(odd.numbers), odd=np.array([0.1, -0.2, 0.3]))
+
+    def response(matrix):
+        state = eigen.solve(0.5 * (matrix + matrix.T), neutral.n_electron)
+        moved = replace(neutral, hamiltonian=matrix, state=state)
+        return respond(moved, Surroundings().around(neutral.structure), 1, 1, constants)
+
+    assert_adjoint(
+        lambda matrix: response(matrix).energy,
+        lambda bar: (bar * response(neutral.hamiltonian).cotangent.hamiltonian,),
+        [neutral.hamiltonian],
+        step=2e-3,
+        rtol=1e-7,
+    )
 
 
 def test_nothing_changes_a_neutral_closed_shell():

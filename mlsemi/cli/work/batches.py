@@ -289,7 +289,7 @@ class Batch:
                     with located(item.label):
                         self._loaded.check(item.structure)
                         if self.forces:
-                            check_energy(item.structure, "forces")
+                            check_energy(item.structure, "forces", self._loaded.ions_learned)
                         if self.states:
                             check_states(item.structure, self.states)
                         if item.structure.cell is not None:

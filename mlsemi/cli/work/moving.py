@@ -28,6 +28,7 @@ from mlsemi.nuclei.relaxation import Constraints, coordinates_from
 from mlsemi.nuclei.scan import Scan
 from mlsemi.nuclei.vibrations import Vibrations
 from mlsemi.outputs import complete_or_absent, stem_of
+from mlsemi.parameters import Parameters
 from mlsemi.periodic.result import cell_record
 from mlsemi.response.solvents import Solvent
 
@@ -52,7 +53,7 @@ def surface_of(
         if state:
             check_closed(frame.structure)
         else:
-            check_energy(frame.structure, "forces")
+            check_energy(frame.structure, "forces", Parameters.load(parameters).ions_learned)
         return MLSemi(
             parameters,
             state=state,

@@ -127,6 +127,11 @@ class ModelForm:
         return "readout" in self.energy
 
     @property
+    def ions_learned(self) -> bool:
+        """Whether the constants of the response to charge and spin are among the weights."""
+        return "response" in self.extra
+
+    @property
     def n_on_site(self) -> int:
         """Node channels that the on-site blocks, charges and atomic dipoles read."""
         return self.n_node if self.learned else (self.n_channel + self.n_node) * self.n_factor

@@ -27,12 +27,13 @@ EXACT = ConfigDict(extra="forbid")
 
 Aim = Literal[
     "levels", "charges", "dipole", "multipoles", "energy", "forces", "interaction", "excitations",
-    "constants", "moments",
+    "constants", "moments", "response",
 ]  # fmt: skip
-"""What a source is for. The last two are fitted to it after a stage: the constants of the
-interaction between configurations, and the factor of the transition moments."""
+"""What a source is for. The last three are fitted to it: after a stage the constants of the
+interaction between configurations, and the factor of the transition moments; after the last one the
+constants of the response to charge and spin."""
 
-FITS = frozenset(("constants", "moments"))
+FITS = frozenset(("constants", "moments", "response"))
 
 Dose = NUMBER | tuple[NUMBER | tuple[NUMBER, NUMBER], ...]
 """The same in all stages, or one entry per stage; a pair is the first and the last epoch of it."""

@@ -30,6 +30,7 @@ from mlsemi.parameters import Parameters
 from mlsemi.sets.releases import check_unreleased
 from mlsemi.training.calibration.excitation_fit import extend
 from mlsemi.training.calibration.excited import with_fitted_excitations
+from mlsemi.training.calibration.response_fit import with_fitted_response
 from mlsemi.training.data.dataset import Reference
 from mlsemi.training.fit.batches import Examples, side_by_side
 from mlsemi.training.fit.checkpoint import TrainState
@@ -78,6 +79,9 @@ def fit(recipe: Recipe, base: Path, resume: bool = True, quiet: bool = False) ->
             known, history = run.stage(number, known, resume, console)
             histories.append(history)
         assert known is not None
+        if (ions := run.fitted("response")) is not None:
+            console.print("constants of the response to charge and spin", highlight=False)
+            known = with_fitted_response(known, ions.dataset, ions.opened)
         return release(run.recipe, known, histories, run.parts, run.data, run.output, run.start)
 
 

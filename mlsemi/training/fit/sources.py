@@ -30,6 +30,7 @@ from mlsemi.training.data.dataset import (
 )
 from mlsemi.training.data.exclusion import is_excluded, read_hashes
 from mlsemi.training.data.surfaces import Surface, holds_surfaces, load_surfaces
+from mlsemi.training.data.vertical import Vertical, load_vertical
 from mlsemi.training.fit.recipe import FITS, Recipe, SourceTable
 from mlsemi.training.objective.excitation_cases import with_singlets
 from mlsemi.training.objective.force_matching import has_response
@@ -58,6 +59,8 @@ class Data:
         All records of the files, empty of surfaces.
     checksum : str
         Of the files together.
+    opened : tuple of Vertical
+        Open shells of its files ``.json``, where the response is fitted to it.
     """
 
     table: SourceTable
@@ -66,6 +69,7 @@ class Data:
     entries: list[Reference] | list[Surface]
     dataset: ReferenceDataset
     checksum: str
+    opened: tuple[Vertical, ...] = ()
 
     def source(self, stage: int, constants: ExcitationParameters | None) -> Source | None:
         """What takes part in a stage, counted from 0; None where the share is zero.
@@ -187,6 +191,10 @@ def _load(
 ) -> Data:
     """One source."""
     paths = [base / name for name in table.files]
+    beside = [path for path in paths if path.suffix == ".json" and "response" in table.targets]
+    paths = [path for path in paths if path not in beside]
+    if not paths:
+        raise InputError(f"{table.name}: open shells stand beside a dataset of ions")
     are_surfaces = {holds_surfaces(path) for path in paths}
     if len(are_surfaces) > 1:
         raise InputError(f"{table.name}: datasets and files of surfaces are sources of their own")
@@ -211,13 +219,18 @@ def _load(
         if more := targets - possible:
             what = ", ".join(sorted(more))
             raise InputError(f"{table.name}: surfaces do not teach head {head.kind!r} {what}")
+    every = [one for path in beside for one in load_vertical(path)]
+    opened = tuple(one for one in every if not is_excluded(one.molecule, excluded))
+    if beside:
+        whole = b"".join(path.read_bytes() for path in beside)
+        checksum = hashlib.sha256(checksum.encode() + whole).hexdigest()
     if out:  # another source than the files alone
         checksum = hashlib.sha256(" ".join([checksum, *out]).encode()).hexdigest()
     if not entries:
         raise ParameterError(f"{table.name}: no entry has the elements and what the targets need")
     if not targets - ORBITAL and all(has_response(e.structure) for e in entries):
         raise InputError(f'{table.name}: ions and radicals teach "energy" and "forces" alone')
-    return Data(table, head, targets, entries, dataset, checksum)
+    return Data(table, head, targets, entries, dataset, checksum, opened)
 
 
 def _divided(entries: list[Some], excluded: frozenset[str]) -> tuple[list[Some], list[str]]:

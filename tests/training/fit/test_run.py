@@ -2,13 +2,14 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from molecules import SMALL, distorted, moved, random_model
 from teacher import lesson, lessons
 
-from mlsemi.errors import ConvergenceError, ParameterError
+from mlsemi.errors import ConvergenceError, InputError, ParameterError
 from mlsemi.model.catalogue import weights_of
 from mlsemi.parameters import Parameters
 from mlsemi.training.data.dataset import ReferenceDataset
@@ -346,3 +347,28 @@ def test_a_batch_without_gradient_is_left_out(dataset, tmp_path, monkeypatch, n_
         with pytest.raises(ConvergenceError, match="diverged"):
             train(path, quiet=True)
         assert not (path.parent / "student" / "weights.npz").exists()
+
+
+def test_the_response_is_fitted_after_the_last_stage(dataset, tmp_path, monkeypatch):
+    """To ions, and to the open shells beside them; its source takes part in no stage."""
+    reference = Path(__file__).parents[3] / "parameters" / "reference"
+    for name in ("ions-2.h5", "vertical.json"):
+        (tmp_path / name).symlink_to(reference / name)
+    source = '[[source]]\nfiles = ["../ions-2.h5", "../vertical.json"]\ntargets = ["response"]\n'
+    calls = []
+
+    def fitted(parameters, ions, opened):
+        calls.append((ions, opened))
+        return parameters.with_response(parameters.model, {"ions": len(ions.records)})
+
+    monkeypatch.setattr(run_module, "with_fitted_response", fitted)
+    path = place(tmp_path / "run", dataset, CONFIG.replace("[[stage]]", source + "[[stage]]"))
+    made = train(path, quiet=True)
+    ((ions, opened),) = calls
+    assert len(ions.records) > 30
+    assert {one.structure.multiplicity for one in opened} == {2, 3}
+    assert made.header["response_fit"] == {"ions": len(ions.records)}
+    lonely = source.replace('"../ions-2.h5", ', "")
+    path = place(tmp_path / "lonely", dataset, CONFIG.replace("[[stage]]", lonely + "[[stage]]"))
+    with pytest.raises(InputError, match="open shells stand beside a dataset of ions"):
+        train(path, quiet=True)
