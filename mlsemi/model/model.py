@@ -131,6 +131,8 @@ class Model(Brief):
         ``with_weights``), and dL/d positions (n_atom, 3) or None.
         """
         pairs, served = prediction.pairs, self._served(given.asked)
+        if prediction.bonded is not None and prediction.bonded.invariants is prediction.invariants:
+            served |= EVERYTHING  # the features of the molecule alone are those of H
         bar = given.opened(prediction, with_positions)
         gradients = None
         if with_weights:

@@ -20,8 +20,9 @@ def twins():
     return Model(FORM, weights), Model(FORM, tied(weights))
 
 
+@pytest.mark.parametrize("aims", ["everything", "energies"])
 @pytest.mark.parametrize("case", [METHANOL, touching(), stretched()], ids=["alone", "pair", "half"])
-def test_features_that_are_the_same_are_made_once(case):
+def test_features_that_are_the_same_are_made_once(case, aims):
     """Tied weights: the same prediction and slopes; where all are connected, no second features."""
     pairs, found = listed(case), []
     for model in twins():
@@ -36,6 +37,8 @@ def test_features_that_are_the_same_are_made_once(case):
             atom_energies=rng.normal(size=pairs.n_atom),
             multipoles=rng.normal(size=prediction.multipoles.shape),
         )
+        if aims == "energies":
+            bar = PredictionBar(atom_energies=bar.atom_energies)
         gradients, slope = model.adjoint(prediction, record, bar, with_positions=True)
         found.append((prediction, gradients, slope))
     (plain, apart, slope), (once, both, same_slope) = found
