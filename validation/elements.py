@@ -47,7 +47,7 @@ def main() -> None:
     parameters = Parameters.load(parser.parse_args().parameters)
     records = [
         record
-        for record in test_records("organic-1-elements")
+        for record in test_records("organic-1.1")
         if set(FURTHER) & set(record.structure.numbers.tolist())
         and not has_response(record.structure)
     ]

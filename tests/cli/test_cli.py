@@ -351,7 +351,7 @@ def test_default_parameters_agree():
 def test_missing_optional_dependency_is_one_line(cli, monkeypatch):
     import mlsemi.training.reference.commands as commands
 
-    def needs_pyscf(**_):
+    def needs_pyscf(*_, **__):
         raise ModuleNotFoundError("No module named 'pyscf'", name="pyscf")
 
     monkeypatch.setattr(commands, "reference_command", needs_pyscf)

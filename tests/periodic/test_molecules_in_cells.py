@@ -65,6 +65,14 @@ def observed(given):
     return np.concatenate(parts, axis=1)[rows]
 
 
+def turned_moments(moments, rotation):
+    """Charges, dipoles and quadrupoles (xx, xy, xz, yy, yz, zz) of turned atoms."""
+    upper, tensors = np.triu_indices(3), np.empty((len(moments), 3, 3))
+    tensors[:, upper[0], upper[1]] = tensors[:, upper[1], upper[0]] = moments[:, 4:]
+    tensors = rotation @ tensors @ rotation.T
+    return np.hstack([moments[:, :1], moments[:, 1:4] @ rotation.T, tensors[:, upper[0], upper[1]]])
+
+
 def energy(given):
     return predicted(given)[1].atom_energies.sum()
 
@@ -94,11 +102,11 @@ def test_wrapped_turned_permuted_and_doubled_cells(name):
     turned = move.structure(given)
     vectors = Cell(cell.vectors @ move.rotation.T, cell.periodic)
     turned = Structure(turned.numbers, turned.positions, cell=vectors)
-    expected[:, 3:] = expected[:, 3:] @ move.rotation.T
+    expected[:, 2:] = turned_moments(expected[:, 2:], move.rotation)
     np.testing.assert_allclose(observed(turned), expected[move.order], rtol=0.0, atol=1e-11)
     counts = tuple(1 + cell.periodic)
     many = structure(given.to_ase().repeat(counts))
-    expected[:, 3:] = expected[:, 3:] @ move.rotation
+    expected[:, 2:] = turned_moments(expected[:, 2:], move.rotation.T)
     tiled = np.tile(expected, (np.prod(counts), 1))
     np.testing.assert_allclose(observed(many), tiled, rtol=0.0, atol=1e-10)
     np.testing.assert_allclose(observed(given)[:, 1:3].sum(axis=0), 0.0, atol=1e-12)
@@ -144,7 +152,7 @@ def test_a_dipole_in_a_large_cell_polarises_its_surroundings():
     given = two_molecules("crystal")
     alone = Structure(given.numbers, given.positions)
     multipoles = observed(alone)[:, 2:]
-    mu = multipoles[:, 0] @ alone.positions + multipoles[:, 1:].sum(axis=0)
+    mu = multipoles[:, 0] @ alone.positions + multipoles[:, 1:4].sum(axis=0)
     cell = Cell(200.0 * np.eye(3), PERIODIC["crystal"])
     shift = energy(Structure(given.numbers, given.positions, cell=cell)) - energy(alone)
     assert shift == pytest.approx(-2.0 * np.pi / 3.0 * mu @ mu / cell.measure, rel=1e-2)

@@ -40,7 +40,7 @@ files = ["lessons.h5"]
 epochs = {EPOCHS}
 batch = 4
 warmup_steps = 2
-learning_rate = 0.01
+learning_rate = 0.004
 flat = 0.3
 beta2 = 0.99
 force_share = 0.6
@@ -157,7 +157,7 @@ def test_fresh_run_ignores_the_checkpoint(uninterrupted, dataset, tmp_path, monk
 def test_checkpoint_of_another_run_is_refused(dataset, tmp_path, monkeypatch):
     path = place(tmp_path / "other", dataset)
     killed_after(monkeypatch, 1, lambda: train(path, quiet=True))
-    path.write_text(CONFIG.replace("0.01", "0.02"))
+    path.write_text(CONFIG.replace("0.004", "0.02"))
     with pytest.raises(ParameterError, match="another recipe"):
         train(path, quiet=True)
 
@@ -267,7 +267,7 @@ def test_every_kind_of_model_is_trained(kind, tmp_path, dataset, monkeypatch):
     """Ridge, then epochs; killed in between it goes on; what is fixed stays as it was."""
     text = CONFIG.replace("[model]", f"[model]\n{FORM_LINES[kind]}")
     text = text.replace(f"epochs = {EPOCHS}", "epochs = 2\nridge_steps = 3")
-    text = text.replace("0.01", "0.001")
+    text = text.replace("0.004", "0.001")
     path = place(tmp_path / kind, dataset, text)
     killed_after(monkeypatch, 1, lambda: train(path, quiet=True))
     fitted = train(path, quiet=True)

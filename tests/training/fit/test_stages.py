@@ -229,5 +229,7 @@ def test_a_set_gets_an_energy_that_sees_one_molecule(data, tmp_path):
             np.testing.assert_array_equal(before[name], after[name])
     assert (after["bonded.density.0"] != before["density.0"]).any()
     assert after["flow.dipole"].any()
+    plain = place(tmp_path / "plain", data, BONDED.replace("bonded = true", ""))
+    teacher.save(plain.parent / "teacher")
     with pytest.raises(InputError, match="bonded = true"):
-        train(place(tmp_path / "plain", data, BONDED.replace("bonded = true", "")), quiet=True)
+        train(plain, quiet=True)

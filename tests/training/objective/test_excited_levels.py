@@ -139,6 +139,7 @@ def test_who_takes_part(parameters, records, tmp_path):
         ris_transitions=records[0].singlet_transitions,
     )
     bare = replace(records[1], singlet_energies=None, singlet_transitions=None)
+    parameters.save(tmp_path / "taught")
     ReferenceDataset((ris, bare, *records[2:])).save(tmp_path / "lessons.h5")
     table = {"files": ["lessons.h5"], "targets": ["excitations"], "share": 0.5}
     recipe = recipe_of(parameters, table, {})
