@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from ase import units
+from ase import Atoms, units
 from ase.build import molecule
 from ase.data.s22 import (
     create_s22_system,
@@ -13,6 +13,7 @@ from ase.md.verlet import VelocityVerlet
 from ase.spacegroup import crystal
 
 from mlsemi import MLSemi, singlepoint
+from mlsemi.nuclei.relaxation import relax
 from mlsemi.units import HARTREE_EV
 
 SET, BEFORE = "contacts-1", "organic-1.0"
@@ -71,6 +72,30 @@ def test_forces_of_a_dimer_are_derivatives():
         energies.append(singlepoint(moved, parameters=SET).energy * HARTREE_EV)
     slope = (energies[1] - energies[0]) / (2.0 * h)
     assert np.sum(forces * direction) == pytest.approx(slope, abs=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore::mlsemi.errors.DomainWarning")
+@pytest.mark.parametrize(("name", "apart"), [("H2O", 3.0), ("NH3", 3.4)])
+def test_a_cluster_holds_together(name, apart):
+    """Six molecules as they fall, relaxed, then at 250 K: no two melt into one, energy is kept."""
+    rng, atoms, single = np.random.default_rng(0), Atoms(), molecule(name)
+    for k in range(6):
+        one = single.copy()
+        one.rotate(rng.uniform(0, 360), rng.normal(size=3))
+        one.positions += apart * np.array([k % 2, k // 2 % 2, k // 4])
+        atoms += one
+    atoms = relax(atoms, MLSemi(SET), fmax=0.05, steps=60).atoms
+    atoms.calc = MLSemi(parameters=SET)
+    atoms.set_momenta(
+        np.sqrt(atoms.get_masses() * 250 * units.kB)[:, None] * rng.normal(size=(len(atoms), 3))
+    )
+    dynamics, energies = VelocityVerlet(atoms, 0.5 * units.fs), []
+    for _ in range(60):
+        dynamics.run(1)
+        energies.append(atoms.get_total_energy())
+    assert np.ptp(energies) < 0.01
+    of = np.arange(len(atoms)) // len(single)
+    assert atoms.get_all_distances()[of[:, None] != of].min() > 1.5
 
 
 def dry_ice():
