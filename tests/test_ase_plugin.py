@@ -13,7 +13,6 @@ from ase.build import molecule
 from ase.calculators.calculator import get_calculator_class
 from ase.io import read
 from ase.io.formats import define_external_io_format, filetype, ioformats
-from tiny import write_tiny_parameters
 
 import mlsemi
 from mlsemi.formats import read_structures
@@ -25,11 +24,6 @@ except ModuleNotFoundError:
 
 ROOT = Path(__file__).parent.parent
 GROUP = "ase.ioformats"
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return write_tiny_parameters(tmp_path_factory.mktemp("parameters") / "tiny")
 
 
 @pytest.fixture(scope="module", autouse=True)

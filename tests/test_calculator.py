@@ -18,20 +18,9 @@ from mlsemi import calculator
 from mlsemi.calculators.surface import excited_surface
 from mlsemi.errors import InputError, ParameterError
 from mlsemi.model.committee import Committee
-from mlsemi.parameters import Parameters
 from mlsemi.units import HARTREE_EV
 
 STEP = 1e-3
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return write_tiny_parameters(tmp_path_factory.mktemp("parameters") / "tiny")
-
-
-@pytest.fixture(scope="module")
-def tiny(folder):
-    return Parameters.load(folder)
 
 
 @pytest.fixture

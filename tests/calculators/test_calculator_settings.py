@@ -5,21 +5,9 @@ import warnings
 import numpy as np
 import pytest
 from ase.build import molecule
-from tiny import write_tiny_parameters
 
 import mlsemi
 from mlsemi.errors import DomainWarning, InputError, InputWarning
-from mlsemi.parameters import Parameters
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return write_tiny_parameters(tmp_path_factory.mktemp("parameters") / "tiny")
-
-
-@pytest.fixture(scope="module")
-def tiny(folder):
-    return Parameters.load(folder)
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from ase.calculators.fd import calculate_numerical_forces
 from ase.md.verlet import VelocityVerlet
 from ase.stress import voigt_6_to_full_3x3_stress
 from crystals import PERIODIC, polyethylene, sheet, skew, strained, structure
-from tiny import write_tiny_parameters
 
 import mlsemi
 from mlsemi.errors import DomainWarning, InputError
@@ -21,15 +20,9 @@ from mlsemi.molecule.structure import Structure
 from mlsemi.nuclei.relaxation import relax
 from mlsemi.nuclei.scan import scan
 from mlsemi.nuclei.vibrations import vibrations
-from mlsemi.parameters import Parameters
 from mlsemi.units import HARTREE_EV
 
 pytestmark = pytest.mark.filterwarnings("ignore::mlsemi.errors.DomainWarning")
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    return Parameters.load(write_tiny_parameters(tmp_path_factory.mktemp("tiny")))
 
 
 def calculated(atoms, tiny, **settings):

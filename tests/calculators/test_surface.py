@@ -8,19 +8,12 @@ import pytest
 from ase import Atoms
 from ase.build import molecule
 from ase.optimize import BFGS
-from tiny import write_tiny_parameters
 
 import mlsemi
 from mlsemi import calculator
 from mlsemi.calculators.surface import CROSSED, Character, excited_surface
 from mlsemi.errors import StateError, StateWarning
 from mlsemi.molecule.structure import Structure
-from mlsemi.parameters import Parameters
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    return Parameters.load(write_tiny_parameters(tmp_path_factory.mktemp("parameters") / "tiny"))
 
 
 @pytest.fixture

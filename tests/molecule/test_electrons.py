@@ -11,7 +11,6 @@ from ase.build import molecule
 from ase.calculators.calculator import Calculator
 from ase.calculators.singlepoint import SinglePointCalculator
 from ions import molfile_of, oxalate, pdb_of, xyz_of
-from tiny import write_tiny_parameters
 from typer.testing import CliRunner
 
 import mlsemi
@@ -19,20 +18,9 @@ from mlsemi.cli import app
 from mlsemi.errors import InputError, InputWarning
 from mlsemi.molecule.electrons import said_by, settle, silent
 from mlsemi.molecule.formats import structure_of
-from mlsemi.parameters import Parameters
 from mlsemi.units import HARTREE_EV
 
 pytestmark = pytest.mark.filterwarnings("ignore::mlsemi.errors.DomainWarning")
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return write_tiny_parameters(tmp_path_factory.mktemp("parameters") / "tiny")
-
-
-@pytest.fixture(scope="module")
-def tiny(folder):
-    return Parameters.load(folder)
 
 
 def with_charges(*charges, **info):

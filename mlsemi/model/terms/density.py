@@ -48,9 +48,12 @@ def n_stacked(l: int, nu: int) -> int:
 class AtomRecord(NamedTuple):
     """Intermediates of :func:`atom_features` that its adjoint needs.
 
+    ``places`` and ``rows`` are those of :func:`places_of`.
     ``inner`` is the factor of rho^3 that holds the lower orders, None when nu = 2.
     """
 
+    places: np.ndarray
+    rows: np.ndarray
     expansion: np.ndarray
     rho1: np.ndarray
     inner: np.ndarray | None
@@ -157,7 +160,7 @@ def atom_features(
     linear = mixed(pairs, stacked, weights, "atom")
     gate, record = perceptron(linear[:, 0], pairs.species, weights, "atom.gate")
     features = open_gates(linear, gate)
-    return features, AtomRecord(expansion, rho1, inner, stacked, linear, record, gate)
+    return features, AtomRecord(places, rows, expansion, rho1, inner, stacked, linear, record, gate)
 
 
 def atom_features_adjoint(
@@ -186,19 +189,18 @@ def atom_features_adjoint(
     stacked_bar = mixed_adjoint(pairs, record.stacked, weights, "atom", linear_bar, gradients)
     rho1_bar = _products_adjoint(pairs, weights, record, stacked_bar, gradients)
     expansion_bar = np.empty_like(record.expansion)
-    places, rows = places_of(pairs, basis.shape[1])
     for l in range(L_MAX + 1):
         span = components(l)
         if gradients is not None:
             flat = record.expansion[:, span].reshape(-1, record.expansion.shape[2])
             flat_bar = rho1_bar[:, span].reshape(-1, rho1_bar.shape[2])
-            gradients[f"density.{l}"][rows] += flat.T @ flat_bar
+            gradients[f"density.{l}"][record.rows] += flat.T @ flat_bar
         if geometry is not None:
-            expansion_bar[:, span] = rho1_bar[:, span] @ weights[f"density.{l}"][rows].T
+            expansion_bar[:, span] = rho1_bar[:, span] @ weights[f"density.{l}"][record.rows].T
     if geometry is not None:
         density_adjoint(
             pairs.first,
-            places[pairs.species[pairs.second]],
+            record.places[pairs.species[pairs.second]],
             basis,
             pairs.sphere,
             expansion_bar,

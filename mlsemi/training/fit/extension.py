@@ -109,7 +109,7 @@ def rows_of_elements(form: ModelForm, places: Sequence[int]) -> dict[str, np.nda
     return out
 
 
-def further(known: ModelForm, form: ModelForm) -> dict[str, np.ndarray]:
+def further_rows(known: ModelForm, form: ModelForm) -> dict[str, np.ndarray]:
     """Whether a row of a weight is owned by a further element, or by a pair with one.
 
     Parameters
@@ -138,7 +138,7 @@ def _with_elements(known: Model, elements: tuple[int, ...], records: Sequence[Re
     some = thinned(chosen, FITTED)
     rows = rows_of_elements(known.form, [before.index(relative_of(z, before)) for z in elements])
     weights = {name: value[rows[name]] for name, value in known.weights.items()}
-    model, owned = Model(form, weights), further(known.form, form)
+    model, owned = Model(form, weights), further_rows(known.form, form)
     pairs = PairList.of([record.structure for record in some], elements, form.cutoff)
     prediction, _ = model.predict(pairs)
     wanted, found = irreps_of(pairs, [r.hamiltonian for r in some]), prediction.hamiltonian

@@ -34,13 +34,13 @@ from mlsemi.training.calibration.response_fit import with_fitted_response
 from mlsemi.training.data.dataset import Reference
 from mlsemi.training.fit.batches import Examples, side_by_side
 from mlsemi.training.fit.checkpoint import TrainState
-from mlsemi.training.fit.extension import check_extends, extended_model, further
+from mlsemi.training.fit.extension import extended_model, further_rows
 from mlsemi.training.fit.progress import TrainingDisplay
 from mlsemi.training.fit.recipe import Recipe, Stage
 from mlsemi.training.fit.regression import initial_model
 from mlsemi.training.fit.release import release, stage_set
 from mlsemi.training.fit.ridge import ridge
-from mlsemi.training.fit.sources import Data, Parts, load_sources, parts_of
+from mlsemi.training.fit.sources import Data, Parts, load_sources, parts_of, set_to_start_from
 from mlsemi.training.fit.trainer import CHUNKS, Trainer, is_finished
 from mlsemi.training.objective.evaluation import evaluate_model
 from mlsemi.training.objective.heads import released
@@ -141,9 +141,9 @@ class Run:
     @property
     def further(self) -> frozenset[int]:
         """Atomic numbers that the set it starts from does not know."""
-        return frozenset(self.recipe.form().elements) - frozenset(
-            self.known.elements if self.known else self.recipe.form().elements
-        )
+        elements = self.recipe.form().elements
+        known = elements if self.known is None else self.known.elements
+        return frozenset(elements) - frozenset(known)
 
     def lessons(self, stage: Stage, side: Literal["train", "validation"]) -> list[Reference]:
         """Records of the first source that take part in a stage."""
@@ -224,7 +224,7 @@ class Run:
         rows = None
         if stage.further_elements:
             assert self.known is not None
-            rows = further(self.known, form)
+            rows = further_rows(self.known, form)
         with ThreadPoolExecutor(recipe.threads) as pool:
             if state is None:
                 start = known.model if known else start_model(recipe, self.parts.train, pool)
@@ -287,18 +287,17 @@ def known_set(
     InputError
         If it has other elements or another form than the recipe.
     """
-    if not recipe.start:
+    known, form = set_to_start_from(recipe, base), recipe.form()
+    if known is None:
         return None, None
-    folder, form = base / recipe.start, recipe.form()
-    known = Parameters.load(folder if folder.is_dir() else recipe.start)
     before = known.model.form
     if before == form:
         return known, before
     try:
-        check_extends(before, form)
+        model = extended_model(known.model, form, records, recipe.seed)
     except InputError as error:
         raise InputError(f"start = {recipe.start!r}: {error}") from None
-    found = replace(known, model=extended_model(known.model, form, records, recipe.seed))
+    found = replace(known, model=model)
     if not known.calibrated:
         return found, before
     about = known.header["excitation_fit"]

@@ -143,7 +143,7 @@ def load_sources(recipe: Recipe, base: Path) -> tuple[Recipe, list[Data]]:
         raise ParameterError(
             f"{len(missing)} files of the recipe are not there: {', '.join(missing)}"
         )
-    recipe = with_form_of_start(recipe, base)
+    recipe = with_form_of_start(recipe, set_to_start_from(recipe, base))
     if not recipe.elements:
         first = ReferenceDataset.load(*(base / name for name in recipe.source[0].files))
         numbers = {z for record in first for z in record.structure.numbers.tolist()}
@@ -164,8 +164,8 @@ def load_sources(recipe: Recipe, base: Path) -> tuple[Recipe, list[Data]]:
     return recipe, loaded
 
 
-def with_form_of_start(recipe: Recipe, base: Path) -> Recipe:
-    """The recipe with elements and sizes of the set that it starts from, where it names none.
+def set_to_start_from(recipe: Recipe, base: Path) -> Parameters | None:
+    """The parameter set that a recipe starts from, as it was released; None from scratch.
 
     Raises
     ------
@@ -173,9 +173,16 @@ def with_form_of_start(recipe: Recipe, base: Path) -> Recipe:
         If there is no such set.
     """
     if not recipe.start:
-        return recipe
+        return None
     folder = base / recipe.start
-    form = Parameters.load(folder if folder.is_dir() else recipe.start).model.form
+    return Parameters.load(folder if folder.is_dir() else recipe.start)
+
+
+def with_form_of_start(recipe: Recipe, start: Parameters | None) -> Recipe:
+    """The recipe with elements and sizes of the set that it starts from, where it names none."""
+    if start is None:
+        return recipe
+    form = start.model.form
     usual = ModelForm(form.elements)
     sizes = {
         entry.name: getattr(form, entry.name)

@@ -13,7 +13,7 @@ from mlsemi.model.model import Model
 from mlsemi.molecule.elements import relative_of
 from mlsemi.molecule.pairs import PairList
 from mlsemi.symmetry.blocks import irreps_of
-from mlsemi.training.fit.extension import extended_model, further, rows_of_elements
+from mlsemi.training.fit.extension import extended_model, further_rows, rows_of_elements
 from mlsemi.training.fit.recipe import Recipe
 from mlsemi.training.fit.regression import missing_energy
 from mlsemi.training.fit.run import fit
@@ -57,7 +57,7 @@ def test_rows_of_elements_by_hand():
 def test_further_rows_are_those_with_the_element(form):
     """Twin: mark every element's rows by its number, and pairs by both."""
     form = replace(form, n_hidden=5, n_radial=5)  # other numbers than of elements
-    owned = further(replace(form, elements=form.elements[:3]), form)
+    owned = further_rows(replace(form, elements=form.elements[:3]), form)
     n = len(form.elements)
     for name, shape in shapes_of(form).items():
         if shape[0] == n:
@@ -121,7 +121,7 @@ def test_training_moves_the_further_element_alone(known, dataset, tmp_path):
         for before, after in zip(one, two, strict=True):
             np.testing.assert_array_equal(before, after)
     start = extended_model(known, SMALL, dataset.records, seed=0)
-    owned = further(FEWER, SMALL)
+    owned = further_rows(FEWER, SMALL)
     for name in ("level", "two_center", "density.1", "atom.0", "bond.scale"):
         moved = np.any(made.model.weights[name] != start.weights[name], axis=-1)
         moved = moved.reshape(len(moved), -1).any(axis=1)
