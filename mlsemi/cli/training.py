@@ -62,6 +62,13 @@ def reference(
             "times contact.",
         ),
     ] = 0,
+    collisions: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Geometries per pair of molecules, beside the others, warm and pressed together.",
+        ),
+    ] = 0,
     seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
     method: Annotated[str, typer.Option(help="Functional by its PySCF name.")] = "b3lyp",
     basis: Annotated[str, typer.Option(help="Basis set by its PySCF name.")] = "def2-tzvp",
@@ -172,6 +179,7 @@ def reference(
         temperatures=temperature or None,
         stretches=stretches,
         contacts=contacts,
+        collisions=collisions,
         seed=seed,
         method=method,
         basis=basis,

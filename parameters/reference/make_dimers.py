@@ -1,11 +1,11 @@
-"""Write dimers.smi, dimers-2.smi and clusters.smi: complexes for `mlsemi reference --contacts`.
+"""Write dimers.smi, dimers-2.smi, clusters.smi, collisions.smi: for `mlsemi reference --contacts`.
 
     python make_dimers.py *.smi EXCLUDED_HASHES
 
 Pairs of hand-written molecules, drawn at random from pairs of classes: hydrogen bonds, pi systems,
 X-H and pi, alkanes, halogen bonds, ions with ions and with neutral molecules. dimers.smi has pairs of
 up to eight heavy atoms together, dimers-2.smi others of up to sixteen, clusters.smi three to six
-molecules, water above all. Left out are the pairs of the S22 set (Jurecka, Sponer, Cerny and Hobza,
+molecules, water above all, collisions.smi all pairs of some small ones for `--collisions`. Left out are the pairs of the S22 set (Jurecka, Sponer, Cerny and Hobza,
 Phys. Chem. Chem. Phys. 8, 1985 (2006)) but for the water dimer, pairs that a given list holds, and
 whatever is or has a molecule among the excluded ones. Small ones first.
 """
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import random
 import sys
-from itertools import product
+from itertools import combinations_with_replacement, product
 
 from make_elements import written
 from make_molecules import canonical, words
@@ -74,6 +74,9 @@ CLUSTERS = """
 O.O.O O.O.O.O O.O.O.O.O O.O.O.O.O.O N.N.N F.F.F CO.CO.CO C#N.C#N.C#N Cl.Cl.Cl O.O.N O.N.N O.O.F O.O.Cl O.O.CO O.CO.CO O.O.C=O O.C=O.C=O O.O.OC=O O.OC=O.OC=O O.O.NC=O O.NC=O.NC=O O.O.C O.C.C C.C.C C=C.C=C.C=C C#C.C#C.C#C C=C.C=C.O O.O.C#N O.O.CC#N
 O.O.O=C=O O=C=O.O=C=O.O=C=O O.O.COC O.O.CN O.O.S S.S.S O.O.c1cc[nH]c1 O.O.c1ccoc1 O.O.c1ccncc1 O.O.c1ccccc1 O.O.[Cl-] O.O.[F-] O.O.[Br-] O.O.[O-]C=O O.O.[C-]#N O.O.[NH4+] O.O.C[NH3+] O.[NH4+].[Cl-] O.O.O.[Cl-] O.O.O.[NH4+] O.O.O.N O.O.O.CO O.O.O.C=O O.O.O.NC=O CC.CC.CC C=O.C=O.C=O c1ccoc1.c1ccoc1.O O.O.BrBr O.CBr.CBr O.O.CS(C)=O
 """
+COLLIDING = """
+O N C F Cl S CO C=O C#N C#C C=C CC O=C=O N#N CN OC=O NC=O CF CCl CS COC CC=O CC#N O=S=O OO [H][H] C1CO1 c1ccoc1 c1c[nH]cn1 CBr P [SiH4] [SeH2] I
+"""
 FRAMES = {3: 3, 4: 4, 5: 5, 6: 8}
 """Thermal frames of a cluster of so many molecules."""
 
@@ -117,16 +120,19 @@ def main() -> None:
     *lists, hashes = sys.argv[1:]
     excluded = read_hashes(hashes)
     own = [f"{name}.smi" for name in (*LISTS, "clusters")]
-    taken = {str(canonical(pair)) for pair in words(STANDARD)}
+    standard = {str(canonical(pair)) for pair in words(STANDARD)}
+    taken = set(standard)
     for path in lists:
         if path not in own:
             with open(path) as file:
                 given = [line.split()[0] for line in file if "." in line and line[0] != "#"]
             taken |= {str(canonical(text)) for text in given}
 
+    def allowed(smiles: str) -> bool:
+        return not any(is_listed(s, excluded) for s in (smiles, *smiles.split(".")))
+
     def free(smiles: str) -> bool:
-        parts = smiles.split(".")
-        return smiles not in taken and not any(is_listed(s, excluded) for s in (smiles, *parts))
+        return smiles not in taken and allowed(smiles)
 
     members = molecules()
     for name, (number, fewest, most) in LISTS.items():
@@ -144,6 +150,11 @@ def main() -> None:
     clusters = [str(canonical(text)) for text in words(CLUSTERS)]
     lines = [f"{text} {FRAMES[text.count('.') + 1]}" for text in clusters if free(text)]
     written("clusters.smi", "clusters, with thermal frames", ["O.O 8", *lines], "make_dimers.py")
+    pairs = [
+        str(canonical(f"{a}.{b}")) for a, b in combinations_with_replacement(words(COLLIDING), 2)
+    ]
+    colliding = [pair for pair in pairs if pair not in standard and allowed(pair)]
+    written("collisions.smi", "pairs of small molecules", colliding, "make_dimers.py")
 
 
 if __name__ == "__main__":

@@ -137,11 +137,11 @@ def contact_frames(
     if len(molecules) < 2 or not number:
         return []
     together = _together(start, smiles, molecules)
-    alone = [_alone(start, smiles, molecules, k) for k in range(len(molecules))]
+    alone = [relaxed_alone(start, smiles, molecules, k) for k in range(len(molecules))]
     out = []
     for _ in range(number):
         factor = NEAREST + (FARTHEST - NEAREST) * float(rng.random()) ** 2
-        ways = _ways(alone[0], alone[1], rng) if len(molecules) == 2 else {}
+        ways = ways_of(alone[0], alone[1], rng) if len(molecules) == 2 else {}
         weights = np.array([WAYS[way] for way in ways])
         name = str(rng.choice(list(ways), p=weights / weights.sum())) if ways else ""
         if together is not None and (not ways or rng.random() < TOGETHER):
@@ -164,7 +164,7 @@ def _together(start: Atoms, smiles: str, molecules: Molecules) -> Atoms | None:
         return None
 
 
-def _alone(start: Atoms, smiles: str, molecules: Molecules, number: int) -> Atoms:
+def relaxed_alone(start: Atoms, smiles: str, molecules: Molecules, number: int) -> Atoms:
     """One molecule relaxed without the others."""
     members = molecules.of_atom == number
     bonds = bonds_of(smiles)[np.ix_(members, members)]
@@ -182,14 +182,14 @@ def _spread(atoms: Atoms, molecules: Molecules, factor: float) -> Atoms:
     scales = np.arange(-0.3, 3.0, 0.002)
     closest = np.array([_distances(positions + x * away)[apart].min() for x in scales])
     before = _distances(positions)[apart].min()
-    return Atoms(atoms.numbers, positions + _last_below(closest, factor * before, scales) * away)
+    return Atoms(atoms.numbers, positions + last_below(closest, factor * before, scales) * away)
 
 
 def _distances(positions: np.ndarray) -> np.ndarray:
     return np.asarray(cdist(positions, positions))
 
 
-def _last_below(values: np.ndarray, limit: float, places: np.ndarray) -> float:
+def last_below(values: np.ndarray, limit: float, places: np.ndarray) -> float:
     """The place after the last one with a value below the limit."""
     return float(places[min(np.flatnonzero(values < limit)[-1] + 1, places.size - 1)])
 
@@ -210,12 +210,12 @@ def _joined(
         positions[molecules.of_atom == 1] = second.positions + shift * along
         return Atoms(template.numbers, positions)
 
-    tried = [_last_below(reduced, x, shifts) for x in SCAN]
+    tried = [last_below(reduced, x, shifts) for x in SCAN]
     energies = [_energy(placed(s), sum(molecules.charges)) for s in (*tried, FAR)]
     best = int(np.argmin(energies))
-    liked = tried[best] if best < len(tried) else _last_below(reduced, 1.0, shifts)
+    liked = tried[best] if best < len(tried) else last_below(reduced, 1.0, shifts)
     wanted = factor * closest[np.searchsorted(shifts, liked)]
-    return placed(_last_below(closest, wanted, shifts))
+    return placed(last_below(closest, wanted, shifts))
 
 
 def _energy(atoms: Atoms, charge: int) -> float:
@@ -227,10 +227,13 @@ def _energy(atoms: Atoms, charge: int) -> float:
         return np.inf
 
 
-def _ways(
+def ways_of(
     first: Atoms, second: Atoms, rng: np.random.Generator
 ) -> dict[str, Callable[[], tuple[Atoms, Atoms, np.ndarray]]]:
-    """Name of every way of approach that two molecules have, and a function that draws one."""
+    """Name of every way of approach that two molecules have, and a function that draws one.
+
+    Drawn are both molecules and the axis along which the second one comes.
+    """
     found: dict[str, list[tuple[Site, Site, bool]]] = {"random": []}
     for a, b, turned in ((first, second, False), (second, first, True)):
         for name, givers, takers in (

@@ -69,7 +69,7 @@ def differences(
     asked = {
         name: getattr(entry, name)
         for name in ("method", "basis", "grid", "forces", "excitations", "ris", "seed", "stretches",
-                     "contacts", "counterpoise", "lean")
+                     "contacts", "collisions", "counterpoise", "lean")
     }  # fmt: skip
     if entry.temperatures is not None:
         asked["temperatures"] = list(entry.temperatures)

@@ -20,6 +20,7 @@ from ase import Atoms
 from mlsemi.errors import InputError, MlsemiError, ParameterError
 from mlsemi.molecule.structure import Structure
 from mlsemi.outputs import complete_or_absent
+from mlsemi.training.data.collisions import collision_frames
 from mlsemi.training.data.contacts import Molecules, contact_frames
 from mlsemi.training.data.dataset import Reference, ReferenceDataset, arrays_of, record_of
 from mlsemi.training.data.exclusion import is_listed
@@ -52,6 +53,8 @@ class Sampling:
         Geometries per molecule, beside the frames, with one bond stretched or compressed.
     contacts : int
         Geometries per complex, beside the frames, with its rigid molecules at various distances.
+    collisions : int
+        Geometries per pair of molecules, beside the others, that are warm and pressed together.
     """
 
     frames: int = 1
@@ -59,11 +62,12 @@ class Sampling:
     seed: int = 0
     stretches: int = 0
     contacts: int = 0
+    collisions: int = 0
 
     def provenance(self) -> dict[str, object]:
         """What is recorded with every dataset made so."""
         settings = asdict(self)
-        for name in ("stretches", "contacts"):
+        for name in ("stretches", "contacts", "collisions"):
             if not settings[name]:  # campaigns that are older than this setting stay the same
                 del settings[name]
         return settings
@@ -181,7 +185,10 @@ def geometries(job: Job, sampling: Sampling) -> list[tuple[Atoms, int, str]]:
     if job.atoms is None:
         out += [
             (frame, charge, f"molecules GFN2-xTB relaxed, {change}")
-            for frame, change in contact_frames(start, job.label, sampling.contacts, rng)
+            for frame, change in (
+                *contact_frames(start, job.label, sampling.contacts, rng),
+                *collision_frames(start, job.label, sampling.collisions, rng),
+            )
         ]
     if not out:
         raise InputError("no frames are asked for, and a single molecule has no contacts")

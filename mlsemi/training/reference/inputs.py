@@ -55,6 +55,9 @@ class ReferenceFile:
     contacts : int
         Geometries per complex (``O.C=O``), beside the frames, with its molecules, each relaxed
         alone or all together, rigid at 0.9 to 2 times the distance that GFN2-xTB likes best.
+    collisions : int
+        Geometries per pair of molecules (``O.C=O``), beside the others, that are warm and pressed
+        together; in every second one a hydrogen of an X-H bond is moved outward.
     seed : int
         Of the geometries.
     method, basis : str
@@ -90,6 +93,7 @@ class ReferenceFile:
     temperatures: Annotated[tuple[KELVIN, ...], Field(min_length=1)] | None = None
     stretches: COUNT = 0
     contacts: COUNT = 0
+    collisions: COUNT = 0
     seed: int = 0
     method: str = "b3lyp"
     basis: str = "def2-tzvp"
@@ -149,7 +153,9 @@ class ReferenceFile:
 
         frames = 1 if self.frames is None else self.frames
         temperatures = self.temperatures or Sampling.temperatures
-        return Sampling(frames, temperatures, self.seed, self.stretches, self.contacts)
+        return Sampling(
+            frames, temperatures, self.seed, self.stretches, self.contacts, self.collisions
+        )
 
     def jobs(self, excluded: frozenset[str]) -> list[Job]:
         """Every job of the inputs that is to be done.
@@ -162,15 +168,17 @@ class ReferenceFile:
         Raises
         ------
         InputError
-            If an input cannot be read, nothing is left, or contacts are asked for of given
-            geometries.
+            If an input cannot be read, nothing is left, or contacts or collisions are asked for of
+            given geometries.
         """
-        # contacts need no frames beside them
-        kept = self.frames if self.frames or not self.contacts else None
+        of_complexes = bool(self.contacts or self.collisions)  # they need no frames beside them
+        kept = self.frames if self.frames or not of_complexes else None
         jobs = [job for path in self.inputs for job in jobs_of(path, kept, excluded, self.seed)]
         given = next((job for job in jobs if job.atoms is not None), None)
-        if self.contacts and given:
-            raise InputError(f"{given.label}: contacts are made of SMILES, not of given geometries")
+        if of_complexes and given:
+            raise InputError(
+                f"{given.label}: contacts and collisions are made of SMILES, not of geometries"
+            )
         known = labels_in(self.skip)
         jobs = [job for job in jobs if not is_known(job, known)]
         if self.heavy_atoms is not None:

@@ -39,6 +39,13 @@ FILLED, EMPTY = 0.9, 0.1
 """Start of M: so many times the electron pairs of each orbital, and a little of everything."""
 
 
+def closest_distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """D, where the wall begins, of elements by their numbers (n,) and (m,): (n, m), bohr."""
+    heavy = [(numbers > 1).astype(np.int64) for numbers in (first, second)]
+    radius = [van_der_waals_radius(numbers) for numbers in (first, second)]
+    return np.asarray(CLOSEST[np.add.outer(*heavy)] * np.add.outer(*radius))
+
+
 @cache
 def tables_of(elements: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Radial tables of the overlap for every ordered pair of species."""
@@ -155,10 +162,9 @@ class Contacts(Term):
 
     def _reach(self, out: Prediction, chosen: np.ndarray) -> np.ndarray:
         """D of pairs, bohr."""
-        pairs, numbers = out.pairs, np.asarray(self.form.elements)
+        pairs, elements = out.pairs, np.asarray(self.form.elements)
         i, j = pairs.species[pairs.first[chosen]], pairs.species[pairs.second[chosen]]
-        radius, heavy = van_der_waals_radius(numbers), (numbers > 1).astype(np.int64)
-        reach: np.ndarray = CLOSEST[heavy[i] + heavy[j]] * (radius[i] + radius[j])
+        reach: np.ndarray = closest_distances(elements, elements)[i, j]
         return reach
 
     def _pairs(
