@@ -224,7 +224,7 @@ def test_a_campaign_of_contacts(tmp_path):
     assert all(r.interaction_energy is not None for r in again)
     xyz = tmp_path / "given.xyz"
     xyz.write_text("2\n\nH 0 0 0\nH 0 0 0.74\n")
-    with pytest.raises(InputError, match="contacts are made of SMILES"):
+    with pytest.raises(InputError, match="are made of SMILES"):
         computed([xyz], tmp_path / "none.h5", contacts=2, **options)
     with pytest.raises(InputError, match="contacts = -1: should be greater"):
         computed([path], tmp_path / "none.h5", contacts=-1, **options)
