@@ -190,7 +190,16 @@ def _distances(positions: np.ndarray) -> np.ndarray:
 
 
 def last_below(values: np.ndarray, limit: float, places: np.ndarray) -> float:
-    """The place after the last one with a value below the limit."""
+    """The place after the last one with a value below a limit.
+
+    Parameters
+    ----------
+    values : (n,) array
+        With at least one below the limit.
+    limit : float
+    places : (n,) array
+        Ascending.
+    """
     return float(places[min(np.flatnonzero(values < limit)[-1] + 1, places.size - 1)])
 
 
