@@ -29,11 +29,11 @@ from mlsemi.parameters import Parameters
 from mlsemi.periodic.point import Mesh, cell_point, mesh_of
 from mlsemi.periodic.result import CellResult, refuse_in_cells
 from mlsemi.records.doubts import OF_NEUTRAL, excitation_doubts, no_gap
+from mlsemi.records.uncertainty import Uncertainty
 from mlsemi.response.solvents import Solvent, solvent_of
 from mlsemi.response.surroundings import Surroundings, numbers_of, pair_of
 from mlsemi.result import Result
 from mlsemi.sets.releases import DEFAULT
-from mlsemi.uncertainty import Uncertainty
 from mlsemi.units import BOLTZMANN
 from mlsemi.walk import Wanted, evaluate
 

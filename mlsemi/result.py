@@ -23,8 +23,8 @@ from mlsemi.orbitals.eigen import ElectronicState
 from mlsemi.outputs import counted
 from mlsemi.parameters import Parameters
 from mlsemi.records.excited import excited_record
+from mlsemi.records.uncertainty import Uncertainty
 from mlsemi.response.difference_density import SPREAD, Response
-from mlsemi.uncertainty import Uncertainty
 from mlsemi.units import BOHR_ANGSTROM, BOLTZMANN, FORCE_EV_ANGSTROM, HARTREE_EV
 
 if TYPE_CHECKING:

@@ -36,7 +36,7 @@ from held_out import FOLDER, test_records
 from speed_excited import beside_eigensolver, flake
 
 from mlsemi import MLSemi, singlepoint
-from mlsemi.memory import keep_freed_memory
+from mlsemi.machine.memory import keep_freed_memory
 from mlsemi.model.applicability import check_energy
 from mlsemi.molecule.formats import read_structures
 from mlsemi.molecule.structure import Structure

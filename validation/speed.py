@@ -8,7 +8,7 @@ Python interface of tblite always computes the gradient with the energy, so its 
 both comparisons. The last column compares the ASE calculators of both, asked for energy and forces
 of a slightly moved molecule as in dynamics; mlsemi needs no orbitals for these. The LAPACK share is
 the time of `scipy.linalg.eigh` on the same H over that of the whole single point. Freed memory is
-kept, as the command line does (`mlsemi.memory`).
+kept, as the command line does (`mlsemi.machine.memory`).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from tblite.ase import TBLite
 from threadpoolctl import threadpool_limits
 
 from mlsemi import MLSemi, singlepoint
-from mlsemi.memory import keep_freed_memory
+from mlsemi.machine.memory import keep_freed_memory
 from mlsemi.molecule.formats import read_structures
 from mlsemi.molecule.structure import Structure
 from mlsemi.orbitals.eigen import ElectronicState

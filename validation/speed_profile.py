@@ -27,7 +27,7 @@ from speed_excited import flake
 from threadpoolctl import threadpool_limits
 
 from mlsemi import singlepoint
-from mlsemi.memory import keep_freed_memory
+from mlsemi.machine.memory import keep_freed_memory
 from mlsemi.molecule.pairs import PairList
 from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters

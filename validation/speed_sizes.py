@@ -34,7 +34,7 @@ from threadpoolctl import threadpool_limits
 
 from mlsemi import singlepoint
 from mlsemi.calculators.potential import potential_energy
-from mlsemi.memory import keep_freed_memory
+from mlsemi.machine.memory import keep_freed_memory
 from mlsemi.molecule.dispersion import dispersion_of
 from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters

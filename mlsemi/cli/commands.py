@@ -22,7 +22,7 @@ from mlsemi.cli import (
     vibrations,
 )
 from mlsemi.cli.work import terminal
-from mlsemi.memory import keep_freed_memory
+from mlsemi.machine.memory import keep_freed_memory
 
 app = typer.Typer(
     cls=terminal.OneLineErrors,

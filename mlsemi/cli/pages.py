@@ -106,7 +106,7 @@ def serve(
     import webbrowser
 
     from mlsemi.cli.work import terminal
-    from mlsemi.server import server
+    from mlsemi.cli.work.server import server
 
     with server(port, parameters) as running:
         address = f"http://127.0.0.1:{running.server_address[1]}/"

@@ -19,6 +19,7 @@ from mlsemi.excited.states import Excitations
 from mlsemi.molecule.elements import symbol
 from mlsemi.molecule.structure import Structure
 from mlsemi.orbitals.eigen import ElectronicState
+from mlsemi.orbitals.observables import shells_of
 from mlsemi.symmetry.so3 import XYZ
 
 BONDED = 0.5
@@ -235,3 +236,13 @@ def fragments_of(
             raise InputError(f"atom {atom} stands in two fragments")
     rest = tuple(sorted(set(range(n_atom)) - set(every)))
     return tuple(tuple(part) for part in named if part) + ((rest,) if rest else ())
+
+
+def excitation_populations(
+    structure: Structure, state: ElectronicState, states: Excitations
+) -> np.ndarray:
+    """(n_state, n_shell) populations of the particle minus those of the hole."""
+    occ, X, vir = states.between(state.orbitals)
+    particle = np.sum((X @ vir.T) ** 2, axis=1)
+    hole = np.sum((np.swapaxes(X, 1, 2) @ occ.T) ** 2, axis=1)
+    return np.add.reduceat(particle - hole, shells_of(structure)[2], axis=1)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mlsemi.brief import one_line
-from mlsemi.memory import check_memory
+from mlsemi.machine.memory import check_memory
 from mlsemi.model.model import Model
 from mlsemi.model.terms.prediction import Prediction
 from mlsemi.model.terms.response import ATOMS, SHARED, START, Start

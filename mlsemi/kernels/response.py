@@ -365,3 +365,18 @@ def interaction_adjoint(
             constants_bar[a, 1] += w * (factor * exchange_pp - weight * coulomb_pp)
             weight_bar -= w * (constants[a, 0] * coulomb_sp + constants[a, 1] * coulomb_pp)
     return gamma_j_bar, gamma_k_bar, constants_bar, weight_bar
+
+
+@kernel
+def transition_populations(orbitals, n_occupied, group, n_group):
+    """B[g, i, a] = sum_(mu in g) C[mu, i] C[mu, n + a], n occupied; group (n_orbital,) of mu."""
+    n_orbital = orbitals.shape[0]
+    n_virtual = orbitals.shape[1] - n_occupied
+    out = np.zeros((n_group, n_occupied, n_virtual))
+    for mu in range(n_orbital):
+        g = group[mu]
+        for i in range(n_occupied):
+            c = orbitals[mu, i]
+            for a in range(n_virtual):
+                out[g, i, a] += c * orbitals[mu, n_occupied + a]
+    return out

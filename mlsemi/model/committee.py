@@ -2,9 +2,9 @@
 
 Each member shifts the s and p level and the energy of every atom, linearly in the invariants of
 its surroundings. The shifts stand for what the model might have learned from other molecules of
-the same kind (:mod:`mlsemi.training.calibration.committee_fit`); :mod:`mlsemi.uncertainty` makes
-errors of observables of them. The idea of shared features with many outputs: Kellner and Ceriotti,
-Mach. Learn.: Sci. Technol. 5, 035006 (2024).
+the same kind (:mod:`mlsemi.training.calibration.committee_fit`); :mod:`mlsemi.records.uncertainty`
+makes errors of observables of them. The idea of shared features with many outputs: Kellner and
+Ceriotti, Mach. Learn.: Sci. Technol. 5, 035006 (2024).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Observables of one density matrix: charges, dipole, bond orders, and their adjoints."""
+"""Observables of one density matrix: charges, dipole, bond orders, and their adjoints; shells."""
 
 from __future__ import annotations
 
@@ -13,6 +13,21 @@ def orbital_atom(structure: Structure) -> np.ndarray:
     """(n_orbital,) atom of each valence orbital."""
     sizes = [n_orbital_of(z) for z in structure.numbers.tolist()]
     return np.repeat(np.arange(structure.n_atom), sizes)
+
+
+def shells_of(structure: Structure) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Atom, angular momentum (0 or 1) and first orbital of every shell."""
+    sizes = np.array([n_orbital_of(z) for z in structure.numbers.tolist()])
+    n_shell = np.where(sizes > 1, 2, 1)
+    atom = np.repeat(np.arange(structure.n_atom), n_shell)
+    momentum = (np.diff(atom, prepend=-1) == 0).astype(int)
+    start = (np.cumsum(sizes) - sizes)[atom] + momentum
+    return atom, momentum, start
+
+
+def shell_populations(structure: Structure, orbitals: np.ndarray) -> np.ndarray:
+    """(n_shell, n_column) squares of orbital coefficients, summed over each shell."""
+    return np.add.reduceat(orbitals**2, shells_of(structure)[2], axis=0)
 
 
 def lowdin_charges(structure: Structure, density: np.ndarray) -> np.ndarray:

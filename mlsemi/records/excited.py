@@ -9,7 +9,7 @@ import numpy as np
 from mlsemi.draw.spectrum import ROTATORY_CGS
 from mlsemi.excited.analysis import Transitions
 from mlsemi.excited.states import ExcitedStates
-from mlsemi.uncertainty import Uncertainty
+from mlsemi.records.uncertainty import Uncertainty
 from mlsemi.units import BOHR_ANGSTROM, EV_NM, HARTREE_EV
 
 

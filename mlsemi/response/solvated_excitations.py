@@ -18,19 +18,19 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from mlsemi.excited.analysis import excitation_populations
 from mlsemi.excited.interaction import Interaction
 from mlsemi.excited.method import TDA, Method
 from mlsemi.excited.states import Excitations, Multiplicity, SolventTerms
 from mlsemi.excited.unrestricted import lowest
-from mlsemi.kernels.perturbation import transition_populations
+from mlsemi.kernels.response import transition_populations
 from mlsemi.molecule.structure import Structure
 from mlsemi.orbitals.eigen import ElectronicState
-from mlsemi.orbitals.observables import orbital_atom
+from mlsemi.orbitals.observables import orbital_atom, shells_of
 from mlsemi.response.cavity import Cavity
 from mlsemi.response.difference_density import Response
 from mlsemi.response.solvents import Solvent
 from mlsemi.response.surroundings import Embedding
-from mlsemi.uncertainty import excitation_populations, shells_of
 
 DEGENERATE = 5e-5
 """Hartree; the points of the cavity, which do not turn with the molecule, split levels by less."""

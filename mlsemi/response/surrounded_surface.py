@@ -28,7 +28,7 @@ from mlsemi.excited.excitations import (
 )
 from mlsemi.excited.interaction import Interaction
 from mlsemi.excited.states import Excitations
-from mlsemi.kernels.perturbation import transition_populations
+from mlsemi.kernels.response import transition_populations
 from mlsemi.orbitals.eigen import ElectronicState
 from mlsemi.response.coulomb import coulomb_adjoint, coulomb_hardness_adjoint
 from mlsemi.response.difference_density import Response, ResponseCotangent

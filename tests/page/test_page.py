@@ -17,11 +17,11 @@ from typer.testing import CliRunner
 
 import mlsemi
 from mlsemi.cli import app
+from mlsemi.cli.work.server import server, structure_from
 from mlsemi.draw.volumes import orbital_on
 from mlsemi.errors import InputError
 from mlsemi.page import content
 from mlsemi.page.document import document, page
-from mlsemi.server import server, structure_from
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

@@ -37,7 +37,9 @@ from mlsemi.model.terms.domain import INSIDE
 from mlsemi.molecule.pairs import PairList
 from mlsemi.molecule.structure import Structure
 from mlsemi.orbitals.eigen import ElectronicState
+from mlsemi.orbitals.observables import shell_populations, shells_of
 from mlsemi.parameters import Parameters
+from mlsemi.records.uncertainty import Uncertainty, charge_response
 from mlsemi.training.data.dataset import Reference
 from mlsemi.training.objective.excitation_cases import (
     MULTIPLICITIES,
@@ -46,7 +48,6 @@ from mlsemi.training.objective.excitation_cases import (
     triplet_shift_of,
 )
 from mlsemi.training.objective.loss import Errors, LossWeights, Target, structure_loss
-from mlsemi.uncertainty import Uncertainty, charge_response, shell_populations, shells_of
 from mlsemi.units import HARTREE_EV
 
 LEVEL_WIDTH = 0.05 / HARTREE_EV
@@ -120,11 +121,11 @@ def observations(point: Point, n_species: int) -> tuple[np.ndarray, np.ndarray]:
     responses = np.concatenate([levels / LEVEL_WIDTH, charges / CHARGE_WIDTH])
     errors = np.concatenate([point.errors.occupied / LEVEL_WIDTH, np.array(lumo) / LEVEL_WIDTH,
                              point.errors.charges / CHARGE_WIDTH])  # fmt: skip
-    atom, kind, _ = shells_of(point.structure)
+    atom, momentum, _ = shells_of(point.structure)
     design = np.zeros((len(errors), n_species, point.inputs.shape[1], 2))
     for species in np.unique(point.species):
         for column in (0, 1):
-            mine = np.flatnonzero((point.species[atom] == species) & (kind == column))
+            mine = np.flatnonzero((point.species[atom] == species) & (momentum == column))
             design[:, species, :, column] = responses[:, mine] @ point.inputs[atom[mine]]
     return design.reshape(len(errors), -1), errors
 

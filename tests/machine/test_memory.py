@@ -7,9 +7,10 @@ import pytest
 from ase.build import molecule
 from tiny import write_tiny_parameters
 
-from mlsemi import memory, singlepoint
+from mlsemi import singlepoint
 from mlsemi.errors import InputError
-from mlsemi.memory import keep_freed_memory
+from mlsemi.machine import memory
+from mlsemi.machine.memory import keep_freed_memory
 from mlsemi.molecule.structure import Structure
 from mlsemi.parameters import Parameters
 
@@ -18,7 +19,7 @@ def test_a_calculation_leaves_the_allocator_of_its_host_alone():
     code = """
 from ase import Atoms
 from mlsemi import singlepoint
-from mlsemi.memory import keep_freed_memory
+from mlsemi.machine.memory import keep_freed_memory
 singlepoint(Atoms("H2", [(0, 0, 0), (0, 0, 0.74)]))
 print(keep_freed_memory.cache_info().misses)
 """

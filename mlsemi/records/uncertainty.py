@@ -21,31 +21,17 @@ from typing import Any
 import numpy as np
 
 from mlsemi.brief import Brief
+from mlsemi.excited.analysis import excitation_populations
 from mlsemi.excited.states import Excitations
-from mlsemi.kernels.perturbation import transition_populations
-from mlsemi.model.committee import ENERGY, P_LEVEL, S_LEVEL, Calibration
-from mlsemi.molecule.elements import n_orbital_of
+from mlsemi.kernels.response import transition_populations
+from mlsemi.model.committee import ENERGY, Calibration
 from mlsemi.molecule.structure import Structure
 from mlsemi.orbitals.eigen import ElectronicState
+from mlsemi.orbitals.observables import shell_populations, shells_of
 from mlsemi.units import BOHR_ANGSTROM, HARTREE_EV
 
 SMALLEST_GAP = 1e-6
 """Hartree; first order says nothing of charges where a gap closes, so it counts as this large."""
-
-
-def shells_of(structure: Structure) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Atom, kind (s or p level) and first orbital of every shell."""
-    sizes = np.array([n_orbital_of(z) for z in structure.numbers.tolist()])
-    n_shell = np.where(sizes > 1, 2, 1)
-    atom = np.repeat(np.arange(structure.n_atom), n_shell)
-    is_p = np.diff(atom, prepend=-1) == 0
-    start = (np.cumsum(sizes) - sizes)[atom] + is_p
-    return atom, np.where(is_p, P_LEVEL, S_LEVEL), start
-
-
-def shell_populations(structure: Structure, orbitals: np.ndarray) -> np.ndarray:
-    """(n_shell, n_column) squares of orbital coefficients, summed over each shell."""
-    return np.add.reduceat(orbitals**2, shells_of(structure)[2], axis=0)
 
 
 def charge_response(structure: Structure, state: ElectronicState) -> np.ndarray:
@@ -59,16 +45,6 @@ def charge_response(structure: Structure, state: ElectronicState) -> np.ndarray:
     gap = state.energies[None, n:] - state.energies[:n, None]
     inverse = 4.0 / np.maximum(gap, SMALLEST_GAP)
     return (atoms * inverse).reshape(structure.n_atom, -1) @ shells.T
-
-
-def excitation_populations(
-    structure: Structure, state: ElectronicState, states: Excitations
-) -> np.ndarray:
-    """(n_state, n_shell) populations of the particle minus those of the hole."""
-    occ, X, vir = states.between(state.orbitals)
-    particle = np.sum((X @ vir.T) ** 2, axis=1)
-    hole = np.sum((np.swapaxes(X, 1, 2) @ occ.T) ** 2, axis=1)
-    return np.add.reduceat(particle - hole, shells_of(structure)[2], axis=1)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -97,8 +73,8 @@ class Uncertainty(Brief):
     @cached_property
     def shell_shifts(self) -> np.ndarray:
         """(n_shell, n_member) shifts of the levels."""
-        atom, kind, _ = shells_of(self.structure)
-        return self.shifts[atom, kind]
+        atom, momentum, _ = shells_of(self.structure)
+        return self.shifts[atom, momentum]
 
     @cached_property
     def level_shifts(self) -> np.ndarray:

@@ -9,11 +9,11 @@ from molecules import SMALL, distorted, gapped_model, parameters_of
 from mlsemi import singlepoint
 from mlsemi.draw.report import json_line
 from mlsemi.excited.states import ExcitedStates
-from mlsemi.kernels.perturbation import transition_populations
+from mlsemi.kernels.response import transition_populations
 from mlsemi.model.committee import Calibration, Committee
 from mlsemi.molecule.elements import n_orbital_of
 from mlsemi.orbitals import eigen, observables
-from mlsemi.uncertainty import (
+from mlsemi.records.uncertainty import (
     Uncertainty,
     charge_response,
     excitation_populations,
