@@ -22,7 +22,7 @@ FORMS = {
     "nonlinear": SMALL,
     "nu3": replace(SMALL, nu=3),
     "local": replace(SMALL, message_passing=False, long_range=False),
-    "bonded": replace(SMALL, bonded=True, quadrupoles=True),
+    "bonded": replace(SMALL, bonded=True, quadrupoles=True, contact_exponents=(0.9, 0.7)),
     "band": replace(SMALL, energy="band"),
     "band+readout": replace(SMALL, energy="band+readout"),
     "linear": replace(SMALL, kind="linear", n_channel=2),

@@ -21,7 +21,7 @@ PROVENANCE = ("reference", "units", "licence", "training", "errors", "start")
 MORE = (*PROVENANCE, "excitation", "excitation_fit", "response_fit", "committee")
 """What a header may say."""
 
-LATER = ("extra", "bonded", "quadrupoles")
+LATER = ("extra", "bonded", "quadrupoles", "contact_exponents")
 """Entries of a form that sets of earlier versions lack: they were made with the default."""
 
 HINTS = {"seal": ": a set of an earlier version? train it again"}

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from harness import assert_adjoint, assert_equivariant
-from molecules import SMALL, distorted, moved, random_model
+from molecules import FORMS, SMALL, distorted, moved, random_model
 from scipy.spatial.transform import Rotation
 
 from mlsemi.errors import InputError
@@ -18,14 +18,14 @@ from mlsemi.model.terms.intermolecular.multipoles import CARTESIAN
 from mlsemi.model.terms.neutrality import Parts, neutral, neutral_adjoint
 from mlsemi.model.terms.prediction import Prediction, PredictionBar
 from mlsemi.model.terms.term import Known
-from mlsemi.molecule.basis import Basis
+from mlsemi.molecule.basis import SLATER_EXPONENT, Basis
 from mlsemi.molecule.elements import covalent_radius, n_orbital_of, van_der_waals_radius
 from mlsemi.molecule.integrals import overlap
 from mlsemi.molecule.pairs import PairList
 from mlsemi.molecule.structure import Structure
 from mlsemi.units import BOHR_ANGSTROM
 
-FORM = replace(SMALL, bonded=True, quadrupoles=True)
+FORM = FORMS["bonded"]
 MODEL = random_model(FORM)
 HARMONIC = np.linalg.pinv(CARTESIAN)
 FORMIC, METHANOL = distorted("HCOOH", amplitude=0.05), distorted("CH3OH", amplitude=0.05)
@@ -261,7 +261,7 @@ def test_a_bond_breaks_smoothly():
 
 def test_overlap_blocks():
     both = touching()
-    basis = Basis.of(both)
+    basis = Basis.of(both, {z: 0.7 * zeta for z, zeta in SLATER_EXPONENT.items()})
     S = overlap(basis, both.positions)
     first, second = np.nonzero(np.triu(np.ones((both.n_atom,) * 2), 1))
     index = {z: n for n, z in enumerate(FORM.elements)}
@@ -269,7 +269,7 @@ def test_overlap_blocks():
     sizes = np.array([1 if z == 1 else 4 for z in FORM.elements])
     arguments = species[first], species[second]
     vectors = both.positions[second] - both.positions[first]
-    blocks = overlap_blocks(*arguments, vectors, sizes, *tables_of(FORM.elements))
+    blocks = overlap_blocks(*arguments, vectors, sizes, *tables_of(FORM.elements, 0.7))
     start = basis.atom_offset
     for i, j, block in zip(first, second, blocks, strict=True):
         a, b = np.diff(start)[[i, j]]
@@ -277,9 +277,9 @@ def test_overlap_blocks():
         np.testing.assert_allclose(block[:a, :b], expected, atol=1e-14)
         assert np.abs(block).sum() == pytest.approx(np.abs(expected).sum(), rel=1e-12)
     assert_adjoint(
-        lambda x: overlap_blocks(*arguments, x, sizes, *tables_of(FORM.elements)),
+        lambda x: overlap_blocks(*arguments, x, sizes, *tables_of(FORM.elements, 0.7)),
         lambda bar: (
-            overlap_blocks_adjoint(*arguments, vectors, sizes, *tables_of(FORM.elements), bar),
+            overlap_blocks_adjoint(*arguments, vectors, sizes, *tables_of(FORM.elements, 0.7), bar),
         ),
         [vectors],
     )

@@ -52,6 +52,9 @@ class ModelForm:
         of their own: multipoles and overlaps (nonlinear only, with ``energy`` a readout).
     quadrupoles : bool
         Atoms have quadrupoles beside charges and dipoles (with ``bonded``).
+    contact_exponents : tuple of float
+        Slater exponents of the orbitals by whose overlap molecules repel and attract each other, in
+        units of those of the basis (with ``bonded``).
     extra : tuple of str
         Files of :mod:`mlsemi.model.terms` whose terms this form has beside the usual ones.
 
@@ -76,6 +79,7 @@ class ModelForm:
     energy: str = "readout"
     bonded: bool = False
     quadrupoles: bool = False
+    contact_exponents: tuple[float, float] = (1.0, 1.0)
     extra: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -101,8 +105,15 @@ class ModelForm:
             raise InputError("bonded = true: for kind = 'nonlinear' with energy = 'readout'")
         if self.quadrupoles and not self.bonded:
             raise InputError("quadrupoles = true: of a form with bonded = true")
-        if isinstance(self.extra, list):  # as files have it
-            object.__setattr__(self, "extra", tuple(self.extra))
+        for name in ("contact_exponents", "extra"):
+            if isinstance(getattr(self, name), list):  # as files have it
+                object.__setattr__(self, name, tuple(getattr(self, name)))
+        exponents = self.contact_exponents
+        numbers = isinstance(exponents, tuple) and all(type(x) in (int, float) for x in exponents)
+        if not numbers or len(exponents) != 2 or not 0.0 < min(exponents) <= max(exponents) < inf:
+            raise InputError(f"contact_exponents = {exponents!r}, need two positive numbers")
+        if exponents != (1.0, 1.0) and not self.bonded:
+            raise InputError("contact_exponents: of a form with bonded = true")
         if not isinstance(self.extra, tuple) or len(set(self.extra)) < len(self.extra):
             raise InputError(f"extra = {self.extra!r}, need names of terms, each once")
 

@@ -62,10 +62,6 @@ def extended_model(known: Model, form: ModelForm, records: Sequence[Reference], 
     return Model(form, weights)
 
 
-SWITCHES = ("bonded", "quadrupoles")
-"""What a form may have and the one before not."""
-
-
 def check_extends(known: ModelForm, form: ModelForm) -> None:
     """Refuse a form that is not ``known`` with more elements, ``bonded`` or ``quadrupoles``.
 
@@ -77,8 +73,13 @@ def check_extends(known: ModelForm, form: ModelForm) -> None:
     if first != known.elements:
         needed = ", ".join(map(symbol, known.elements))
         raise InputError(f"elements: begin with those of the set to start from, {needed}")
-    more = {name: getattr(known, name) or getattr(form, name) for name in SWITCHES}
-    if replace(known, **more) != replace(form, elements=known.elements):
+    larger = replace(
+        known,
+        bonded=known.bonded or form.bonded,
+        quadrupoles=known.quadrupoles or form.quadrupoles,
+        contact_exponents=(known if known.bonded else form).contact_exponents,
+    )
+    if larger != replace(form, elements=known.elements):
         raise InputError("the set to start from has another form than the recipe")
     if form.elements != known.elements and not known.learned:
         raise InputError("further elements: for a set to start from with kind = 'nonlinear'")

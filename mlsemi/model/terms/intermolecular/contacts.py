@@ -1,13 +1,15 @@
 """Contacts: overlap of what two molecules have on their atoms (theory eq 23).
 
-    E = sum_(i<j) (1 - u_ij) [f(r_ij / r_c) sum_c s_c tr(M_i^c S_ij M_j^c S_ij^T)
+    E = sum_(i<j) (1 - u_ij) [f(r_ij / r_c) sum_c s_c tr(M_i^c S_ij^c M_j^c S_ij^cT)
                               + WALL max(0, 1 - r_ij / d_ij)^3],    s = +1, -1
 
 with a wall where no data are, nearer than atoms of molecules in contact come (d_ij), and with the
-overlap S_ij of the valence orbitals of two atoms and symmetric matrices M_i^c that the features of
-either molecule alone decide. The overlap perturbation of closed shells has this form: with
-densities for M it is their exchange repulsion, with a density and an empty shell their charge
-transfer, and tr(D S A S^T + A S D S^T) is the difference of two squares.
+overlap S_ij^c of the valence orbitals of two atoms, exponents scaled for each c, and symmetric
+matrices M_i^c that the features of either molecule alone decide. The overlap perturbation of closed
+shells has this form: with densities for M it is their exchange repulsion, with a density and an
+empty shell their charge transfer, and tr(D S A S^T + A S D S^T) is the difference of two squares.
+Empty shells, and what the fields of two densities inside each other do, reach farther than filled
+ones: their orbitals may be more diffuse.
 """
 
 from __future__ import annotations
@@ -47,9 +49,9 @@ def closest_distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 @cache
-def tables_of(elements: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Radial tables of the overlap for every ordered pair of species."""
-    rows = [species_row(z, SLATER_EXPONENT[z]) for z in elements]
+def tables_of(elements: tuple[int, ...], scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """Radial tables of the overlap for every ordered pair of species, exponents scaled."""
+    rows = [species_row(z, scale * SLATER_EXPONENT[z]) for z in elements]
     exponents, coefficients = (np.array(part) for part in zip(*rows, strict=True))
     damping, weight = radial_table(exponents, coefficients)
     return damping, weight
@@ -66,7 +68,7 @@ class ContactRecord(NamedTuple):
         (1 - u) f.
     matrices : (n_atom, 2, 4, 4) array
         M of every atom.
-    overlap : (n, 4, 4) array
+    overlap : (n, 2, 4, 4) array
         S of every pair.
     left, right : (n, 2, 4, 4) arrays
         M_i S and S M_j.
@@ -114,10 +116,10 @@ class Contacts(Term):
             return None
         share = far[far > 0.0]
         matrices = self._matrices(weights, out)
-        damping, weight = tables_of(self.form.elements)
-        overlap = overlap_blocks(*self._pairs(out, chosen), damping, weight)
-        left = matrices[pairs.first[chosen]] @ overlap[:, None]
-        right = overlap[:, None] @ matrices[pairs.second[chosen]]
+        given = self._pairs(out, chosen)
+        overlap = np.stack([overlap_blocks(*given, *table) for table in self._tables()], axis=1)
+        left = matrices[pairs.first[chosen]] @ overlap
+        right = overlap @ matrices[pairs.second[chosen]]
         halves = 0.5 * share * np.einsum("pcab,pcab,c->p", left, right, SIGNS)
         reach = self._reach(out, chosen)
         depth = np.maximum(0.0, 1.0 - pairs.distance[chosen] / reach)
@@ -142,8 +144,8 @@ class Contacts(Term):
         energy_bar = 0.5 * (bar.atom_energies[first] + bar.atom_energies[second])
         signed = (energy_bar * share)[:, None, None, None] * SIGNS[:, None, None]
         matrices_bar = np.zeros_like(matrices)
-        np.add.at(matrices_bar, first, signed * (right @ overlap[:, None].swapaxes(2, 3)))
-        np.add.at(matrices_bar, second, signed * (overlap[:, None].swapaxes(2, 3) @ left))
+        np.add.at(matrices_bar, first, signed * (right @ overlap.swapaxes(2, 3)))
+        np.add.at(matrices_bar, second, signed * (overlap.swapaxes(2, 3) @ left))
         self._matrices_adjoint(weights, out, matrices_bar, bar, gradients)
         if bar.geometry is None:
             return
@@ -152,13 +154,16 @@ class Contacts(Term):
         bar.connection[chosen] -= share_bar * out.envelope[chosen] + energy_bar * WALL * depth**3
         bar.geometry.distance[chosen] -= energy_bar * apart * 3.0 * WALL * depth**2 / reach
         bar.geometry.envelope[chosen] += share_bar * apart
-        overlap_bar = 2.0 * (signed * (left @ matrices[second])).sum(axis=1)
-        damping, weight = tables_of(self.form.elements)
-        vectors_bar = overlap_blocks_adjoint(
-            *self._pairs(out, chosen), damping, weight, overlap_bar
-        )
+        overlap_bar = np.stack([*(2.0 * signed * (left @ matrices[second])).swapaxes(0, 1)])
+        given, vectors_bar = self._pairs(out, chosen), np.zeros((chosen.size, 3))
+        for table, of_kind in zip(self._tables(), overlap_bar, strict=True):
+            vectors_bar += overlap_blocks_adjoint(*given, *table, of_kind)
         bar.geometry.positions[:] += pairs.vectors_adjoint(chosen, vectors_bar)
         bar.geometry.strain[:] += vectors_bar.T @ pairs.vectors(chosen)
+
+    def _tables(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Those of repulsion and attraction."""
+        return [tables_of(self.form.elements, scale) for scale in self.form.contact_exponents]
 
     def _reach(self, out: Prediction, chosen: np.ndarray) -> np.ndarray:
         """D of pairs, bohr."""
