@@ -1,10 +1,11 @@
 """Interaction energies of complexes in the loss (theory eq 12b).
 
-    w_int / n_complex sum soft(E(AB) - E(A) - E(B) - E_int^ref)^2
+    w_int / n_complex sum soft([E(AB) - E(A) - E(B) - E_int^ref] / [1 + max(0, E_int^ref) / E_0])^2
 
 The molecules stand as they do in the complex; the reference is counterpoise corrected, without
 dispersion, as the model is. A hundredth of the energy of a bond needs a term of its own: total
-energies do not show it.
+energies do not show it. Where molecules collide a part of their repulsion is as good as a fraction
+of a kcal/mol is at a minimum.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ from mlsemi.units import HARTREE_EV
 
 INTERACTION_WIDTH = 0.1 / HARTREE_EV
 """Errors beyond count linearly."""
+
+REPULSION = 0.2 / HARTREE_EV
+"""E_0, from which on errors of repulsive energies are relative."""
 
 
 def interaction_loss(
@@ -47,9 +51,11 @@ def interaction_loss(
     for record, own in zip(records, np.split(walk.energies, ends), strict=True):
         reference = record.interaction_energy
         assert reference is not None
-        value, bar = soft_square(np.array([own[0] - own[1:].sum() - reference]), INTERACTION_WIDTH)
+        scale = 1.0 + max(0.0, reference) / REPULSION
+        error = np.array([own[0] - own[1:].sum() - reference]) / scale
+        value, bar = soft_square(error, INTERACTION_WIDTH)
         loss += weights.interaction * float(value[0])
-        slope = weights.interaction * float(bar[0])
+        slope = weights.interaction * float(bar[0]) / scale
         bars += [slope, *[-slope] * (own.size - 1)]
     return loss, walk.gradient(bars)
 

@@ -18,7 +18,7 @@ from mlsemi.training.fit.recipe import Recipe
 from mlsemi.training.fit.run import fit
 from mlsemi.training.fit.sources import load_sources
 from mlsemi.training.objective.heads import Head
-from mlsemi.training.objective.interaction import INTERACTION_WIDTH
+from mlsemi.training.objective.interaction import INTERACTION_WIDTH, REPULSION
 from mlsemi.training.objective.loss import GROUND_STATE, LossWeights
 from mlsemi.training.objective.source import Source
 from mlsemi.training.objective.surface_loss import OF_QUADRUPOLE, multipoles_loss
@@ -155,10 +155,14 @@ def complexes(model, n=2):
     return out
 
 
-def test_interaction_energies():
+@pytest.mark.parametrize("repulsion", [0.0, 0.05])
+def test_interaction_energies(repulsion):
     """The loss is that of E(complex) - E(molecules), to the last digit of the definition."""
     model = random_model(seed=7)
-    records = complexes(model)
+    records = [
+        replace(record, fragment_energies=record.fragment_energies - 0.5 * repulsion)
+        for record in complexes(model)
+    ]
     one = source(records, "interaction")
     loss, _ = one.loss(model, [0], WEIGHTS)
     structure, first = records[0].structure, records[0].fragments == 0
@@ -166,7 +170,10 @@ def test_interaction_energies():
         Structure(structure.numbers[mine], structure.positions[mine]) for mine in (first, ~first)
     ]
     whole, *alone = [lesson(model, part, "X").energy for part in parts]
-    error = (whole - sum(alone) - records[0].interaction_energy) / INTERACTION_WIDTH
+    reference = records[0].interaction_energy
+    assert (reference > 0.0) == (repulsion > 0.0)
+    error = (whole - sum(alone) - reference) / INTERACTION_WIDTH
+    error /= 1.0 + max(0.0, reference) / REPULSION
     square = 2.0 * INTERACTION_WIDTH**2 * (np.sqrt(1.0 + error**2) - 1.0)
     assert loss == pytest.approx(WEIGHTS.interaction * square * HARTREE_EV**2, rel=1e-10)
     check_gradient(model, one, set(learned(model)))

@@ -9,7 +9,7 @@ bonds that break. What reads u instead of distances alone sees a molecule as it 
 
 An atom of one valence, hydrogen or a halogen, gives its bond to the nearest partner:
 
-    c_ij = prod_k [1 - b0_ik h((x_ij - x_ik) / NEARER) h((x_ij - LONG) / (BOND - LONG))]
+    c_ij = prod_k [1 - b0_ik h((x_ij - x_ik) / NEARER) h((x_ij - LONG) / (LONGER - LONG))]
 
 and 1 for all other atoms, with b0 the bracket above: a hydrogen bond is no bond however short it
 is, until the hydrogen is about to change sides, and bonds as long as bonds are keep what they have.
@@ -31,11 +31,12 @@ from mlsemi.molecule.elements import covalent_radius, valence
 from mlsemi.symmetry.layers import Gradients, Weights
 from mlsemi.symmetry.radial import smooth_step
 
-BOND, CONTACT = 1.3, 1.65
-"""Sums of covalent radii up to which atoms are bonded (warm molecules reach 1.31, once in all
-reference data) and from which they are not."""
+BOND, CONTACT = 1.45, 1.65
+"""Sums of covalent radii up to which atoms are bonded, and from which they are not. What a single
+molecule learned of bonds stretched by half stays as it is; sulfur atoms in contact are 3.5 angstrom
+apart, and have no part of a bond from 3.46 on."""
 
-NEARER, LONG = 0.35, 1.0
+NEARER, LONG, LONGER = 0.35, 1.0, 1.3
 """By how much nearer, in the same unit, another partner is that has the whole bond (beside a
 hydrogen bond of 1.5 angstrom: 0.5), and what no ordinary bond is longer than: a hypervalent
 chlorine keeps all of its own."""
@@ -183,9 +184,9 @@ def _rivals(first: np.ndarray, single: np.ndarray, x: np.ndarray, bare: np.ndarr
     np.fill_diagonal(same, False)
     bond, other = (many[at] for at in np.nonzero(same))
     apart, apart_slope = smooth_step((x[bond] - x[other]) / NEARER)
-    long, long_slope = smooth_step((x[bond] - LONG) / (BOND - LONG))
+    long, long_slope = smooth_step((x[bond] - LONG) / (LONGER - LONG))
     step = apart * long
-    slopes = apart_slope * long / NEARER, apart * long_slope / (BOND - LONG)
+    slopes = apart_slope * long / NEARER, apart * long_slope / (LONGER - LONG)
     return Rivals(bond, other, 1.0 - bare[other] * step, step, *slopes)
 
 
