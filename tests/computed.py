@@ -15,7 +15,8 @@ def computed(inputs, output, *, exclude=None, collect_only=False, skip=(), **ent
     return reference_command(asked, by, exclude, collect_only)
 
 
-def surfaces(by, inputs, output, sets=(), processes=1):
+def surfaces(by, inputs, output, parameters="", processes=1):
     """What ``mlsemi surfaces INPUTS -o OUTPUT`` gives."""
-    asked = SurfaceFile(path=str(output), by=by, inputs=tuple(map(str, inputs)), sets=tuple(sets))
+    inputs = tuple(map(str, inputs))
+    asked = SurfaceFile(path=str(output), by=by, inputs=inputs, parameters=str(parameters))
     return surfaces_command(asked, Workforce(processes, quiet=True))

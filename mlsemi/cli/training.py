@@ -229,7 +229,7 @@ def surfaces(
         list[Path],
         typer.Argument(
             metavar="INPUT",
-            help="SMILES text files, one per line; with --teacher files of surfaces (.h5).",
+            help="SMILES text files, one per line.",
         ),
     ],
     output: Annotated[
@@ -256,14 +256,6 @@ def surfaces(
             help="Pull bonds apart instead: unrestricted reference energies and forces.",
         ),
     ] = False,
-    teacher: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME|PATH",
-            help="The mean of two or more parameter sets instead, near the geometries of other "
-            "surfaces. Repeatable.",
-        ),
-    ] = None,
     method: Annotated[str, typer.Option(help="With --breaking: functional.")] = "b3lyp",
     basis: Annotated[str, typer.Option(help="With --breaking: basis set.")] = "def2-tzvp",
     grid: Annotated[int, typer.Option(min=0, max=9, help="With --breaking: grid level.")] = 2,
@@ -279,35 +271,32 @@ def surfaces(
     Only training molecules are computed. A [[source]] with head = "own" in a recipe, the file
     teaches the features what neighbours do to an atom, where reference calculations are few.
     With --dynamics it tells 'mlsemi reference' which geometries a set should learn next. With
-    --teacher the results are the mean of finished sets, which teaches the next (distillation).
-    With --breaking they are unrestricted energies of bonds up to 2.8 times as long, where 'mlsemi
+    --breaking they are unrestricted energies of bonds up to 2.8 times as long, where 'mlsemi
     reference' cannot go; the same command continues a stopped run.
 
     \b
     mlsemi surfaces molecules.smi -o gfn2.h5
     mlsemi surfaces molecules.smi -o strange.h5 --dynamics organic-1
     mlsemi reference strange.h5 -o learn.h5 --basis def2-svp --grid 1 --forces --lean
-    mlsemi surfaces gfn2.h5 -o taught.h5 --teacher organic-1 --teacher runs/mine
     mlsemi surfaces molecules.smi -o breaking.h5 --breaking
     """  # noqa: D301 (click reads the backspace: do not rewrap)
     from mlsemi.outputs import check_distinct
     from mlsemi.training.generators.surface_lists import SurfaceFile, surfaces_command
     from mlsemi.training.reference.workers import Workforce
 
-    if bool(teacher) + bool(dynamics) + breaking > 1:
-        raise typer.BadParameter("give one of --teacher, --dynamics and --breaking")
+    if dynamics and breaking:
+        raise typer.BadParameter("give one of --dynamics and --breaking")
     check_distinct([*inputs, *([exclude] if exclude else [])], [output])
     asked = SurfaceFile(
         path=str(output),
-        by="teachers" if teacher else "dynamics" if dynamics else "breaking" if breaking
-        else "relaxations",
+        by="dynamics" if dynamics else "breaking" if breaking else "relaxations",
         inputs=tuple(map(str, inputs)),
-        sets=tuple(teacher or ([dynamics] if dynamics else [])),
+        parameters=dynamics or "",
         seed=seed,
         method=method,
         basis=basis,
         grid=grid,
-    )  # fmt: skip
+    )
     surfaces_command(asked, Workforce(processes, quiet=quiet), exclude)
 
 

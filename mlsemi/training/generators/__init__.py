@@ -1,1 +1,1 @@
-"""Geometries and labels beside the reference: relaxations, hot dynamics, broken bonds, teachers."""
+"""Geometries and labels beside the reference: relaxations, hot dynamics, broken bonds."""

@@ -112,13 +112,13 @@ def surface_differences(
         found = {surface.molecule for surface in load_surfaces(folder / entry.path)}
         with h5py.File(folder / entry.path, "r") as file:
             about: dict[str, Any] = json.loads(file.attrs.get("provenance", "{}"))
-        wanted = entry.within(folder).molecules(excluded)
+        wanted = {molecule for _, molecule in entry.within(folder).molecules(excluded)}
     except MlsemiError as error:
         return [str(error)]
     if not about:
         out = ["how it was made does not stand in the file"]
     else:
-        by = next((name for name in ("dynamics", "breaking", "teachers") if name in about), "")
+        by = next((name for name in ("dynamics", "breaking") if name in about), "")
         level = about["breaking"] if by == "breaking" else {}
         stored = {"by": by or "relaxations", "seed": about.get("seed"), **level}
         asked = [name for name in ("by", "seed", "method", "basis", "grid") if name in stored]

@@ -10,7 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
@@ -22,41 +22,35 @@ from mlsemi.outputs import check_writable
 from mlsemi.parameters import Parameters
 from mlsemi.training.data.dataset import split_of
 from mlsemi.training.data.exclusion import read_hashes
-from mlsemi.training.data.surfaces import Surface, by_molecule, load_surfaces, save_surfaces
+from mlsemi.training.data.surfaces import Surface, load_surfaces, save_surfaces
 from mlsemi.training.generators.active_learning import explored_surfaces
-from mlsemi.training.generators.distillation import agreed, taught_of_molecule
 from mlsemi.training.generators.relaxations import relaxation_surfaces
 from mlsemi.training.reference.commands import require_programs
 from mlsemi.training.reference.workers import Workforce, process_pool
-
-Item = TypeVar("Item")
-Found = TypeVar("Found")
 
 NEEDED = {
     "relaxations": ("rdkit", "tblite"),
     "dynamics": ("rdkit",),
     "breaking": ("pyscf", "rdkit", "tblite"),
-    "teachers": (),
 }
 """Programs that each way of making surfaces asks for."""
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class SurfaceFile:
-    """A file of surfaces of the training molecules of lists, or near other surfaces.
+    """A file of surfaces of the training molecules of lists.
 
     Attributes
     ----------
     path : str
         HDF5 file to write, see :mod:`mlsemi.training.data.surfaces`.
     by : str
-        Along relaxations with GFN2-xTB; by the hot dynamics of a parameter set; broken bonds, of
-        which finished molecules are kept in the folder ``PATH.parts``; or the mean of several sets
-        (teachers) near the geometries of other surfaces.
+        Along relaxations with GFN2-xTB; by the hot dynamics of a parameter set; or broken bonds, of
+        which finished molecules are kept in the folder ``PATH.parts``.
     inputs : tuple of str
-        Lists with one SMILES per line; of teachers files of surfaces.
-    sets : tuple of str
-        The parameter set or sets: names or folders.
+        Lists with one SMILES per line.
+    parameters : str
+        The parameter set that moves by its own dynamics: a name or a folder.
     seed : int
         Of all random numbers.
     method, basis : str
@@ -72,9 +66,9 @@ class SurfaceFile:
     """
 
     path: str
-    by: Literal["relaxations", "dynamics", "breaking", "teachers"]
+    by: Literal["relaxations", "dynamics", "breaking"]
     inputs: tuple[str, ...]
-    sets: tuple[str, ...] = ()
+    parameters: str = ""
     seed: int = 1
     method: str = "b3lyp"
     basis: str = "def2-tzvp"
@@ -89,16 +83,21 @@ class SurfaceFile:
         return self.inputs
 
     def within(self, folder: Path) -> SurfaceFile:
-        """The same with files, and sets that are folders there, relative to a folder."""
+        """The same with files, and a set that is a folder there, relative to a folder."""
         inputs = tuple(str(folder / name) for name in self.inputs)
-        sets = tuple(str(folder / s) if (folder / s).is_dir() else s for s in self.sets)
-        return replace(self, path=str(folder / self.path), inputs=inputs, sets=sets)
+        own = folder / self.parameters
+        known = str(own) if self.parameters and own.is_dir() else self.parameters
+        return replace(self, path=str(folder / self.path), inputs=inputs, parameters=known)
 
-    def molecules(self, excluded: frozenset[str]) -> set[str]:
-        """InChIKeys of the molecules that the file may hold, but for those that are excluded."""
-        if self.by == "teachers":
-            return set(by_molecule(self.inputs, excluded))
-        return {key for _, key in molecules_of(self.inputs, excluded)[: self.first or None]}
+    def molecules(self, excluded: frozenset[str]) -> list[tuple[str, str]]:
+        """(SMILES, InChIKey) of the molecules that the file may hold.
+
+        Parameters
+        ----------
+        excluded : frozenset of str
+            sha256(InChIKey) of molecules to leave out.
+        """
+        return molecules_of(self.inputs, excluded)[: self.first or None]
 
 
 def surfaces_command(
@@ -118,53 +117,39 @@ def surfaces_command(
     Raises
     ------
     InputError
-        If a list cannot be read, there are too few sets, or no molecule gives a geometry.
+        If a list cannot be read, or no molecule gives a geometry.
     ParameterError
         If a file or a set is missing or damaged.
     MlsemiError
         If a program is missing, or a worker process dies.
     """
-    by, excluded = by or Workforce(), read_hashes(exclude)
+    by = by or Workforce()
+    excluded = read_hashes(exclude)
     check_writable(asked.path)
     require_programs(NEEDED[asked.by])
     find, provenance = _finder(asked)
-    taught = asked.by == "teachers"
-    items: list[Any] = (
-        list(by_molecule(asked.inputs, excluded).values())
-        if taught
-        else molecules_of(asked.inputs, excluded)[: asked.first or None]
-    )
+    molecules = asked.molecules(excluded)
     console = Console(stderr=True, quiet=by.quiet)
-    found = together(partial(find, seed=asked.seed), items, by, console)
-    if not found and taught:
-        raise InputError("no geometry has an answer of all teachers")
-    if not found:
-        what = f" that is strange to {asked.sets[0]}" if asked.by == "dynamics" else ""
+    surfaces = together(partial(find, seed=asked.seed), molecules, by, console)
+    if not surfaces:
+        what = f" that is strange to {asked.parameters}" if asked.by == "dynamics" else ""
         raise InputError(f"no training molecule in the lists gives a geometry{what}")
-    surfaces = agreed(found) if taught else found
     save_surfaces(asked.path, surfaces, provenance)
     n_molecule = len({surface.molecule for surface in surfaces})
     console.print(
         f"{asked.path}: {len(surfaces)} geometries of {n_molecule} molecules; "
-        f"{len(items) - n_molecule} molecules gave none"
+        f"{len(molecules) - n_molecule} molecules gave none"
     )
     return surfaces
 
 
-def _finder(asked: SurfaceFile) -> tuple[Callable[..., list[Any]], dict[str, object]]:
+def _finder(asked: SurfaceFile) -> tuple[Callable[..., list[Surface]], dict[str, object]]:
     """What finds surfaces of one molecule, and what is recorded of it."""
     about: dict[str, object] = {"seed": asked.seed}
-    sets = [Parameters.load(name) for name in asked.sets]
-    if asked.by == "teachers":
-        if len(sets) < 2:
-            raise InputError("the mean of sets needs two teachers or more")
-        names = [f"{one.name} {one.checksum}" for one in sets]
-        return partial(taught_of_molecule, teachers=asked.sets), about | {"teachers": names}
     if asked.by == "dynamics":
-        if len(sets) != 1:
-            raise InputError("dynamics is that of one parameter set")
-        about |= {"dynamics": sets[0].name, "checksum": sets[0].checksum}
-        return partial(explored_surfaces, parameters=asked.sets[0]), about
+        known = Parameters.load(asked.parameters)
+        about |= {"dynamics": known.name, "checksum": known.checksum}
+        return partial(explored_surfaces, parameters=asked.parameters), about
     if asked.by == "relaxations":
         return relaxation_surfaces, about
     from mlsemi.training.generators.breaking import breaking_surfaces
@@ -211,12 +196,12 @@ def kept_surfaces(
 
 
 def together(
-    find: Callable[[Item], list[Found]],
-    items: Sequence[Item],
+    find: Callable[[tuple[str, str]], list[Surface]],
+    molecules: Sequence[tuple[str, str]],
     by: Workforce,
     console: Console,
-) -> list[Found]:
-    """What ``find`` gives for every item, in their order, by worker processes, with progress.
+) -> list[Surface]:
+    """What ``find`` gives for every molecule, in order, by worker processes, with progress.
 
     Raises
     ------
@@ -225,8 +210,8 @@ def together(
     """
     try:
         with process_pool(by.n_process) as pool:
-            work = pool.map(find, items, chunksize=4)
-            shown = track(work, "surfaces", len(items), console=console, disable=console.quiet)
+            work = pool.map(find, molecules, chunksize=4)
+            shown = track(work, "surfaces", len(molecules), console=console, disable=console.quiet)
             return [one for some in shown for one in some]
     except BrokenProcessPool:
         raise MlsemiError("a worker process died: use fewer --processes") from None

@@ -1,8 +1,7 @@
 """One source of data in a training run: what it holds, which head reads it, what it teaches.
 
-Records of the reference, of a smaller basis, of another method, what an ensemble says
-(distillation: Hinton, Vinyals and Dean, arXiv:1503.02531), complexes, ions, excited states: all are
-sources and differ by their head (:mod:`mlsemi.training.objective.heads`) and their targets
+Records of the reference, of a smaller basis, of another method, complexes, ions, excited states:
+all are sources and differ by their head (:mod:`mlsemi.training.objective.heads`) and their targets
 (:data:`mlsemi.training.objective.loss.TERMS`).
 """
 

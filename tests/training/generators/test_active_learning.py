@@ -64,7 +64,7 @@ def test_the_geometry_is_strange_and_the_results_are_the_sets_own(narrow, tmp_pa
     path.write_text("\n".join(smiles) + "\n")
     files = [tmp_path / f"{n}.h5" for n in (1, 2)]
     for processes, file in enumerate(files, start=1):
-        surfaces("dynamics", [path], file, [narrow], processes)
+        surfaces("dynamics", [path], file, narrow, processes)
     one, two = (load_surfaces(file) for file in files)
     taught = {inchikey(text) for text in smiles if split_of(inchikey(text)) == "train"}
     with_oxygen = {inchikey(text) for text in smiles if "O" in text} & taught
@@ -83,5 +83,5 @@ def test_a_set_that_is_at_home_everywhere(tmp_path):
     path = tmp_path / "list.smi"
     path.write_text("CCC\nC=C\n")
     with pytest.raises(InputError, match="strange to organic-1"):
-        surfaces("dynamics", [path], tmp_path / "out.h5", [RELEASED])
+        surfaces("dynamics", [path], tmp_path / "out.h5", RELEASED)
     assert not (tmp_path / "out.h5").exists()
