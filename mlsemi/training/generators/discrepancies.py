@@ -65,7 +65,8 @@ def differences(
     with h5py.File(folder / entry.path, "r") as file:
         about: dict[str, Any] = json.loads(file.attrs["provenance"])
         labels = set(file["label"].asstr()[()])
-    stored = about["level"] | about["sampling"] | {"lean": about.get("lean", False)}
+        lean = "dipole_matrix" not in file  # older files do not say so
+    stored = about["level"] | about["sampling"] | {"lean": lean}
     asked = {
         name: getattr(entry, name)
         for name in ("method", "basis", "grid", "forces", "excitations", "ris", "seed", "stretches",

@@ -151,6 +151,19 @@ def test_what_a_file_holds_otherwise(tmp_path):
         assert text in lines
 
 
+def test_whether_a_file_is_lean_is_seen_from_what_it_holds(tmp_path):
+    """Files that are older than the entry do not say so."""
+    known = lessons(random_model(seed=12), 2, 1)
+    about = {"level": {"method": "b3lyp", "basis": "def2-tzvp", "grid": 2}, "sampling": {"seed": 0}}
+    ReferenceDataset(tuple(r.lean() for r in known), about).save(tmp_path / "lean.h5")
+    ReferenceDataset(known.records, about).save(tmp_path / "full.h5")
+    for name, lean in (("lean.h5", True), ("full.h5", False)):
+        entry = {"path": name, "inputs": (name,)}
+        assert differences(tmp_path, ReferenceFile(**entry, lean=lean)) == []
+        told = f"lean: {lean} in the file, {not lean} in the manifest"
+        assert differences(tmp_path, ReferenceFile(**entry, lean=not lean)) == [told]
+
+
 def surfaces_of(folder, name, keys, about):
     """A file with one geometry of each molecule."""
     record = lessons(random_model(seed=12), 1, 1).records[0]
