@@ -17,7 +17,7 @@ from mlsemi.molecule.structure import Structure
 from mlsemi.training.data.contacts import Molecules
 from mlsemi.training.data.dataset import Reference
 from mlsemi.training.data.projection import iao_frame, lowdin
-from mlsemi.training.reference import kohn_sham, stored_fit
+from mlsemi.training.reference import kohn_sham
 from mlsemi.training.reference.excitations import MinimalResponse, ReferenceResponse
 from mlsemi.units import HARTREE_EV
 
@@ -132,10 +132,7 @@ def _converged(
     solver = density_fitted(dft.RKS(mol, xc=level.method))
     if level.backend == "pyscf":
         solver.with_df = fit or solver.with_df
-        if not level.forces and stored_fit.needed(solver):
-            stored_fit.converge(solver, level.grid, level.convergence)
-        else:
-            kohn_sham.converge(solver, level.grid, level.convergence)
+        kohn_sham.converge(solver, level.grid, level.convergence)
         forces = _forces(solver) if with_forces and solver.converged else None
     else:
         solver, forces = kohn_sham.on_gpu(solver, level.grid, level.convergence, with_forces)
@@ -277,8 +274,6 @@ def reference_record(
         If the SCF does not converge, or excitations find a triplet below the closed shell.
     """
     solver, forces = mean_field(structure, level)
-    if isinstance(solver.with_df, stored_fit.StoredFit):
-        origin += f"; integrals in single precision, SCF to {solver.conv_tol:.0e} hartree"
     mol = solver.mol
     minimal, pick = valence_minimal(mol)
     n_core = core_orbitals(structure.numbers)

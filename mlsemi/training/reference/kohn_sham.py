@@ -9,7 +9,7 @@ made, where PySCF first builds derivative matrices. The numbers are PySCF's, in 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 from pyscf import df, dft, gto, lib
@@ -275,7 +275,7 @@ def fitted_gradient(
     on_auxiliary = np.einsum("xPQ,PQ->Px", auxiliary.intor("int2c2e_ip1"), m, optimize=True)
     on_function = np.zeros((mol.nao, 3))
     first = 0
-    for integrals in _blocks(mol, auxiliary, "int3c2e_ip1"):
+    for integrals in _blocks(mol, auxiliary):
         part = slice(first, first + integrals.shape[1])
         first = part.stop
         gamma = coulomb * fitted[part, None, None] * density
@@ -298,39 +298,20 @@ def _solve(metric: np.ndarray, right: np.ndarray) -> np.ndarray:
         return np.asarray(vectors @ ((vectors.T @ right) / values[values > LINEAR_DEP_THR, None]))
 
 
-def three_center(
-    mol: gto.Mole, auxiliary: gto.Mole, name: str, n_component: int, symmetry: str
-) -> Callable[[tuple[int, ...]], np.ndarray]:
-    """Function of a range of shells (m, n, auxiliary) that computes integrals of PySCF's ``name``.
-
-    Parameters
-    ----------
-    mol, auxiliary : pyscf.gto.Mole
-    name : str
-    n_component : int
-        Of each integral.
-    symmetry : str
-        PySCF's ``aosym``: ``s2ij`` for n <= m alone.
-    """
-    both = mol + auxiliary
-    at = both._atm, both._bas, both._env
-    name += "_cart" if both.cart else "_sph"
-    optimiser = gto.moleintor.make_cintopt(*at, name)
-    return lambda shells: np.asarray(
-        gto.moleintor.getints3c(
-            name, *at, shls_slice=shells, comp=n_component, aosym=symmetry, cintopt=optimiser
-        )
-    )
-
-
-def _blocks(mol: gto.Mole, auxiliary: gto.Mole, name: str) -> Iterator[np.ndarray]:
+def _blocks(mol: gto.Mole, auxiliary: gto.Mole) -> Iterator[np.ndarray]:
     """Integrals (m n|P) with m differentiated, as (component, P, n, m), a few P at a time."""
-    integrals = three_center(mol, auxiliary, name, 3, "s1")
+    both = mol + auxiliary
+    name = "int3c2e_ip1_cart" if both.cart else "int3c2e_ip1_sph"
+    at = both._atm, both._bas, both._env
+    optimiser = gto.moleintor.make_cintopt(*at, name)
     offset = auxiliary.ao_loc
     start = 0
     while start < auxiliary.nbas:
         stop = max(start + 1, int(np.searchsorted(offset, offset[start] + AUXILIARY_BLOCK)) - 1)
-        out = integrals((0, mol.nbas, 0, mol.nbas, mol.nbas + start, mol.nbas + stop))
+        shells = (0, mol.nbas, 0, mol.nbas, mol.nbas + start, mol.nbas + stop)
+        out = gto.moleintor.getints3c(
+            name, *at, shls_slice=shells, comp=3, aosym="s1", cintopt=optimiser
+        )
         yield out.transpose(0, 3, 2, 1)
         start = stop
 

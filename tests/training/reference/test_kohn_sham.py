@@ -130,3 +130,15 @@ def test_minimal_states_are_stored():
     again = record_of(arrays_of(record))
     np.testing.assert_array_equal(again.ris_energies, record.ris_energies)
     np.testing.assert_array_equal(again.forces, record.forces)
+
+
+def test_integrals_that_exceed_memory_stay_on_disk(monkeypatch):
+    """PySCF's own store, of which forces and excitations know nothing."""
+    level = Level(basis="def2-svp", grid=1, ris=2, forces=True)
+    expected = reference_record(WATER, "water", "water", "given", level)
+    monkeypatch.setattr(gto.Mole, "max_memory", 1.0)
+    assert not isinstance(mean_field(WATER, level)[0].with_df._cderi, np.ndarray)
+    found = reference_record(WATER, "water", "water", "given", level)
+    assert found.energy == pytest.approx(expected.energy, abs=1e-9)
+    for name in ("orbital_energies", "forces", "ris_energies"):
+        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), atol=1e-6)
