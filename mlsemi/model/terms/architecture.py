@@ -51,7 +51,8 @@ class ModelForm:
         The readout sees atoms of its own molecule alone, and contacts between molecules are terms
         of their own: multipoles and overlaps (nonlinear only, with ``energy`` a readout).
     quadrupoles : bool
-        Atoms have quadrupoles beside charges and dipoles (with ``bonded``).
+        Atoms have quadrupoles beside charges and dipoles, and all of them are read off more of the
+        features (with ``bonded``).
     contact_exponents : tuple of float
         Slater exponents of the orbitals by whose overlap molecules repel and attract each other, in
         units of those of the basis (with ``bonded``).

@@ -18,6 +18,7 @@ from mlsemi.model.model import Model
 from mlsemi.model.terms.architecture import ModelForm
 from mlsemi.model.terms.energy import atomic_energies
 from mlsemi.model.terms.intermolecular.bonded import PREFIX
+from mlsemi.model.terms.intermolecular.multipoles import Multipoles
 from mlsemi.model.terms.levels import Levels
 from mlsemi.model.terms.term import Known
 from mlsemi.model.terms.two_center import TwoCenter
@@ -25,7 +26,7 @@ from mlsemi.molecule.elements import relative_of, symbol
 from mlsemi.molecule.pairs import PairList
 from mlsemi.symmetry.blocks import BlockedOperator, irreps_of
 from mlsemi.training.data.dataset import Reference
-from mlsemi.training.fit.regression import FITTED, initial_model, missing_energy, thinned
+from mlsemi.training.fit.regression import FITTED, SAMPLE, initial_model, missing_energy, thinned
 from mlsemi.training.objective.force_matching import has_response
 
 
@@ -59,7 +60,12 @@ def extended_model(known: Model, form: ModelForm, records: Sequence[Reference], 
         source = name if name in known.weights else name.removeprefix(PREFIX)
         if source in known.weights:
             weights[name] = known.weights[source].copy()
-    return Model(form, weights)
+    model = Model(form, weights)
+    if form.quadrupoles and not known.form.quadrupoles:  # their inputs are features that changed
+        some = [record.structure for record in thinned(records, SAMPLE)]
+        sample, _ = model.predict(PairList.of(some, form.elements, form.cutoff))
+        Multipoles(form).fit(weights, Known(sample.hamiltonian, np.zeros(0)), sample)
+    return model
 
 
 def check_extends(known: ModelForm, form: ModelForm) -> None:

@@ -54,6 +54,7 @@ def initial_model(form: ModelForm, records: Sequence[Reference], seed: int) -> M
     missing = np.array([missing_energy(model, r) for r in records])  # a band energy needs H
     for term in of_energy:
         term.fit(weights, Known(matrices, missing), sample)
+        term.forward(weights, sample)
     return model
 
 

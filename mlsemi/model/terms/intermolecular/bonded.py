@@ -109,6 +109,7 @@ class Bonded(Term):
         for part, kept in zip(reversed(parts), reversed(record.inner), strict=True):
             part.adjoint(own, out.bonded, kept, inner, own_gradients)
         if chosen is None:
+            bar.density += inner.density
             bar.nodes += inner.nodes
             bar.invariants += inner.invariants
         if bar.geometry is None or inner.geometry is None:
