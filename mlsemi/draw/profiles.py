@@ -14,6 +14,10 @@ ABSORPTION = 100.0 / np.log(10.0)
 1000 cm^2/mol per cm."""
 
 
+EDGE = 0.005
+"""An end of a scan nearer to a tick, in lengths of the scan, is drawn at the tick."""
+
+
 def infrared_grid(wavenumbers: np.ndarray, width: float) -> np.ndarray:
     """(n_point,) wavenumbers from 400 cm^-1, or below the lowest mode, to above the highest."""
     real = wavenumbers[wavenumbers > 0.0]
@@ -101,9 +105,16 @@ def scan_figure(values: np.ndarray, energies_ev: np.ndarray, label: str, title: 
         axes.plot(values, above, "o-", color=CURVE, lw=1.2, ms=4, clip_on=False, zorder=3)
         axes.set_ylim(0.0, 1.08 * (float(above.max()) or 1.0))
         first, last = float(values.min()), float(values.max())
-        axes.set_xlim((first, last) if last > first else (first - 1.0, first + 1.0))
+        if last == first:
+            first, last = first - 1.0, last + 1.0
         if last - first >= 90.0:  # degrees
             axes.locator_params(axis="x", steps=[1, 3, 4.5, 6, 9, 10])
+        ticks = np.asarray(axes.xaxis.get_major_locator().tick_values(first, last))
+        low, high = (float(ticks[np.abs(ticks - end).argmin()]) for end in (first, last))
+        edge = EDGE * (last - first)  # a turn from -179.99 to 180.01 begins with the number -180
+        axes.set_xlim(
+            low if abs(low - first) < edge else first, high if abs(high - last) < edge else last
+        )
         axes.set_xlabel(label)
         axes.set_ylabel("energy / eV", color=CURVE)
         kcal = axes.secondary_yaxis("right", functions=(_to_kcal, _to_ev))

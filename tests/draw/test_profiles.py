@@ -28,6 +28,17 @@ def test_a_scan_fills_its_axis(values):
         assert (first, last) == (values.min(), values.max())
 
 
+@pytest.mark.parametrize("start", [-180.0, -179.9997, -179.2, -65.0])
+def test_the_ends_of_a_turn_have_their_numbers(start):
+    """The angle of a molecule is never -180 to the last digit."""
+    figure = scan_figure(np.linspace(start, start + 360.0, 25), np.arange(25.0), "angle", "a scan")
+    axes, whole = figure.axes[0], start < -179.0
+    first, last = axes.get_xlim()
+    shown = [tick for tick in axes.get_xticks() if first <= tick <= last]
+    assert (first, last) == ((-180.0, 180.0) if whole else (start, start + 360.0))
+    assert ({-180.0, 180.0} <= set(shown)) == whole
+
+
 def test_an_infrared_figure_of_nothing_real():
     grid = infrared_grid(np.array([-50.0]), 10.0)
     figure = infrared_figure(grid, 0.0 * grid, np.array([-50.0]), np.ones(1), "imaginary")
