@@ -87,6 +87,8 @@ def dry_run(path: Path, console: Console | None = None) -> Estimate:
 def estimate(run: Run) -> Estimate:
     """Time and memory of a run, and what is missing."""
     recipe, before = run.recipe, _peak()
+    if not recipe.stage:
+        return Estimate([], before / 1e9, missing(run))
     model = initial_model(recipe.form(), thinned(run.parts.train, SAMPLE), recipe.seed)
     first = Source("", Head("model", 0), run.data[0].targets, run.parts.train, [], "")
     seconds = []
@@ -145,7 +147,8 @@ def missing(run: Run) -> list[str]:
             "constants, and a warning"
         )
     if left or finished_set(run.output, run.stamp(len(run.recipe.stage) - 1)) is None:
-        left.append(f"missing: {run.output}, with committee and errors")
+        more = ", with committee and errors" if run.recipe.stage else ""
+        left.append(f"missing: {run.output}{more}")
     return left
 
 

@@ -165,7 +165,8 @@ class Recipe:
         Of data. The first is the reference: its records give the start values, the length of an
         epoch, the training domain, the committee and the errors in the header.
     stage : tuple of Stage
-        One after the other; each begins with the best weights of the one before.
+        One after the other; each begins with the best weights of the one before. None: of the set
+        to start from everything stays but the constants of the response.
     output : str
         Folder of the finished parameter set, relative to the recipe; the name by default.
     start : str
@@ -193,7 +194,7 @@ class Recipe:
 
     name: SOME
     source: Annotated[tuple[SourceTable, ...], Field(min_length=1)]
-    stage: Annotated[tuple[Stage, ...], Field(min_length=1)] = field(default=(Stage(),))
+    stage: tuple[Stage, ...] = field(default=(Stage(),))
     output: str = ""
     start: str = ""
     elements: tuple[str, ...] = ()
@@ -207,6 +208,13 @@ class Recipe:
 
     def __post_init__(self) -> None:
         first = self.source[0]
+        if not self.stage:
+            if not self.start or [table.targets for table in self.source] != [("response",)]:
+                raise ValueError(
+                    "without a stage the response alone is fitted: give a set to start from and "
+                    'one [[source]] with targets = ["response"]'
+                )
+            return
         if first.head != "model" or not set(first.targets) <= GROUND_STATE | {"multipoles"}:
             raise ValueError(
                 "the first [[source]] is the reference: no other head, and of targets only "

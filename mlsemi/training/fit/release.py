@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -111,14 +112,39 @@ def release(
         finished = with_fitted_committee(
             finished, parts.train, parts.validation, recipe.committee, recipe.seed, _excited(data)
         )
-    finished.save(output)
+    _write(finished, recipe, output)
     save(
         training_figure([row for history in histories for row in history]), output / "training.png"
     )
+    return finished
+
+
+def release_as_it_is(recipe: Recipe, made: Parameters, stamp: str, output: Path) -> Parameters:
+    """Write the set of a recipe without stages: only name and stamp are new in its header.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    made : Parameters
+    stamp : str
+        Of the run.
+    output : Path
+        Folder to write.
+    """
+    training = made.header.get("training")
+    about = dict(training) if isinstance(training, dict) else {}
+    header = made.header | {"training": about | {"stamp": stamp}}
+    finished = replace(made, name=recipe.name, header=header)
+    _write(finished, recipe, output)
+    return finished
+
+
+def _write(finished: Parameters, recipe: Recipe, output: Path) -> None:
+    """The folder of a set, with the recipe that made it."""
+    finished.save(output)
     with complete_or_absent(output / "recipe.toml") as temporary:
         text = tomli_w.dumps(recipe.plain())
         temporary.write_text(f"# {ABOUT}\n{text}", encoding="utf-8")
-    return finished
 
 
 def _excited(data: Sequence[Data]) -> list[Reference]:

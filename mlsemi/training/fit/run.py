@@ -38,7 +38,7 @@ from mlsemi.training.fit.extension import extended_model, further_rows
 from mlsemi.training.fit.progress import TrainingDisplay
 from mlsemi.training.fit.recipe import Recipe, Stage
 from mlsemi.training.fit.regression import initial_model
-from mlsemi.training.fit.release import release, stage_set
+from mlsemi.training.fit.release import release, release_as_it_is, stage_set
 from mlsemi.training.fit.ridge import ridge
 from mlsemi.training.fit.sources import Data, Parts, load_sources, parts_of, set_to_start_from
 from mlsemi.training.fit.trainer import CHUNKS, Trainer, is_finished
@@ -81,7 +81,13 @@ def fit(recipe: Recipe, base: Path, resume: bool = True, quiet: bool = False) ->
         assert known is not None
         if (ions := run.fitted("response")) is not None:
             console.print("constants of the response to charge and spin", highlight=False)
-            known = with_fitted_response(known, ions.dataset, ions.opened)
+
+            def report(step: int, loss: float) -> None:
+                console.print(f"{step:4d}  {loss:.4f} eV^2", highlight=False)
+
+            known = with_fitted_response(known, ions.dataset, ions.opened, report)
+        if not run.recipe.stage:
+            return release_as_it_is(run.recipe, known, run.stamp(-1), run.output)
         return release(run.recipe, known, histories, run.parts, run.data, run.output, run.start)
 
 
@@ -123,7 +129,10 @@ class Run:
         """
         recipe, data = load_sources(recipe, base)
         records = [entry for entry in data[0].entries if isinstance(entry, Reference)]
-        parts = parts_of(records, recipe)
+        parts = parts_of(records, recipe) if recipe.stage else Parts([], [], [])
+        start = set_to_start_from(recipe, base)
+        if start and not recipe.stage and start.model.form != recipe.form():
+            raise InputError("without a stage the form is that of the set to start from")
         start, known = known_set(recipe, base, parts.train)
         output = recipe.folder(base)
         folder = output.with_name(output.name + ".run")

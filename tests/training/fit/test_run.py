@@ -357,7 +357,7 @@ def test_the_response_is_fitted_after_the_last_stage(dataset, tmp_path, monkeypa
     source = '[[source]]\nfiles = ["../ions-2.h5", "../vertical.json"]\ntargets = ["response"]\n'
     calls = []
 
-    def fitted(parameters, ions, opened):
+    def fitted(parameters, ions, opened, report):
         calls.append((ions, opened))
         return parameters.with_response(parameters.model, {"ions": len(ions.records)})
 
