@@ -130,15 +130,13 @@ class Model(Brief):
         Gradients of all weights, zero for those that are never trained (an empty mapping without
         ``with_weights``), and dL/d positions (n_atom, 3) or None.
         """
-        pairs, served = prediction.pairs, self._served(given.asked)
-        if prediction.bonded is not None and prediction.bonded.invariants is prediction.invariants:
-            served |= EVERYTHING  # the features of the molecule alone are those of H
-        bar = given.opened(prediction, with_positions)
+        pairs, bar = prediction.pairs, given.opened(prediction, with_positions)
+        bar.served = self._served(given.asked)
         gradients = None
         if with_weights:
             gradients = {name: np.zeros_like(value) for name, value in self.weights.items()}
         for term, kept in zip(reversed(self.terms), reversed(record), strict=True):
-            if not term.serves.isdisjoint(served):
+            if not term.serves.isdisjoint(bar.served):
                 term.adjoint(self.weights, prediction, kept, bar, gradients)
         positions_bar = None
         if (geometry := bar.geometry) is not None:

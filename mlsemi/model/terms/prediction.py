@@ -144,6 +144,8 @@ class PredictionBar(Brief):
         Made on the walk where there is such a prediction.
     geometry : GeometryBar or None
         Made on the walk where positions are asked for.
+    served : frozenset of str
+        The walk goes through terms that serve one of these; a term on the way may add to it.
     """
 
     hamiltonian: BlockedOperator | None = None
@@ -160,6 +162,7 @@ class PredictionBar(Brief):
     connection: np.ndarray = field(default_factory=lambda: NOT_YET)
     bonded: PredictionBar | None = None
     geometry: GeometryBar | None = None
+    served: frozenset[str] = frozenset()
 
     @property
     def asked(self) -> frozenset[str]:

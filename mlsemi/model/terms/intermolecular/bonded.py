@@ -21,7 +21,7 @@ from mlsemi.model.terms.density import Density
 from mlsemi.model.terms.energy import Energy
 from mlsemi.model.terms.messages import Messages
 from mlsemi.model.terms.prediction import Prediction, PredictionBar
-from mlsemi.model.terms.term import Known, Term, Weight
+from mlsemi.model.terms.term import EVERYTHING, Known, Term, Weight
 from mlsemi.symmetry.layers import Gradients, Weights
 
 PREFIX = "bonded."
@@ -109,6 +109,7 @@ class Bonded(Term):
         for part, kept in zip(reversed(parts), reversed(record.inner), strict=True):
             part.adjoint(own, out.bonded, kept, inner, own_gradients)
         if chosen is None:
+            bar.served |= EVERYTHING
             bar.density += inner.density
             bar.nodes += inner.nodes
             bar.invariants += inner.invariants
