@@ -90,7 +90,7 @@ def estimate(run: Run) -> Estimate:
     if not recipe.stage:
         return Estimate([], before / 1e9, missing(run))
     model = initial_model(recipe.form(), thinned(run.parts.train, SAMPLE), recipe.seed)
-    first = Source("", Head("model", 0), run.data[0].targets, run.parts.train, [], "")
+    first = Source(Head("model", 0), run.data[0].targets, run.parts.train, [])
     seconds = []
     for number, stage in enumerate(recipe.stage):
         train = run.lessons(stage, "train")

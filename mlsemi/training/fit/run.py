@@ -131,9 +131,9 @@ class Run:
         records = [entry for entry in data[0].entries if isinstance(entry, Reference)]
         parts = parts_of(records, recipe) if recipe.stage else Parts([], [], [])
         start = set_to_start_from(recipe, base)
-        if start and not recipe.stage and start.model.form != recipe.form():
-            raise InputError("without a stage the form is that of the set to start from")
-        start, known = known_set(recipe, base, parts.train)
+        known = None if start is None else start.model.form
+        if start is not None and known != recipe.form():
+            start = in_form(start, recipe, parts.train)
         output = recipe.folder(base)
         folder = output.with_name(output.name + ".run")
         if not folder.exists():
@@ -273,45 +273,34 @@ def finished_set(folder: Path, stamp: str) -> Parameters | None:
     return found if isinstance(training, dict) and training.get("stamp") == stamp else None
 
 
-def known_set(
-    recipe: Recipe, base: Path, records: Sequence[Reference]
-) -> tuple[Parameters | None, ModelForm | None]:
-    """The parameter set that a run starts from, in the form of the recipe, and its own form.
-
-    A set may become one of more elements, or one with ``bonded``
-    (:func:`~mlsemi.training.fit.extension.extended_model`).
+def in_form(known: Parameters, recipe: Recipe, records: Sequence[Reference]) -> Parameters:
+    """A known set in the form of a recipe: with more elements, or ``bonded``.
 
     Parameters
     ----------
+    known : Parameters
     recipe : Recipe
-    base : Path
-        What its file names are relative to.
     records : sequence of Reference
-        Training records, for the start values of what is new.
+        Training records, for the start values of what is new
+        (:func:`~mlsemi.training.fit.extension.extended_model`).
 
     Raises
     ------
-    ParameterError
-        If there is no such set.
     InputError
-        If it has other elements or another form than the recipe.
+        If the form is another one, or no stage could train what is new.
     """
-    known, form = set_to_start_from(recipe, base), recipe.form()
-    if known is None:
-        return None, None
-    before = known.model.form
-    if before == form:
-        return known, before
+    if not recipe.stage:
+        raise InputError("without a stage the form is that of the set to start from")
     try:
-        model = extended_model(known.model, form, records, recipe.seed)
+        model = extended_model(known.model, recipe.form(), records, recipe.seed)
     except InputError as error:
         raise InputError(f"start = {recipe.start!r}: {error}") from None
     found = replace(known, model=model)
     if not known.calibrated:
-        return found, before
+        return found
     about = known.header["excitation_fit"]
     assert isinstance(about, dict)
-    return found.with_excitation(known.excitation.with_elements(form.elements), about), before
+    return found.with_excitation(known.excitation.with_elements(model.form.elements), about)
 
 
 def start_model(recipe: Recipe, records: list[Reference], pool: ThreadPoolExecutor) -> Model:

@@ -100,12 +100,10 @@ class Data:
         if not sides["train"]:
             raise ParameterError(f"{self.table.name}: nothing of a training molecule")
         return Source(
-            self.table.name,
             self.head,
             targets,
             sides["train"],
             sides["validation"] if self.head.kind == "model" else [],
-            self.checksum,
             share,
             self.table.at("weight", stage),
             constants,

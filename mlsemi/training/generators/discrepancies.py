@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,10 @@ from mlsemi.training.data.surfaces import load_surfaces
 from mlsemi.training.generators.manifest import GivenFile, Manifest
 from mlsemi.training.generators.surface_lists import SurfaceFile
 from mlsemi.training.reference.inputs import ReferenceFile
+
+NAMES = ("method", "basis", "grid", "forces", "excitations", "ris", "seed", "stretches",
+         "contacts", "collisions", "counterpoise", "lean")  # fmt: skip
+"""Entries of a :class:`ReferenceFile` that stand in the provenance of its file."""
 
 
 def check_all(path: Path, wanted: Sequence[str], tell: Callable[[str], None]) -> None:
@@ -66,19 +70,10 @@ def differences(
         about: dict[str, Any] = json.loads(file.attrs["provenance"])
         labels = set(file["label"].asstr()[()])
         lean = "dipole_matrix" not in file  # older files do not say so
-    stored = about["level"] | about["sampling"] | {"lean": lean}
-    asked = {
-        name: getattr(entry, name)
-        for name in ("method", "basis", "grid", "forces", "excitations", "ris", "seed", "stretches",
-                     "contacts", "collisions", "counterpoise", "lean")
-    }  # fmt: skip
-    if entry.temperatures is not None:
-        asked["temperatures"] = list(entry.temperatures)
-    out = [
-        f"{name}: {stored.get(name)} in the file, {value} in the manifest"
-        for name, value in asked.items()
-        if value != stored.get(name, ReferenceFile.__dataclass_fields__[name].default)
-    ]
+    usual = {name: ReferenceFile.__dataclass_fields__[name].default for name in NAMES}
+    stored = usual | about["level"] | about["sampling"] | {"lean": lean}
+    names = NAMES if entry.temperatures is None else (*NAMES, "temperatures")
+    out = _otherwise(stored, entry, names)
     try:
         jobs = entry.within(folder).jobs(frozenset() if entry.testing else excluded)
     except MlsemiError as error:
@@ -122,12 +117,18 @@ def surface_differences(
         by = next((name for name in ("dynamics", "breaking") if name in about), "")
         level = about["breaking"] if by == "breaking" else {}
         stored = {"by": by or "relaxations", "seed": about.get("seed"), **level}
-        asked = [name for name in ("by", "seed", "method", "basis", "grid") if name in stored]
-        out = [
-            f"{name}: {stored[name]} in the file, {getattr(entry, name)} in the manifest"
-            for name in asked
-            if stored[name] != getattr(entry, name)
-        ]
+        names = [name for name in ("by", "seed", "method", "basis", "grid") if name in stored]
+        out = _otherwise(stored, entry, names)
     if strange := found - wanted:
         out.append(f"{len(strange)} molecules that are not asked for, as {min(strange)}")
+    return out
+
+
+def _otherwise(stored: Mapping[str, Any], entry: object, names: Iterable[str]) -> list[str]:
+    """Entries that are others in the file."""
+    out = []
+    for name in names:
+        value, there = getattr(entry, name), stored[name]
+        if there != (list(value) if isinstance(value, tuple) else value):
+            out.append(f"{name}: {there} in the file, {value} in the manifest")
     return out

@@ -38,15 +38,11 @@ class Source:
 
     Attributes
     ----------
-    name : str
-        Of its files, as in the recipe.
     head : Head
     targets : frozenset of str
         Of ``TERMS``.
     entries, validation : list of Reference or of Surface
         Of training molecules; of validation molecules, which help choose the epoch.
-    checksum : str
-        Of the files together.
     share, weight : Ramp
         Entries in a batch per record of the first source, and what their mean loss counts.
     constants : ExcitationParameters or None
@@ -55,12 +51,10 @@ class Source:
         Added to the triplets of the records, hartree.
     """
 
-    name: str
     head: Head
     targets: frozenset[str]
     entries: list[Reference] | list[Surface]
     validation: list[Reference] | list[Surface]
-    checksum: str
     share: Ramp = (1.0, 1.0)
     weight: Ramp = (1.0, 1.0)
     constants: ExcitationParameters | None = None

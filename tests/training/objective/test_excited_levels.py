@@ -59,8 +59,8 @@ def records(parameters):
 
 def source_of(records):
     head, targets = Head("model", 0), frozenset(("excitations",))
-    given = records[:3], records[3:], "", (1.0, 1.0), (1.0, 1.0), CONSTANTS
-    return Source("lessons.h5", head, targets, *given)
+    given = records[:3], records[3:], (1.0, 1.0), (1.0, 1.0), CONSTANTS
+    return Source(head, targets, *given)
 
 
 def loss_of(record, state, strengths):

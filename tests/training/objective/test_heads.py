@@ -31,7 +31,7 @@ READOUT = [name for name, fact in facts_of(MODEL.form).items() if fact.own]
 
 
 def source(kind, entries, targets=GROUND_STATE):
-    return Source("x.h5", Head(kind, 1), frozenset(targets), entries, [], "")
+    return Source(Head(kind, 1), frozenset(targets), entries, [])
 
 
 def surfaces():
@@ -177,12 +177,13 @@ def test_training_with_a_readout_of_its_own(tmp_path):
     assert set(taught.model.weights) == set(plain.model.weights)
     for name in ("message.radial", "energy.out"):
         assert not np.allclose(taught.model.weights[name], plain.model.weights[name])
-    one = load_sources(told, tmp_path)[1][1].source(0, None)
+    data = load_sources(told, tmp_path)[1][1]
+    one = data.source(0, None)
     assert {s.molecule for s in one.entries} == set(molecules[:2])
     assert not one.validation
     header = taught.header["training"]["sources"]["surfaces.h5"]
     assert header["targets"] == ["charges", "dipole", "energy", "forces"]
-    assert header["checksum"] == one.checksum
+    assert header["checksum"] == data.checksum
 
 
 def test_training_with_a_close_level(tmp_path):

@@ -28,7 +28,7 @@ WEIGHTS = LossWeights(forces=2.0)
 
 
 def source(entries, *targets):
-    return Source("x.h5", Head("model", 0), frozenset(targets), entries, [], "")
+    return Source(Head("model", 0), frozenset(targets), entries, [])
 
 
 def check_gradient(model, one, names, step=1e-3, tolerance=1e-5):
