@@ -25,7 +25,7 @@ from mlsemi.excited.excitations import (
 )
 from mlsemi.excited.intensities import intensities
 from mlsemi.excited.interaction import Interaction
-from mlsemi.excited.method import TDA, Method
+from mlsemi.excited.method import EXACT, TDA, Method
 from mlsemi.excited.states import Excitations, ExcitedStates, Multiplicity
 from mlsemi.excited.unrestricted import lowest
 from mlsemi.ground.adjoint import Cotangent, reverse
@@ -178,7 +178,7 @@ def evaluate(
             if between is not None and wanted.surface is not None:
                 if ground.response is None:
                     state, n, limit = ground.state, wanted.singlets, wanted.tolerance
-                    roots = excite(state, between, n, tolerance=limit)
+                    roots = excite(state, between, n, tolerance=limit, method=EXACT)
                 else:
                     surrounded = SurroundedStates.lowest(
                         ground.response, between, wanted.singlets, wanted.tolerance

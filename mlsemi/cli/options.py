@@ -93,6 +93,13 @@ SelectEv = Annotated[
         help="Huge molecules: leave out what lowers no state by more than E eV (try 0.2).",
     ),
 ]
+Exact = Annotated[
+    bool,
+    typer.Option(
+        "--exact",
+        help="Converge excited states of large molecules, good to 0.001 eV otherwise, all the way.",
+    ),
+]
 KPoints = Annotated[
     str | None,
     typer.Option(

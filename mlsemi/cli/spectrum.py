@@ -12,6 +12,7 @@ from mlsemi.cli.options import (
     DEFAULT_PARAMETERS,
     Charge,
     Epsilon,
+    Exact,
     Files,
     Fragment,
     FullResponse,
@@ -71,6 +72,7 @@ def spectrum(
     triplets: Triplets = 0,
     full_tddft: FullResponse = False,
     select_ev: SelectEv = None,
+    exact: Exact = False,
     fragment: Fragment = None,
     width_ev: Annotated[
         float,
@@ -176,7 +178,7 @@ def spectrum(
         jobs.parameters_from(parameters),
         {
             "triplets": triplets,
-            "method": jobs.method_from(full_tddft, select_ev),
+            "method": jobs.method_from(full_tddft, select_ev, exact),
             "threads": threads,
             **jobs.surroundings_from(solvent, epsilon),
         },

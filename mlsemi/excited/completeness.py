@@ -38,6 +38,7 @@ def missed(
     n: int,
     kind: np.dtype,
     attempt: int,
+    again: int = AGAIN,
 ) -> np.ndarray:
     """Directions in which an iteration has missed states below an energy s; none if it is complete.
 
@@ -58,6 +59,8 @@ def missed(
         Precision.
     attempt : int
         How often something has been found already; says which random vectors are taken, too.
+    again : int
+        Random vectors beside the first one once that has found something, on the first attempt.
 
     Returns
     -------
@@ -70,7 +73,7 @@ def missed(
     """
     random = np.random.default_rng(attempt)
     found = np.empty((0, n), kind)
-    for n_vector in (1, AGAIN * 2**attempt):
+    for n_vector in (1, again * 2**attempt):
         right = dual(random.standard_normal((n_vector, n)).astype(kind))
         # the states found are not exact: what their residuals leave inside would pile up
         below = _negative(lambda x: dual(shifted(x)), lambda x: outside(inverse(x)), right)

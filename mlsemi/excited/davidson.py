@@ -9,18 +9,12 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import numpy as np
-import scipy.linalg
 
 from mlsemi.errors import ConvergenceError
-from mlsemi.excited.completeness import Linear, missed
+from mlsemi.excited.completeness import AGAIN, Linear, missed
+from mlsemi.excited.subspace import DOUBLE, Subspace, orthonormal
 
 Apply = Callable[[np.ndarray], np.ndarray]
-
-DOUBLE, SINGLE = np.dtype(np.float64), np.dtype(np.float32)
-
-WELL_OUTSIDE, WELL_APART = {DOUBLE: 0.05, SINGLE: 0.3}, 1e-3
-"""Share of a vector outside the basis (errors of one pass grow by its inverse with each block that
-is added), smallest eigenvalue of the overlap of new vectors."""
 
 LOOSE = 1e-3
 """Residual (hartree) below which the extra roots of the block are left alone."""
@@ -123,7 +117,8 @@ def lowest_eigenpairs(
         up_to = reach(block.values[:n_root], block.norms[:n_root])
         checked = vectors.astype(np.float32) if single else vectors
         loose = checked[~settled], np.abs(block.values[~settled] - up_to)
-        lower = _lower(single or apply, precondition, checked[settled], loose, up_to, attempt)
+        known, products = checked[settled], single or apply
+        lower = lower_directions(products, precondition, known, loose, up_to, attempt)
         if not lower.size:
             return block.values[:n_out], vectors[:n_out]
         start = np.concatenate([vectors, lower])
@@ -132,18 +127,35 @@ def lowest_eigenpairs(
     )
 
 
-def _lower(
+def lower_directions(
     apply: Apply,
     precondition: Precondition,
     known: np.ndarray,
     loose: tuple[np.ndarray, np.ndarray],
     energy: float,
     attempt: int,
+    again: int = AGAIN,
 ) -> np.ndarray:
-    """Directions orthogonal to the ``known`` vectors with a Rayleigh quotient below ``energy``.
+    """Directions below an energy that an iteration has missed.
 
-    Extra pairs that are ``loose``, vectors and their distances from that energy, help the
-    preconditioner; they are not known, since what they mix with may lie below.
+    Parameters
+    ----------
+    apply : callable
+        (k, n) vectors -> (k, n) images A x.
+    precondition : Precondition
+    known : (k, n) array
+        Vectors found, orthonormal rows; the directions are orthogonal to them.
+    loose : tuple of (m, n) and (m,) arrays
+        Others, and their distances from the energy: they help the preconditioner, but are not
+        known, since what they mix with may lie below.
+    energy : float
+        Hartree; Rayleigh quotients of the directions lie below.
+    attempt, again : int
+        As in :func:`mlsemi.excited.completeness.missed`.
+
+    Returns
+    -------
+    (l, n) array.
     """
     n, kind = known.shape[1], known.dtype
     if len(known) == n:
@@ -160,7 +172,7 @@ def _lower(
     def shifted(x: np.ndarray) -> np.ndarray:
         return apply(x) - kind.type(energy) * x
 
-    return missed(shifted, inverse, outside, outside, n, kind, attempt)
+    return missed(shifted, inverse, outside, outside, n, kind, attempt, again)
 
 
 def along(x: np.ndarray, vectors: np.ndarray, distances: np.ndarray) -> np.ndarray:
@@ -225,36 +237,30 @@ def converged_block(
     n_block = fresh.shape[0]
     if n_block < n_root:
         raise ConvergenceError(f"only {n_block} independent guesses for {n_root} excited states")
-    limit = _subspace(n, n_block, memory)
-    basis, image = np.empty((limit, n), kind), np.empty((limit, n), kind)
-    projected = np.empty((limit, limit), kind)
+    space = Subspace(n, n_block, kind, memory)
     every = np.arange(n_block)
-    size, watched = 0, every
+    watched = every
     worst, strict = np.inf, tolerance
     for _ in range(max_iteration):
-        grown = size + fresh.shape[0]
-        basis[size:grown], image[size:grown] = fresh, apply(fresh)
-        projected[size:grown, :grown] = image[size:grown] @ basis[:grown].T
-        size = grown
-        values, small = _lowest(projected[:size, :size], n_block)
-        residual, norms = _residuals(basis[:size], image[:size], values, small, watched)
+        space.add(fresh, apply(fresh))
+        values, small = space.lowest(n_block)
+        residual, norms = space.residuals(values, small, watched)
         n_close = close(values, n_root, tolerance)
         strict = strictly(values, n_root, tolerance) if kind == DOUBLE else tolerance
         allowed = np.where(every < n_close, strict, max(LOOSE, tolerance))
         if watched.size < n_block and (norms < allowed[watched])[watched < n_close].all():
             # roots left alone since they converged may have moved: look at all of them again
             watched = every
-            residual, norms = _residuals(basis[:size], image[:size], values, small, watched)
+            residual, norms = space.residuals(values, small, watched)
         worst = float(norms[watched < n_close].max())
-        if watched.size == n_block and (worst < strict or size == n):
-            return Block(values, norms, small, basis[:size])
+        if watched.size == n_block and (worst < strict or space.size == n):
+            return Block(values, norms, small, space.basis)
         opened = norms > allowed[watched]
         watched = watched[opened]
         step = precondition(residual[opened], values[watched]).astype(kind, copy=False)
-        if size + step.shape[0] > limit:
-            basis[:n_block], image[:n_block] = small.T @ basis[:size], small.T @ image[:size]
-            projected[:n_block, :n_block], size = np.diag(values), n_block
-        fresh = orthonormal(step, basis[:size])[: limit - size]
+        if step.shape[0] > space.room:
+            space.restart(values, small)
+        fresh = orthonormal(step, space.basis)[: space.room]
         if not fresh.shape[0]:
             break
     raise ConvergenceError(
@@ -298,53 +304,3 @@ def strictly(values: np.ndarray, n_root: int, tolerance: float) -> float:
     """
     room = float(values[-1] - values[n_root - 1])
     return min(tolerance, max(TIGHTEST, float(np.sqrt(FINE * room))))
-
-
-def _subspace(n: int, n_block: int, memory: int | None) -> int:
-    """Largest number of basis vectors."""
-    limit = 8 * n_block + 40
-    if memory is not None:
-        limit = max(3 * n_block, min(limit, memory // (16 * n)))
-    return min(n, limit)
-
-
-def _residuals(
-    basis: np.ndarray, image: np.ndarray, values: np.ndarray, small: np.ndarray, roots: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Residuals A x - w x of the chosen Ritz pairs and their norms."""
-    chosen = small[:, roots].T
-    residual = chosen @ image - (values[roots, None] * chosen) @ basis
-    return residual, np.linalg.norm(residual, axis=1)
-
-
-def _lowest(lower: np.ndarray, n_block: int) -> tuple[np.ndarray, np.ndarray]:
-    """Lowest eigenpairs of a small matrix given by its lower triangle."""
-    try:
-        return scipy.linalg.eigh(
-            lower, subset_by_index=(0, min(n_block, lower.shape[0]) - 1), check_finite=False
-        )
-    except np.linalg.LinAlgError as error:
-        raise ConvergenceError(f"the Davidson subspace broke down: {error}") from None
-
-
-def orthonormal(vectors: np.ndarray, basis: np.ndarray) -> np.ndarray:
-    """Orthonormalise ``vectors`` against ``basis`` and each other, dropping dependent ones.
-
-    Once is enough for vectors that lie mostly outside the basis and are well apart; otherwise
-    rounding errors are projected out a second time.
-    """
-    kind = vectors.dtype
-    for _ in range(2):
-        before = np.linalg.norm(vectors, axis=1)
-        vectors = vectors - (vectors @ basis.T) @ basis
-        norms = np.linalg.norm(vectors, axis=1)
-        outside = norms / np.maximum(before, 1e-300)
-        kept = norms > 1e-14
-        vectors = vectors[kept] / norms[kept, None]
-        values, mixing = np.linalg.eigh(vectors @ vectors.T)
-        apart = values > (1e-8 if kind == DOUBLE else 1e-4)
-        vectors = (mixing[:, apart] / np.sqrt(values[apart])).T @ vectors
-        well_outside = outside.min(initial=1.0) > WELL_OUTSIDE[kind]
-        if well_outside and values.min(initial=1.0) > WELL_APART:
-            break
-    return vectors

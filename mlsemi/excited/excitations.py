@@ -119,7 +119,7 @@ def _states(multiplicity: Multiplicity, problem: TammDancoff, found: Solution) -
     window = None
     if found.window is None:
         shape = (n, problem.n_occ, problem.n_vir)
-        X = turned.over_state(found.excitations.reshape(shape))
+        X = turned.over_state(found.excitations.reshape(shape)).astype(np.float64, copy=False)
         Y = found.deexcitations
         Y = None if Y is None else turned.over_state(Y.reshape(shape))
     else:

@@ -6,8 +6,12 @@ from dataclasses import dataclass
 
 from mlsemi.errors import InputError
 from mlsemi.excited.full_response import FullResponse
+from mlsemi.excited.second_order import Corrected
 from mlsemi.excited.selected_configurations import Selected
 from mlsemi.excited.tamm_dancoff import Solve, TammDancoff
+
+LARGE = 20_000
+"""Configurations above which roots are corrected to second order: of some 140 atoms."""
 
 
 @dataclass(frozen=True)
@@ -21,21 +25,28 @@ class Method:
     selection : float or None
         For very large molecules: configurations are left out that together lower no state by more
         than this (hartree); they are accounted for to second order.
+    exact : bool
+        To small residuals whatever the size. Else roots among more than ``LARGE`` configurations
+        are good to 1e-3 eV (:mod:`mlsemi.excited.second_order`), in a third of the time. The full
+        response and gradients are always exact.
 
     Raises
     ------
     InputError
-        For both at once, or a threshold that is not positive.
+        For a selection that is full or exact at once, or a threshold that is not positive.
     """
 
     full: bool = False
     selection: float | None = None
+    exact: bool = False
 
     def __post_init__(self) -> None:
         if self.selection is not None and not self.selection > 0.0:
             raise InputError("the threshold of the selection must be positive")
         if self.full and self.selection is not None:
             raise InputError("configurations are selected in the Tamm-Dancoff approximation only")
+        if self.exact and self.selection is not None:
+            raise InputError("selected configurations are not exact: ask for one of the two")
 
     def solver(self, problem: TammDancoff) -> Solve:
         """What solves a problem this way."""
@@ -43,7 +54,9 @@ class Method:
             return FullResponse(problem).solve
         if self.selection is not None:
             return Selected(problem, self.selection).solve
-        return problem.solve
+        if self.exact or problem.n_configuration <= LARGE:
+            return problem.solve
+        return Corrected(problem).solve
 
 
-TDA = Method()
+TDA, EXACT = Method(), Method(exact=True)

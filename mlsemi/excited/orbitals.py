@@ -43,10 +43,11 @@ class ResponseOrbitals:
         return self.virtual_energies[None, :] - self.occupied_energies[:, None]
 
     def over_state(self, vectors: np.ndarray) -> np.ndarray:
-        """(k, n_occ, n_vir) amplitudes between the orbitals of the state."""
+        """(k, n_occ, n_vir) amplitudes between the orbitals of the state, in their precision."""
         if self.turn_occupied is None or self.turn_virtual is None:
             return vectors
-        return self.turn_occupied @ vectors @ self.turn_virtual.T
+        left, right = (t.astype(vectors.dtype) for t in (self.turn_occupied, self.turn_virtual))
+        return np.asarray(left @ vectors @ right.T)
 
     def window(self, occupied: np.ndarray, virtual: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Columns of the two turns: amplitudes x of these orbitals are left x right^T."""

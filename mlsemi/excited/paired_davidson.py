@@ -14,7 +14,8 @@ import scipy.linalg
 
 from mlsemi.errors import ConvergenceError
 from mlsemi.excited.completeness import Linear, missed
-from mlsemi.excited.davidson import ATTEMPTS, along, close, orthonormal, reach, strictly
+from mlsemi.excited.davidson import ATTEMPTS, along, close, reach, strictly
+from mlsemi.excited.subspace import orthonormal
 
 ApplyBoth = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 

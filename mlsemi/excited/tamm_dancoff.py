@@ -285,6 +285,17 @@ class SinglePrecision:
         image = respond(problem.between, self.occupied, self.virtual, X, problem.factor)
         return image.reshape(vectors.shape) + self.gaps * vectors
 
+    def among(self, chosen: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+        """A x for rows that vanish outside the ``chosen`` configurations, for half the work."""
+        problem = self.problem
+        occ, i = np.unique(chosen // problem.n_vir, return_inverse=True)
+        vir, a = np.unique(chosen % problem.n_vir, return_inverse=True)
+        X = np.zeros((len(vectors), occ.size, vir.size), np.float32)
+        X[:, i, a] = vectors[:, chosen]
+        few, every = (self.occupied[:, occ], self.virtual[:, vir]), (self.occupied, self.virtual)
+        image = respond(problem.between, few[0], few[1], X, problem.factor, every)
+        return image.reshape(vectors.shape) + self.gaps * vectors
+
 
 def _families(occupied: np.ndarray, virtual: np.ndarray) -> np.ndarray:
     """Number the (degenerate occupied level, degenerate virtual level) pairs."""
@@ -305,7 +316,9 @@ class ModelInverse:
 
     def __call__(self, residual: np.ndarray, energies: np.ndarray) -> np.ndarray:
         """Corrections for residuals at approximate energies."""
-        step = -residual / _away_from_zero(self.diagonal[None, :] - energies[:, None])
+        step = np.empty(residual.shape, np.result_type(residual, self.diagonal))
+        for row, r, energy in zip(step, residual, energies, strict=True):
+            np.divide(-r, _away_from_zero(self.diagonal - energy), out=row)
         inside = residual[:, self.chosen] @ self.vectors
         inside /= _away_from_zero(self.values[None, :] - energies[:, None])
         step[:, self.chosen] = -inside @ self.vectors.T
@@ -328,6 +341,4 @@ class ModelInverse:
 
 
 def _away_from_zero(denominator: np.ndarray) -> np.ndarray:
-    return np.where(
-        denominator < 0.0, np.minimum(denominator, -0.005), np.maximum(denominator, 0.005)
-    )
+    return np.copysign(np.maximum(np.abs(denominator), 0.005), denominator)

@@ -23,7 +23,7 @@ from mlsemi.errors import InputError
 from mlsemi.excited.completeness import Linear
 from mlsemi.excited.excitations import RESIDUAL, excite, phases
 from mlsemi.excited.interaction import Interaction, interaction_matrix, respond
-from mlsemi.excited.method import TDA, Method
+from mlsemi.excited.method import EXACT, TDA, Method
 from mlsemi.excited.states import Excitations, Multiplicity
 from mlsemi.excited.tamm_dancoff import TammDancoff, solve_below
 from mlsemi.orbitals.eigen import ElectronicState
@@ -262,6 +262,6 @@ def lowest(
     how = max_energy, tolerance
     if multiplicity != "doublet":
         return excite(spins[0], between, n_states, multiplicity, *how, method), spins[0]
-    if method != TDA:
+    if method not in (TDA, EXACT):
         raise InputError("open shells: Tamm-Dancoff of all configurations only (no other method)")
     return excite_unrestricted(*spins, between, n_states, *how), SpinOrbitals.of(*spins)

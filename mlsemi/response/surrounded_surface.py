@@ -27,6 +27,7 @@ from mlsemi.excited.excitations import (
     vectors_adjoint,
 )
 from mlsemi.excited.interaction import Interaction
+from mlsemi.excited.method import EXACT
 from mlsemi.excited.states import Excitations
 from mlsemi.kernels.response import transition_populations
 from mlsemi.orbitals.eigen import ElectronicState
@@ -77,7 +78,7 @@ class SurroundedStates:
         solvated = SolvatedExcitations.of(response.embedding)
         if solvated is not None:
             between = solvated.interaction(between)
-        found = excite(response.states[0], between, n_states, tolerance=tolerance)
+        found = excite(response.states[0], between, n_states, tolerance=tolerance, method=EXACT)
         own = cls(response, between, found, found.energies)
         levels = np.array([own.level(k) for k in range(found.n_state)])
         terms = [own.equilibrium(dq) for dq in levels @ own.charge_changes]

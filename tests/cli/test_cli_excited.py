@@ -71,6 +71,7 @@ def test_different_molecules_have_no_average(cli, tmp_path):  # noqa: F811
         (("--fragment", "0-9"), "atom 4 does not exist"),
         (("--fragment", "0,0"), "two fragments"),
         (("--full-tddft", "--select-ev", 0.1), "Tamm-Dancoff"),
+        (("--exact", "--select-ev", 0.1), "not exact"),
         (("--select-ev", 0.0), "positive"),
         (("--select-ev", -1), "positive"),
     ],

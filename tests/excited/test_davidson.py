@@ -5,7 +5,8 @@ import pytest
 
 from mlsemi.errors import ConvergenceError
 from mlsemi.excited import davidson
-from mlsemi.excited.davidson import converged_block, lowest_eigenpairs, orthonormal
+from mlsemi.excited.davidson import converged_block, lowest_eigenpairs
+from mlsemi.excited.subspace import orthonormal
 
 
 class Identity:

@@ -141,6 +141,7 @@ class Job:
         for key, value in self.asked(item).items():
             if isinstance(value, Method):
                 said |= {"full_tddft": value.full, "selection": value.selection}
+                said["exact"] = value.exact
             elif isinstance(value, Solvent):
                 said |= {key: value.name, "epsilon": value.epsilon}
             elif isinstance(value, np.ndarray):

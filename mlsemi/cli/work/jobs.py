@@ -158,9 +158,9 @@ def fragments_from(texts: Sequence[str] | None) -> list[list[int]] | None:
     return out
 
 
-def method_from(full: bool, select_ev: float | None) -> Method:
+def method_from(full: bool, select_ev: float | None, exact: bool = False) -> Method:
     """How excited states are computed, from the options of the commands."""
-    return Method(full, None if select_ev is None else select_ev / HARTREE_EV)
+    return Method(full, None if select_ev is None else select_ev / HARTREE_EV, exact)
 
 
 def surroundings_from(
