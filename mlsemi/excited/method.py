@@ -27,8 +27,8 @@ class Method:
         than this (hartree); they are accounted for to second order.
     exact : bool
         To small residuals whatever the size. Else roots among more than ``LARGE`` configurations
-        are good to 1e-3 eV (:mod:`mlsemi.excited.second_order`), in a third of the time. The full
-        response and gradients are always exact.
+        are good to 1e-3 eV (:mod:`mlsemi.excited.second_order`), in a third to half of the time.
+        The full response and gradients are always exact.
 
     Raises
     ------

@@ -53,7 +53,7 @@ MOST = 60
 
 
 class Corrected:
-    """Roots of a large Tamm-Dancoff problem, good to 1e-3 eV."""
+    """Roots of a large Tamm-Dancoff problem, good to 1e-3 eV (`validation/speed_singlets.md`)."""
 
     def __init__(self, problem: TammDancoff) -> None:
         self.problem = problem
