@@ -209,13 +209,13 @@ class Recipe:
     def __post_init__(self) -> None:
         first = self.source[0]
         if not self.stage:
-            if not self.start or [table.targets for table in self.source] != [("response",)]:
+            asked = [(table.head, *table.targets) for table in self.source]
+            if not self.start or asked != [("model", "response")]:
                 raise ValueError(
                     "without a stage the response alone is fitted: give a set to start from and "
                     'one [[source]] with targets = ["response"]'
                 )
-            return
-        if first.head != "model" or not set(first.targets) <= GROUND_STATE | {"multipoles"}:
+        elif first.head != "model" or not set(first.targets) <= GROUND_STATE | {"multipoles"}:
             raise ValueError(
                 "the first [[source]] is the reference: no other head, and of targets only "
                 + ", ".join(sorted(GROUND_STATE | {"multipoles"}))

@@ -72,7 +72,8 @@ def fit(recipe: Recipe, base: Path, resume: bool = True, quiet: bool = False) ->
     """The run behind :func:`train`; file names in ``recipe`` are relative to ``base``."""
     run = Run.of(recipe, base)
     console = Console(stderr=True, quiet=quiet)
-    run.folder.mkdir(parents=True, exist_ok=True)
+    if run.recipe.stage:
+        run.folder.mkdir(parents=True, exist_ok=True)
     known, histories = run.start, []
     with threadpool_limits(1):
         for number in range(len(run.recipe.stage)):

@@ -147,6 +147,8 @@ def _finder(asked: SurfaceFile) -> tuple[Callable[..., list[Surface]], dict[str,
     """What finds surfaces of one molecule, and what is recorded of it."""
     about: dict[str, object] = {"seed": asked.seed}
     if asked.by == "dynamics":
+        if not asked.parameters:
+            raise InputError(f"{asked.path}: parameters: whose dynamics? Give the name of a set")
         known = Parameters.load(asked.parameters)
         about |= {"dynamics": known.name, "checksum": known.checksum}
         return partial(explored_surfaces, parameters=asked.parameters), about

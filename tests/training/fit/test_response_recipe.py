@@ -31,7 +31,7 @@ def test_a_recipe_without_stages_gives_a_finished_set_its_response(tmp_path, mon
     named = json.loads((reference / "vertical.json").read_text())
     small = sorted(named, key=lambda key: len(named[key]["numbers"]))[3:5]
     (tmp_path / "vertical.json").write_text(json.dumps({key: named[key] for key in small}))
-    text = (PARAMETERS / "response.toml").read_text()
+    text = (PARAMETERS / "organic-1.0r.toml").read_text()
     text = re.sub("^files.*?^]", 'files = ["ions.h5", "vertical.json"]', text, flags=re.M | re.S)
     text = text.replace("reference/excluded.txt", str(reference / "excluded.txt"))
     path = tmp_path / "response.toml"
@@ -52,6 +52,7 @@ def test_a_recipe_without_stages_gives_a_finished_set_its_response(tmp_path, mon
         assert loaded.header[entry] == start.header[entry]
     np.testing.assert_array_equal(loaded.committee.shifts, start.committee.shifts)
     assert Recipe.load(tmp_path / made.name / "recipe.toml").stage == ()
+    assert not list(tmp_path.glob("*.run"))
     assert before == [f"missing: {tmp_path / made.name}"]
     assert not [line for line in dry_run(path, Console(quiet=True)).missing if "missing" in line]
 
@@ -61,6 +62,8 @@ def test_a_recipe_without_stages_gives_a_finished_set_its_response(tmp_path, mon
     [
         ('start = "organic-1.0"', "", "without a stage the response alone"),
         ('targets = ["response"]', "", "without a stage the response alone"),
+        ('targets = ["response"]', 'head = "own"\ntargets = ["response"]', "the response alone"),
+        ('targets = ["response"]', 'targets = ["response"]\nshare = [1.0]', "for 0 stages"),
         (
             "stage = []",
             "stage = []\nmodel = {n_channel = 16}",
@@ -69,7 +72,7 @@ def test_a_recipe_without_stages_gives_a_finished_set_its_response(tmp_path, mon
     ],
 )
 def test_without_stages_nothing_else_can_be_asked_for(tmp_path, old, new, text):
-    recipe = (PARAMETERS / "response.toml").read_text().replace(old, new)
+    recipe = (PARAMETERS / "organic-1.0r.toml").read_text().replace(old, new)
     recipe = recipe.replace("reference/", f"{PARAMETERS / 'reference'}/")
     (tmp_path / "mine.toml").write_text(recipe)
     with pytest.raises(InputError, match=text):

@@ -85,3 +85,10 @@ def test_a_set_that_is_at_home_everywhere(tmp_path):
     with pytest.raises(InputError, match="strange to organic-1"):
         surfaces("dynamics", [path], tmp_path / "out.h5", RELEASED)
     assert not (tmp_path / "out.h5").exists()
+
+
+def test_whose_dynamics_has_to_be_said(tmp_path):
+    (tmp_path / "list.smi").write_text("CCC\n")
+    with pytest.raises(InputError, match=r"out\.h5: parameters: whose dynamics"):
+        surfaces("dynamics", [tmp_path / "list.smi"], tmp_path / "out.h5")
+    assert not (tmp_path / "out.h5").exists()
