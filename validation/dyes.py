@@ -103,7 +103,7 @@ def time_rows() -> list[tuple[object, ...]]:
     for name, atoms in sized:
         structure = Structure.from_ase(atoms)
         found = mlsemi.singlepoint(structure, solvent="water", forces=True).response
-        points = found.embedding.cavity.zeta.size
+        points = len(found.embedding.cavity.points)
         gas, water, forces = (
             seconds(structure),
             seconds(structure, solvent="water"),

@@ -1,22 +1,34 @@
 """The cavity of a molecule in a polarisable continuum, and the charges on its surface: C-PCM.
 
-Barone, Cossi, J. Phys. Chem. A 102, 1995 (1998); Gaussian surface charges that are switched off
-smoothly inside other atoms: Lange, Herbert, J. Chem. Phys. 133, 244111 (2010), ISWIG.
+Barone, Cossi, J. Phys. Chem. A 102, 1995 (1998), solved in few functions of each atom:
 
-    A s = B q,   K_1 = - B^T A^-1 B,   G = 1/2 f q^T K_1 q,   f = (eps - 1) / eps               (19)
+    s_k = a_k F_k sum_m Y_m(n_k) c_m,   s = T^T c
+    G = f min over c of [1/2 s A s - s B q] = 1/2 f q^T K_1 q                                   (19)
+    K_1 = - (T B)^T (T A T^T)^-1 (T B)
+    A_kl = g(r_kl),   A_kk = g(0) + w R_kk / (a_k F_k)
 
-with q the moments of the atoms (:mod:`mlsemi.response.moments`) and s the surface charges of a
-conductor. Positions enter through points that move with their atoms and through the switches.
+with q the moments of the atoms (:mod:`mlsemi.response.moments`), s the surface charges of a
+conductor, f = (eps - 1) / eps, a_k the area of a point and Y_m Cartesian harmonics up to l = 2
+(hydrogen 1) of its direction n_k on its sphere.
+
+F_k switches a point off inside other spheres over a width like the distance of the points
+(:func:`mlsemi.kernels.cavity.step`): what is integrated over a sphere is smooth where the points
+are, so that a turn of the molecule matters little although the points are few. Charges are smeared
+as widely, for the same reason (:func:`mlsemi.kernels.cavity.smeared`); what smearing takes from the
+potential near a point is local, and is put back on the diagonal with the density s_k / (a_k F_k)
+there: regularisation with correction, Beale, Ying, Wilson, Commun. Comput. Phys. 20, 733 (2016).
+
+All that is solved has the size of the functions, 4 or 9 an atom; over points there are only sums.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import pairwise
 
 import numpy as np
 import scipy.linalg
-from scipy.special import erf
 
 from mlsemi.errors import ConvergenceError, InputError
 from mlsemi.kernels import cavity as kernels
@@ -34,11 +46,27 @@ J. Phys. Chem. A 113, 5806 (2009)."""
 SCALE = 1.2
 """Radius of a sphere in van der Waals radii."""
 
-ORDER, WIDTH = 17, 4.90101060987
-"""Order of Lebedev's rule (110 points) and the width of its Gaussian charges: York, Karplus, J.
-Phys. Chem. A 103, 11060 (1999), table 1."""
+ORDERS = 7, 15
+"""Orders of Lebedev's rules on hydrogen (26 points) and on other atoms (86)."""
 
-LEAST_EXPOSED = 1e-10
+FUNCTIONS = 4, 9
+"""Functions of hydrogen and of other atoms: l up to 1 and up to 2."""
+
+WIDTH, CLOSEST = 1.2, 0.8
+"""Half the width of a switch in distances of the points; at most that share of the other radius, so
+that no point is where an atom is."""
+
+BALL = 1.5
+"""Radius R_k of the ball of a charge in distances of the points."""
+
+PUT_BACK = 2.0 * np.pi * 252.0 / 1024.0
+"""w: int (1/r - g) d^2 r over a plane, over the radius of g."""
+
+STIFF = 1e-3
+"""Added to T A T^T of each function times R^3: functions of hidden atoms stay determined. (They
+have norms of 17 R^3 for l = 1 and 2 R^3 for l = 2 on a free sphere.)"""
+
+LEAST_EXPOSED = 1e-12
 """Points switched off further than this are left out."""
 
 
@@ -52,11 +80,16 @@ class Cavity:
         Of the atoms, bohr.
     radii : (n_atom,) array
         Of the spheres, bohr.
+    spacing : (n_atom,) array
+        Distance of the points of a sphere, bohr.
     points : (n_point, 3) array
+        Sorted by atom.
     atom : (n_point,) int array
         Sphere of each point.
-    zeta : (n_point,) array
-        Exponents of the surface charges, 1/bohr.
+    harmonics : (9, n_point) array
+        Y_m(n_k).
+    functions : (n_atom + 1,) int array
+        First function of each atom.
     exposed : (n_point,) array
         Switch F of each point, between 0 and 1.
     areas : (n_point,) array
@@ -65,9 +98,11 @@ class Cavity:
 
     positions: np.ndarray
     radii: np.ndarray
+    spacing: np.ndarray
     points: np.ndarray
     atom: np.ndarray
-    zeta: np.ndarray
+    harmonics: np.ndarray
+    functions: np.ndarray
     exposed: np.ndarray
     areas: np.ndarray
 
@@ -86,31 +121,81 @@ class Cavity:
             raise InputError(f"no radius of {names} in a solvent (there are those of {_known()})")
         positions = structure.positions
         radii = SCALE / BOHR_ANGSTROM * np.array([RADII[z] for z in structure.numbers.tolist()])
-        directions, weights = _sphere()
-        n, n_direction = structure.n_atom, weights.size
-        points = (positions[:, None] + radii[:, None, None] * directions).reshape(-1, 3)
-        atom = np.repeat(np.arange(n), n_direction)
-        zeta = (WIDTH / (radii[:, None] * np.sqrt(weights))).ravel()
-        areas = (radii[:, None] ** 2 * weights).ravel()
-        exposed = _switches(points, atom, zeta, positions, radii)[0].prod(axis=1)
+        heavy = (structure.numbers > 1).astype(int)
+        spheres = [_sphere(ORDERS[kind]) for kind in heavy]
+        sizes = np.array([weights.size for _, weights, _ in spheres])
+        directions, weights, harmonics = (
+            np.concatenate([sphere[part] for sphere in spheres], axis=-1) for part in range(3)
+        )
+        atom = np.repeat(np.arange(structure.n_atom), sizes)
+        points = positions[atom] + radii[atom, None] * directions.T
+        spacing = radii * np.sqrt(4.0 * np.pi / sizes)
+        widths = _widths(radii, spacing)
+        exposed = kernels.exposure(points, atom, positions, radii, widths)
         kept = exposed > LEAST_EXPOSED
-        of_points = (array[kept] for array in (points, atom, zeta, exposed, areas))
-        return cls(positions, radii, *of_points)
+        return cls(
+            positions,
+            radii,
+            spacing,
+            points[kept],
+            atom[kept],
+            np.ascontiguousarray(harmonics[:, kept]),
+            np.concatenate([[0], np.cumsum(np.array(FUNCTIONS)[heavy])]),
+            exposed[kept],
+            (radii[atom] ** 2 * weights)[kept],
+        )
 
     @cached_property
-    def diagonal(self) -> np.ndarray:
-        """(n_point,) A_kk = z_k (2 / pi)^1/2 / F_k."""
-        return self.zeta * np.sqrt(2.0 / np.pi) / self.exposed
+    def _first(self) -> np.ndarray:
+        """(n_atom + 1,) first point of each atom."""
+        return np.searchsorted(self.atom, np.arange(self.radii.size + 1))
+
+    @property
+    def _balls(self) -> np.ndarray:
+        """(n_atom,) R_k of the points of each atom, bohr."""
+        return BALL * self.spacing
+
+    @cached_property
+    def _put_back(self) -> np.ndarray:
+        """(n_point,) w R_kk / a_k: correction of the diagonal but for the switch, 1/bohr."""
+        return np.asarray(PUT_BACK * np.sqrt(2.0) * self._balls[self.atom] / self.areas)
+
+    @cached_property
+    def _basis(self) -> np.ndarray:
+        """(9, n_point) a_k F_k Y_m(n_k)."""
+        return np.asarray(self.areas * self.exposed * self.harmonics)
 
     @cached_property
     def potential(self) -> np.ndarray:
-        """(n_point, 4 n_atom) B: potential of unit moments at the points."""
-        made = kernels.surface_potential(self.points, self.zeta, self.positions)
-        return np.asarray(made.reshape(self.zeta.size, -1))
+        """(n_function, 4 n_atom) T B: potential of unit moments on the functions."""
+        out = np.empty((self.functions[-1], 4 * self.radii.size))
+        for rows, own, points in self._atoms:
+            out[rows] = own @ kernels.moments_potential(points, self.positions)
+        return out
+
+    @cached_property
+    def _atoms(self) -> list[tuple[slice, np.ndarray, np.ndarray]]:
+        """Of each atom its functions, T of them (m, n) and its points (n, 3)."""
+        functions, points = pairwise(self.functions), pairwise(self._first)
+        return [
+            (slice(a, b), self._basis[: b - a, k:l], self.points[k:l])
+            for (a, b), (k, l) in zip(functions, points, strict=True)
+        ]
 
     @cached_property
     def _factor(self) -> np.ndarray:
-        matrix = kernels.surface_matrix(self.points, self.zeta, self.diagonal)
+        """Cholesky factor, lower, of T A T^T."""
+        columns = np.ascontiguousarray(self.points.T)
+        diagonal = self._put_back / self.exposed
+        matrix = np.zeros((self.functions[-1], self.functions[-1]))
+        for i, (rows, own, _) in enumerate(self._atoms):
+            between = kernels.surface_rows(columns, self._first, self._balls, i)
+            start, end = self._first[i : i + 2]
+            between[np.arange(end - start), np.arange(start, end)] += diagonal[start:end]
+            before = self.functions[: i + 2]
+            kernels.onto_functions(own @ between, self._first, self._basis, before, matrix[rows])
+        stiff = STIFF * np.repeat(self.radii**3, np.diff(self.functions))
+        matrix[np.diag_indices_from(matrix)] += stiff
         try:
             return np.asarray(
                 scipy.linalg.cholesky(matrix, lower=True, overwrite_a=True, check_finite=False)
@@ -118,16 +203,16 @@ class Cavity:
         except np.linalg.LinAlgError:
             raise ConvergenceError("the surface of the cavity is singular") from None
 
-    def charges(self, moments: np.ndarray) -> np.ndarray:
-        """(n_point, ...) charges A^-1 B q that screen moments (4 n_atom, ...), sign reversed."""
-        at_points = self.potential @ moments
+    def amplitudes(self, moments: np.ndarray) -> np.ndarray:
+        """(n_function, ...) c of the charges that screen moments (4 n_atom, ...), sign reversed."""
+        on_functions = self.potential @ moments
         return np.asarray(
-            scipy.linalg.cho_solve((self._factor, True), at_points, check_finite=False)
+            scipy.linalg.cho_solve((self._factor, True), on_functions, check_finite=False)
         )
 
     def reaction(self, moments: np.ndarray) -> np.ndarray:
         """(n_atom, 4) potential K_1 q of the screening charges of a conductor."""
-        return -(self.potential.T @ self.charges(moments.ravel())).reshape(moments.shape)
+        return -(self.potential.T @ self.amplitudes(moments.ravel())).reshape(moments.shape)
 
     @cached_property
     def between_charges(self) -> np.ndarray:
@@ -143,60 +228,59 @@ class Cavity:
         return np.bincount(self.atom, self.areas * self.exposed, self.radii.size)
 
     def reaction_adjoint(self, moments: np.ndarray) -> np.ndarray:
-        """(n_atom, 3) gradient of 1/2 q^T K_1 q at fixed moments (n_atom, 4) by the positions."""
-        s = self.charges(moments.ravel())
-        points_bar, positions_bar = np.zeros_like(self.points), np.zeros_like(self.positions)
-        kernels.surface_matrix_adjoint(self.points, self.zeta, s, points_bar)
-        kernels.surface_potential_adjoint(
-            self.points, self.zeta, self.positions, moments, -s, points_bar, positions_bar
-        )
-        exposed_bar = -0.5 * s**2 * self.diagonal / self.exposed
-        return positions_bar + self._to_atoms(points_bar, exposed_bar)
+        """(n_atom, 3) gradient of 1/2 q^T K_1 q at fixed moments (n_atom, 4) by the positions.
+
+        That of 1/2 s A s - s B q at fixed c, of which it is the least value.
+        """
+        c = self.amplitudes(moments.ravel())
+        density, potential = np.zeros((2, self.atom.size))  # of the charges, before the switch
+        rows = self.functions[self.atom]
+        n_function = np.diff(self.functions)[self.atom]
+        for m, harmonic in enumerate(self.harmonics):
+            known = n_function > m
+            density[known] += c[rows[known] + m] * harmonic[known]
+        s = self.areas * self.exposed * density
+        out = np.zeros_like(self.positions)
+        columns = np.ascontiguousarray(self.points.T)
+        kernels.surface_energy(columns, self._first, self._balls, s, potential, out)
+        kernels.moments_energy(self.points, self.atom, self.positions, moments, s, potential, out)
+        potential += 0.5 * self._put_back * self.areas * density
+        self._switch_adjoint(potential * s, out)
+        return out
 
     def areas_adjoint(self, atom_areas_bar: np.ndarray) -> np.ndarray:
         """Adjoint of :attr:`atom_areas` by the positions, (n_atom, 3)."""
-        exposed_bar = atom_areas_bar[self.atom] * self.areas
-        return self._to_atoms(np.zeros_like(self.points), exposed_bar)
-
-    def _to_atoms(self, points_bar: np.ndarray, exposed_bar: np.ndarray) -> np.ndarray:
-        """Cotangents of points and switches -> positions of the atoms."""
-        switches, slopes = _switches(self.points, self.atom, self.zeta, self.positions, self.radii)
-        apart = self.points[:, None] - self.positions
-        distance = np.linalg.norm(apart, axis=2)
-        pull = (exposed_bar * self.exposed)[:, None] * slopes / (switches * distance)
-        moved = pull[:, :, None] * apart
         out = np.zeros_like(self.positions)
-        np.add.at(out, self.atom, points_bar + moved.sum(axis=1))
-        return out - moved.sum(axis=0)
+        self._switch_adjoint(atom_areas_bar[self.atom] * self.areas * self.exposed, out)
+        return out
+
+    def _switch_adjoint(self, weights: np.ndarray, positions_bar: np.ndarray) -> None:
+        """Add the gradient of sum_k weights_k ln F_k."""
+        widths = _widths(self.radii, self.spacing)
+        kernels.exposure_adjoint(
+            self.points, self.atom, self.positions, self.radii, widths, weights, positions_bar
+        )
 
 
-def _switches(
-    points: np.ndarray,
-    atom: np.ndarray,
-    zeta: np.ndarray,
-    positions: np.ndarray,
-    radii: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
-    """(n_point, n_atom) switches by each sphere and their slopes by the distance.
+def _widths(radii: np.ndarray, spacing: np.ndarray) -> np.ndarray:
+    """(n_atom, n_atom) half widths of the switches of points of an atom by another sphere, bohr."""
+    return np.minimum(WIDTH * spacing[:, None], CLOSEST * radii)
 
-    1 - 1/2 erf(z (R + r)) - 1/2 erf(z (R - r)); one by a point's own sphere.
+
+@lru_cache(maxsize=2)
+def _sphere(order: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Directions (3, n), weights (n,) of Lebedev's rule on the unit sphere, harmonics (9, n).
+
+    Cartesian harmonics of equal norm for each l: 1; x y z; xy yz zx, (x^2 - y^2) / 2 and
+    (3 z^2 - 1) / 12^1/2.
     """
-    distance = np.linalg.norm(points[:, None] - positions, axis=2)
-    inner, outer = zeta[:, None] * (radii - distance), zeta[:, None] * (radii + distance)
-    values = 1.0 - 0.5 * (erf(inner) + erf(outer))
-    slopes = zeta[:, None] / np.sqrt(np.pi) * (np.exp(-(inner**2)) - np.exp(-(outer**2)))
-    own = np.arange(atom.size), atom
-    values[own], slopes[own] = 1.0, 0.0
-    return values, slopes
-
-
-@lru_cache(maxsize=1)
-def _sphere() -> tuple[np.ndarray, np.ndarray]:
-    """Directions (n, 3) and weights (n,) of Lebedev's rule on the unit sphere."""
     from scipy.integrate import lebedev_rule  # slow to import
 
-    directions, weights = lebedev_rule(ORDER)
-    return np.ascontiguousarray(directions.T), weights
+    directions, weights = lebedev_rule(order)
+    x, y, z = directions
+    square = (3.0 * z * z - 1.0) / np.sqrt(12.0)
+    second = [x * y, y * z, z * x, 0.5 * (x * x - y * y), square]
+    return directions, weights, np.array([np.ones_like(x), x, y, z, *second])
 
 
 def _known() -> str:

@@ -186,7 +186,7 @@ def state_of(record, character, least=0.0):
     [
         # measured in water less in the gas: acetone 0.2 eV, p-nitroaniline -1.0 eV
         (molecule("CH3COCH3"), "n-pi*", 0.0, (0.0, 0.08), (0.1, 0.3)),
-        (molecule("H2CO"), "n-pi*", 0.0, (0.0, 0.05), (0.03, 0.3)),
+        (molecule("H2CO"), "n-pi*", 0.0, (0.0, 0.08), (0.03, 0.3)),
         (read(EXAMPLES / "p-nitroaniline.xyz"), "pi-pi*", 0.3, (-0.8, -0.3), (-1.2, -0.6)),
     ],
     ids=["acetone", "formaldehyde", "p-nitroaniline"],
