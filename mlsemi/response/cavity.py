@@ -14,9 +14,10 @@ conductor, f = (eps - 1) / eps, a_k the area of a point and Y_m Cartesian harmon
 F_k switches a point off inside other spheres over a width like the distance of the points
 (:func:`mlsemi.kernels.cavity.step`): what is integrated over a sphere is smooth where the points
 are, so that a turn of the molecule matters little although the points are few. Charges are smeared
-as widely, for the same reason (:func:`mlsemi.kernels.cavity.smeared`); what smearing takes from the
-potential near a point is local, and is put back on the diagonal with the density s_k / (a_k F_k)
-there: regularisation with correction, Beale, Ying, Wilson, Commun. Comput. Phys. 20, 733 (2016).
+as widely, for the same reason (:func:`mlsemi.kernels.cavity.interactions`); what smearing
+takes from the potential near a point is local, and is put back on the diagonal with the density
+s_k / (a_k F_k) there: regularisation with correction, Beale, Ying, Wilson, Commun. Comput. Phys.
+20, 733 (2016).
 
 All that is solved has the size of the functions, 4 or 9 an atom; over points there are only sums.
 """
