@@ -141,12 +141,12 @@ def test_ion_in_a_sphere_is_born_s():
 def test_dipole_in_a_sphere_is_bell_s():
     """G = - mu^2 / 2 R^3 in a conductor (Onsager's with infinite dielectric constant).
 
-    Smearing takes 1 % from charges that vary over a sphere (rather than 0.3 % with 110 points).
+    Smearing takes 0.6 % from the dipole of a sphere of 86 points, 3.2 % from one of 26.
     """
     cavity = Cavity.of(Structure([8], np.zeros((1, 3))))
     q = np.array([[0.0, 0.2, -0.5, 0.3]])
     expected = -np.sum(q**2) / (2.0 * cavity.radii[0] ** 3)
-    assert 0.5 * np.sum(q * cavity.reaction(q)) == pytest.approx(expected, rel=1.5e-2)
+    assert 0.5 * np.sum(q * cavity.reaction(q)) == pytest.approx(expected, rel=7e-3)
 
 
 def test_far_molecules_add_up():
