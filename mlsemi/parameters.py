@@ -176,17 +176,19 @@ class Parameters:
         new = {"checksum": checksum, "excitation": plain, "excitation_fit": dict(provenance)}
         return replace(self, header=self.header | new, checksum=checksum)
 
-    def with_response(self, model: Model, provenance: Mapping[str, object]) -> Parameters:
-        """The same set with a model that has constants of the response among its weights.
+    def with_fit(self, name: str, model: Model, provenance: Mapping[str, object]) -> Parameters:
+        """The same set with a model some of whose weights were fitted when all else stood.
 
         Parameters
         ----------
+        name : str
+            ``contact_fit`` or ``response_fit``.
         model : Model
         provenance : mapping
-            How they were fitted; kept as ``response_fit``.
+            How they were fitted; kept under the name.
         """
         checksum = checksum_of(model.weights, self.header.get("excitation"))
-        new = {"checksum": checksum, "response_fit": dict(provenance)}
+        new = {"checksum": checksum, name: dict(provenance)}
         return replace(self, header=self.header | new, model=model, checksum=checksum)
 
     def with_committee(self, committee: Committee, provenance: Mapping[str, object]) -> Parameters:

@@ -18,7 +18,7 @@ FACTS = ("format", "name", "elements", "form", "checksum")
 """What every header says, beside its seal."""
 
 PROVENANCE = ("reference", "units", "licence", "training", "errors", "start")
-MORE = (*PROVENANCE, "excitation", "excitation_fit", "response_fit", "committee")
+MORE = (*PROVENANCE, "excitation", "excitation_fit", "contact_fit", "response_fit", "committee")
 """What a header may say."""
 
 LATER = ("extra", "bonded", "quadrupoles", "contact_exponents")

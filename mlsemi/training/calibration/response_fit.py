@@ -149,7 +149,7 @@ def with_fitted_response(
         "ions": sum(one.change is None for one in fitted),
         "open_shells": sum(one.change is not None for one in fitted),
     }
-    return parameters.with_response(model, provenance)
+    return parameters.with_fit("response_fit", model, provenance)
 
 
 def _fit_levels(

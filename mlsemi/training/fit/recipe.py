@@ -29,11 +29,12 @@ Aim = Literal[
     "levels", "charges", "dipole", "multipoles", "energy", "forces", "interaction", "excitations",
     "constants", "moments", "response",
 ]  # fmt: skip
-"""What a source is for. The last three are fitted to it: after a stage the constants of the
-interaction between configurations, and the factor of the transition moments; after the last one the
-constants of the response to charge and spin."""
+"""What a source is for. After a stage the constants of the interaction between configurations, and
+the factor of the transition moments, are fitted to it; after the last one the matrices of contacts,
+to interaction energies of complexes, and the constants of the response to charge and spin."""
 
-FITS = frozenset(("constants", "moments", "response"))
+AFTER = frozenset(("interaction", "response"))
+FITS = AFTER | {"constants", "moments"}
 
 Dose = NUMBER | tuple[NUMBER | tuple[NUMBER, NUMBER], ...]
 """The same in all stages, or one entry per stage; a pair is the first and the last epoch of it."""
@@ -210,10 +211,10 @@ class Recipe:
         first = self.source[0]
         if not self.stage:
             asked = [(table.head, *table.targets) for table in self.source]
-            if not self.start or asked != [("model", "response")]:
+            if not self.start or not set(asked) <= {("model", aim) for aim in AFTER}:
                 raise ValueError(
-                    "without a stage the response alone is fitted: give a set to start from and "
-                    'one [[source]] with targets = ["response"]'
+                    "without a stage contacts and the response alone are fitted: give a set to "
+                    'start from and [[source]] with targets = ["interaction"] or ["response"]'
                 )
         elif first.head != "model" or not set(first.targets) <= GROUND_STATE | {"multipoles"}:
             raise ValueError(

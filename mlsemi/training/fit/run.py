@@ -28,6 +28,7 @@ from mlsemi.model.terms.architecture import ModelForm
 from mlsemi.molecule.elements import symbol
 from mlsemi.parameters import Parameters
 from mlsemi.sets.releases import check_unreleased
+from mlsemi.training.calibration.contact_fit import with_fitted_contacts
 from mlsemi.training.calibration.excitation_fit import extend
 from mlsemi.training.calibration.excited import with_fitted_excitations
 from mlsemi.training.calibration.response_fit import with_fitted_response
@@ -80,12 +81,15 @@ def fit(recipe: Recipe, base: Path, resume: bool = True, quiet: bool = False) ->
             known, history = run.stage(number, known, resume, console)
             histories.append(history)
         assert known is not None
+
+        def report(step: int, loss: float) -> None:
+            console.print(f"{step:4d}  {loss:.3g} eV^2", highlight=False)
+
+        if (complexes := run.fitted("interaction")) is not None:
+            console.print("matrices of contacts", highlight=False)
+            known = with_fitted_contacts(known, complexes.dataset, report)
         if (ions := run.fitted("response")) is not None:
             console.print("constants of the response to charge and spin", highlight=False)
-
-            def report(step: int, loss: float) -> None:
-                console.print(f"{step:4d}  {loss:.4f} eV^2", highlight=False)
-
             known = with_fitted_response(known, ions.dataset, ions.opened, report)
         if not run.recipe.stage:
             return release_as_it_is(run.recipe, known, run.stamp(-1), run.output)

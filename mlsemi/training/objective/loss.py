@@ -62,8 +62,6 @@ class LossWeights:
         Mean over atoms of the squared error of the force, where a record has forces.
     force_width : float
         Length of the error of a force beyond which it counts linearly, eV/angstrom.
-    interaction : float
-        Squared error of the interaction energy of a complex (theory eq 12b).
     excitations : float
         Mean square of the errors of excitation energies (theory eq 12a).
     strengths : float
@@ -83,7 +81,6 @@ class LossWeights:
     energy: NUMBER = 0.3
     forces: NUMBER = 1.0
     force_width: POSITIVE = 0.2
-    interaction: NUMBER = 10.0
     excitations: NUMBER = 0.5
     strengths: NUMBER = 0.05
 
@@ -106,7 +103,6 @@ TERMS = {
     "multipoles": ("multipoles",),
     "energy": ("energy",),
     "forces": ("forces",),
-    "interaction": ("interaction",),
     "excitations": ("excitations", "strengths"),
 }
 """What data can teach, and the terms of the loss that do."""

@@ -20,7 +20,6 @@ from mlsemi.training.data.surfaces import Surface
 from mlsemi.training.objective.evaluation import batch_loss
 from mlsemi.training.objective.excited_levels import excited_loss
 from mlsemi.training.objective.heads import Head
-from mlsemi.training.objective.interaction import interaction_loss
 from mlsemi.training.objective.loss import ORBITAL, LossWeights, Target
 from mlsemi.training.objective.surface_loss import surface_loss
 from mlsemi.units import HARTREE_EV
@@ -107,8 +106,6 @@ class Source:
             parts.append((weight, sum(losses), gradients))
         elif self.targets & SURFACE:
             parts.append((square, *surface_loss(read, entries, terms)))
-        if "interaction" in self.targets:
-            parts.append((square, *interaction_loss(read, records, terms)))
         if "excitations" in self.targets:
             assert self.constants is not None
             fixed = self.constants, self.triplet_shift, terms.strengths

@@ -60,8 +60,8 @@ def test_a_recipe_without_stages_gives_a_finished_set_its_response(tmp_path, mon
 @pytest.mark.parametrize(
     ("old", "new", "text"),
     [
-        ('start = "organic-1.0"', "", "without a stage the response alone"),
-        ('targets = ["response"]', "", "without a stage the response alone"),
+        ('start = "organic-1.0"', "", "without a stage contacts and the response alone"),
+        ('targets = ["response"]', "", "without a stage contacts and the response alone"),
         ('targets = ["response"]', 'head = "own"\ntargets = ["response"]', "the response alone"),
         ('targets = ["response"]', 'targets = ["response"]\nshare = [1.0]', "for 0 stages"),
         (

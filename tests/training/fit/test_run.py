@@ -359,7 +359,7 @@ def test_the_response_is_fitted_after_the_last_stage(dataset, tmp_path, monkeypa
 
     def fitted(parameters, ions, opened, report):
         calls.append((ions, opened))
-        return parameters.with_response(parameters.model, {"ions": len(ions.records)})
+        return parameters.with_fit("response_fit", parameters.model, {"ions": len(ions.records)})
 
     monkeypatch.setattr(run_module, "with_fitted_response", fitted)
     path = place(tmp_path / "run", dataset, CONFIG.replace("[[stage]]", source + "[[stage]]"))

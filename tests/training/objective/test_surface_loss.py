@@ -18,11 +18,9 @@ from mlsemi.training.fit.recipe import Recipe
 from mlsemi.training.fit.run import fit
 from mlsemi.training.fit.sources import load_sources
 from mlsemi.training.objective.heads import Head
-from mlsemi.training.objective.interaction import INTERACTION_WIDTH, REPULSION
 from mlsemi.training.objective.loss import GROUND_STATE, LossWeights
 from mlsemi.training.objective.source import Source
 from mlsemi.training.objective.surface_loss import OF_QUADRUPOLE, multipoles_loss
-from mlsemi.units import HARTREE_EV
 
 WEIGHTS = LossWeights(forces=2.0)
 
@@ -134,75 +132,29 @@ def test_gradient_of_ions_and_radicals(charge, multiplicity):
     assert one.loss(model, [0], WEIGHTS)[1]["level"].any()
 
 
-def complexes(model, n=2):
-    """Two molecules side by side as records, bound by what no model says."""
-    out = []
-    names = named_in("train", n) + named_in("validation", 1)
+def test_a_run_with_ions(tmp_path):
+    """They need no class of their own and teach what has a gradient; they are validated."""
+    teacher = random_model(seed=12)
+    lessons(teacher, 4, 2).save(tmp_path / "lessons.h5")
+    names = named_in("train", 2) + named_in("validation", 1)
+    charged = []
     for k, name in enumerate(names):
         one, two = distorted("H2CO", seed=k), distorted("HCN", seed=k)
         positions = np.concatenate([one.positions, two.positions + np.array([0.0, 0.0, 9.0])])
         both = Structure(np.concatenate([one.numbers, two.numbers]), positions)
-        record = lesson(model, both, name)
-        fragments = np.repeat([0, 1], [one.n_atom, two.n_atom])
-        alone = record.energy + 0.002 * (1 + k)
-        energies = np.array([0.4 * alone, 0.6 * alone])
-        charges = np.array([0, 0])
-        out.append(
-            replace(
-                record, fragments=fragments, fragment_charges=charges, fragment_energies=energies
-            )
-        )
-    return out
-
-
-@pytest.mark.parametrize("repulsion", [0.0, 0.05])
-def test_interaction_energies(repulsion):
-    """The loss is that of E(complex) - E(molecules), to the last digit of the definition."""
-    model = random_model(seed=7)
-    records = [
-        replace(record, fragment_energies=record.fragment_energies - 0.5 * repulsion)
-        for record in complexes(model)
-    ]
-    one = source(records, "interaction")
-    loss, _ = one.loss(model, [0], WEIGHTS)
-    structure, first = records[0].structure, records[0].fragments == 0
-    parts = [structure] + [
-        Structure(structure.numbers[mine], structure.positions[mine]) for mine in (first, ~first)
-    ]
-    whole, *alone = [lesson(model, part, "X").energy for part in parts]
-    reference = records[0].interaction_energy
-    assert (reference > 0.0) == (repulsion > 0.0)
-    error = (whole - sum(alone) - reference) / INTERACTION_WIDTH
-    error /= 1.0 + max(0.0, reference) / REPULSION
-    square = 2.0 * INTERACTION_WIDTH**2 * (np.sqrt(1.0 + error**2) - 1.0)
-    assert loss == pytest.approx(WEIGHTS.interaction * square * HARTREE_EV**2, rel=1e-10)
-    check_gradient(model, one, set(learned(model)))
-    check_gradient(model, source(records, "interaction", "forces"), set(learned(model)))
-
-
-def test_a_run_with_complexes_and_ions(tmp_path):
-    """They need no class of their own; ions teach what has a gradient; both are validated."""
-    teacher = random_model(seed=12)
-    lessons(teacher, 4, 2).save(tmp_path / "lessons.h5")
-    ReferenceDataset(tuple(complexes(teacher))).save(tmp_path / "dimers.h5")
-    records = complexes(teacher)
-    charged = [replace(r, structure=ion(r.structure, 2, 1), fragments=None, fragment_charges=None,
-                       fragment_energies=None) for r in records]  # fmt: skip
+        record = lesson(teacher, both, name)
+        charged.append(replace(record, structure=ion(record.structure, 2, 1)))
     ReferenceDataset(tuple(charged)).save(tmp_path / "ions.h5")
-    tables = [
-        {"files": ["lessons.h5"]},
-        {"files": ["dimers.h5"], "targets": ["interaction", "forces"], "share": [[0.0, 1.0]]},
-        {"files": ["ions.h5"], "weight": 0.1},
-    ]
+    tables = [{"files": ["lessons.h5"]}, {"files": ["ions.h5"], "weight": 0.1}]
     sizes = {"n_radial": 4, "n_channel": 3, "n_node": 2, "n_hidden": 4, "cutoff": 6.5}
     data = {"name": "x", "source": tables, "stage": [{"epochs": 2}], "model": sizes}
     recipe = Recipe.of_mapping(data | {"committee": 0})
-    _, (_, dimers, ions) = load_sources(recipe, tmp_path)
+    _, (_, ions) = load_sources(recipe, tmp_path)
     assert ions.targets == {"energy", "forces"}
-    assert [len(one.source(0, None).validation) for one in (dimers, ions)] == [1, 1]
+    assert ions.source(0, None).validation
     about = fit(recipe, tmp_path, quiet=True).header["training"]["sources"]
-    assert about["dimers.h5"]["targets"] == ["forces", "interaction"]
-    tables[2]["targets"] = ["levels"]
+    assert about["ions.h5"]["targets"] == ["energy", "forces"]
+    tables[1]["targets"] = ["levels"]
     with pytest.raises(InputError, match='ions and radicals teach "energy" and "forces"'):
         load_sources(Recipe.of_mapping(data), tmp_path)
 

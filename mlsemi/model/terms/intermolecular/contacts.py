@@ -57,8 +57,8 @@ def tables_of(elements: tuple[int, ...], scale: float) -> tuple[np.ndarray, np.n
     return damping, weight
 
 
-class ContactRecord(NamedTuple):
-    """What the adjoint needs.
+class Touching(NamedTuple):
+    """Pairs of atoms in contact, and what the geometry and the features say of them.
 
     Attributes
     ----------
@@ -66,24 +66,35 @@ class ContactRecord(NamedTuple):
         Pairs that are not connected.
     share : (n,) array
         (1 - u) f.
-    matrices : (n_atom, 2, 4, 4) array
-        M of every atom.
     overlap : (n, 2, 4, 4) array
         S of every pair.
-    left, right : (n, 2, 4, 4) arrays
-        M_i S and S M_j.
     reach, depth : (n,) arrays
         d of every pair, and how far the wall is entered, max(0, 1 - r / d).
     """
 
     chosen: np.ndarray
     share: np.ndarray
-    matrices: np.ndarray
     overlap: np.ndarray
-    left: np.ndarray
-    right: np.ndarray
     reach: np.ndarray
     depth: np.ndarray
+
+
+class ContactRecord(NamedTuple):
+    """What the adjoint needs.
+
+    Attributes
+    ----------
+    touching : Touching
+    matrices : (n_atom, 2, 4, 4) array
+        M of every atom.
+    left, right : (n, 2, 4, 4) arrays
+        M_i S and S M_j.
+    """
+
+    touching: Touching
+    matrices: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
 
 
 class Contacts(Term):
@@ -109,24 +120,33 @@ class Contacts(Term):
 
     def forward(self, weights: Weights, out: Prediction) -> ContactRecord | None:
         """Matrices, overlaps, traces; nothing where no two atoms are in contact."""
+        touching = self.touching(out)
+        return None if touching is None else self.add_energies(weights, out, touching)
+
+    def touching(self, out: Prediction) -> Touching | None:
+        """What does not depend on the weights of this term."""
         pairs = out.pairs
         far = (1.0 - out.connection[pairs.half]) * out.envelope[pairs.half]
         chosen = pairs.half[far > 0.0]
         if not chosen.size:
             return None
-        share = far[far > 0.0]
-        matrices = self._matrices(weights, out)
         given = self._pairs(out, chosen)
         overlap = np.stack([overlap_blocks(*given, *table) for table in self._tables()], axis=1)
+        reach = self._reach(out, chosen)
+        depth = np.maximum(0.0, 1.0 - pairs.distance[chosen] / reach)
+        return Touching(chosen, far[far > 0.0], overlap, reach, depth)
+
+    def add_energies(self, weights: Weights, out: Prediction, touching: Touching) -> ContactRecord:
+        """Traces and wall, half on either atom."""
+        pairs, (chosen, share, overlap, _, depth) = out.pairs, touching
+        matrices = self._matrices(weights, out)
         left = matrices[pairs.first[chosen]] @ overlap
         right = overlap @ matrices[pairs.second[chosen]]
         halves = 0.5 * share * np.einsum("pcab,pcab,c->p", left, right, SIGNS)
-        reach = self._reach(out, chosen)
-        depth = np.maximum(0.0, 1.0 - pairs.distance[chosen] / reach)
         halves += 0.5 * WALL * (1.0 - out.connection[chosen]) * depth**3
         for atoms in (pairs.first, pairs.second):
             out.atom_energies += np.bincount(atoms[chosen], halves, pairs.n_atom)
-        return ContactRecord(chosen, share, matrices, overlap, left, right, reach, depth)
+        return ContactRecord(touching, matrices, left, right)
 
     def adjoint(
         self,
@@ -139,7 +159,8 @@ class Contacts(Term):
         """To the features, the weights, the geometry and the connection."""
         if record is None or bar.atom_energies is None:
             return
-        pairs, (chosen, share, matrices, overlap, left, right, reach, depth) = out.pairs, record
+        pairs, (touching, matrices, left, right) = out.pairs, record
+        chosen, share, overlap, reach, depth = touching
         first, second = pairs.first[chosen], pairs.second[chosen]
         energy_bar = 0.5 * (bar.atom_energies[first] + bar.atom_energies[second])
         signed = (energy_bar * share)[:, None, None, None] * SIGNS[:, None, None]
