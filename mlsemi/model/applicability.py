@@ -239,5 +239,5 @@ def _molecules_text(structure: Structure, molecule: np.ndarray, contacts_learned
     return (
         f"outside the training domain: {n} separate molecules: each shifts the others' levels by "
         "up to some 0.2 eV at any distance, and energies between them are off by several kcal/mol "
-        "(stacks repel each other); the parameter set organic-2 has learned them"
+        "(stacks repel each other); the set organic-2 has learned them (contacts-1: stacks)"
     )
