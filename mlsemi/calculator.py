@@ -326,8 +326,8 @@ class MLSemi(Calculator):
 
     def _say_doubts(self, structure: Structure) -> None:
         """Say, once of each kind, that a path has left the training domain."""
-        found = self.parameter_set.doubts(structure)
-        found |= {text: text for text in surroundings_of(**surroundings(self.parameters)).doubts()}
+        around = surroundings_of(**surroundings(self.parameters)).doubts(structure)
+        found = self.parameter_set.doubts(structure) | {text: text for text in around}
         new = [text for kind, text in found.items() if kind not in self.noted]
         if new:
             self.noted.update(found)

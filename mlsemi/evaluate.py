@@ -213,7 +213,7 @@ def singlepoint(
             "doublet": found.doublets,
         }
         shifts = chosen.atom_shifts(prediction)
-        notes += structure.unit_doubts() + around.doubts()
+        notes += structure.unit_doubts() + around.doubts(structure)
         if 0.0 < kt < ground.state.kt:
             kelvin = ground.state.kt / BOLTZMANN
             notes += (f"the electrons of ions and open shells have {kelvin:.0f} K at least",)

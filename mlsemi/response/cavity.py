@@ -30,6 +30,9 @@ from itertools import pairwise
 
 import numpy as np
 import scipy.linalg
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import KDTree
 
 from mlsemi.errors import ConvergenceError, InputError
 from mlsemi.kernels import cavity as kernels
@@ -69,6 +72,9 @@ have norms of 17 R^3 for l = 1 and 2 R^3 for l = 2 on a free sphere.)"""
 
 LEAST_EXPOSED = 1e-12
 """Points switched off further than this are left out."""
+
+SEEN = 0.1
+"""Switch of points that show how the surface hangs together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,6 +151,26 @@ class Cavity:
             exposed[kept],
             (radii[atom] ** 2 * weights)[kept],
         )
+
+    @cached_property
+    def holes(self) -> int:
+        """Closed surfaces with the molecule outside: rooms inside it, which the continuum fills.
+
+        Points nearer than twice their spacing hang together; inside a hole they look inwards.
+        """
+        seen = self.exposed > SEEN
+        x, area = self.points[seen], (self.areas * self.exposed)[seen]
+        outwards = x - self.positions[self.atom[seen]]
+        outwards /= self.radii[self.atom[seen], None]
+        pairs = KDTree(x).query_pairs(2.0 * float(self.spacing.max()), output_type="ndarray")
+        graph = coo_array((np.ones(len(pairs)), pairs.T), shape=(len(x), len(x)))
+        count, sheet = connected_components(graph, directed=False)
+        middle = (
+            np.stack([np.bincount(sheet, area * x[:, k], count) for k in range(3)], axis=1)
+            / np.bincount(sheet, area, count)[:, None]
+        )
+        volume = np.bincount(sheet, area * np.sum(outwards * (x - middle[sheet]), axis=1), count)
+        return int(np.sum(volume < 0.0))
 
     @cached_property
     def _first(self) -> np.ndarray:

@@ -21,6 +21,9 @@ CLOSEST = 0.5
 STRONGEST = 0.04
 """Fields from here on (atomic units) are warned about."""
 
+CAGE = 20
+"""Fewer atoms enclose nothing."""
+
 
 def numbers_of(name: str, value: ArrayLike) -> np.ndarray:
     """An array of numbers, a copy.
@@ -96,15 +99,28 @@ class Surroundings:
         """Whether there is nothing."""
         return self.field is None and self.charges is None and self.solvent is None
 
-    def doubts(self) -> tuple[str, ...]:
-        """A warning about a field that no polarisation linear in it describes."""
+    def doubts(self, structure: Structure) -> tuple[str, ...]:
+        """Warnings: of a field that no polarisation linear in it describes, of a solvent in a cage.
+
+        Parameters
+        ----------
+        structure : Structure
+            What they surround.
+        """
+        out = []
         size = 0.0 if self.field is None else float(np.linalg.norm(self.field))
-        if size < STRONGEST:
-            return ()
-        return (
-            f"a field of {size * FORCE_EV_ANGSTROM:.3g} V/angstrom: polarisation is taken as "
-            "linear, and molecules lose electrons from about 2 V/angstrom on",
-        )
+        if size >= STRONGEST:
+            out.append(
+                f"a field of {size * FORCE_EV_ANGSTROM:.3g} V/angstrom: polarisation is taken as "
+                "linear, and molecules lose electrons from about 2 V/angstrom on"
+            )
+        caged = self.solvent is not None and structure.n_atom >= CAGE
+        if caged and Cavity.of(structure).holes:
+            out.append(
+                "the molecule encloses a room that the continuum of the solvent fills: its energy "
+                "in the solvent is far too low"
+            )
+        return tuple(out)
 
     def around(self, structure: Structure) -> Embedding:
         """What they do to one structure."""

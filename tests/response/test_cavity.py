@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from ase.build import molecule
 from harness import assert_adjoint
 from molecules import distorted, moved
 
+from mlsemi import singlepoint
 from mlsemi.errors import InputError
 from mlsemi.kernels import cavity as kernels
 from mlsemi.molecule.structure import Structure
@@ -212,3 +214,21 @@ def test_dielectric_constants():
     with pytest.raises(InputError, match=r"no solvent 'vodka' .there are acetic acid, acetone"):
         solvent_of("vodka")
     assert solvent_of("h2o").tension == 0.0
+
+
+def test_a_room_inside_a_molecule_is_found():
+    """C60 has one; what is open, flat or beside each other has none."""
+    ring = molecule("C6H6")
+    two = ring.copy()
+    two.positions[:, 2] += 6.0
+    found = [
+        Cavity.of(Structure.from_ase(atoms)).holes
+        for atoms in (molecule("C60"), ring, ring + two, molecule("bicyclobutane"))
+    ]
+    assert found == [1, 0, 0, 0]
+
+
+def test_a_solvent_inside_a_cage_is_said():
+    told = singlepoint(molecule("C60"), solvent="water").warnings
+    assert any("encloses a room that the continuum" in text for text in told)
+    assert not any("encloses" in text for text in singlepoint(molecule("C60")).warnings)
