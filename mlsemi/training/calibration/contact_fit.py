@@ -7,8 +7,8 @@ The molecules stand as they do in the complex; the reference is counterpoise cor
 dispersion, as the model is. Where molecules collide a part of their repulsion is as good as a
 fraction of a kcal/mol at a minimum. Features and multipoles stay as they are: every complex has
 them, and its overlaps, once, and the weights of the term alone follow by L-BFGS with the exact
-gradient. Training them with all else, by steps of batches, leaves a third more error on complexes
-and half as much again on those of S22x5.
+gradient. Training them with all else, by steps of batches, leaves half as much error again, on
+these complexes and on those of S22x5.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from scipy.optimize import minimize
 from mlsemi.errors import InputError
 from mlsemi.model.catalogue import start_of
 from mlsemi.model.model import Model
-from mlsemi.model.terms.intermolecular.contacts import Contacts, Touching
+from mlsemi.model.terms.intermolecular.contacts import ContactRecord, Contacts, Touching
 from mlsemi.model.terms.prediction import Prediction, PredictionBar
 from mlsemi.molecule.pairs import PairList
 from mlsemi.molecule.structure import Structure
@@ -128,7 +128,7 @@ class Complexes:
         self.term.adjoint(weights, self.out, record, opened, gradients)
         return float(value.sum())
 
-    def _contacts(self, weights: Weights):  # type: ignore[no-untyped-def]
+    def _contacts(self, weights: Weights) -> tuple[np.ndarray, ContactRecord | None]:
         """Energies of the term by atom, and its record."""
         self.out.atom_energies = np.zeros(self.number.size)
         if self.touching is None:
