@@ -30,9 +30,6 @@ from itertools import pairwise
 
 import numpy as np
 import scipy.linalg
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial import KDTree
 
 from mlsemi.errors import ConvergenceError, InputError
 from mlsemi.kernels import cavity as kernels
@@ -158,6 +155,10 @@ class Cavity:
 
         Points nearer than twice their spacing hang together; inside a hole they look inwards.
         """
+        from scipy.sparse import coo_array  # slow to import, and seldom needed
+        from scipy.sparse.csgraph import connected_components
+        from scipy.spatial import KDTree
+
         seen = self.exposed > SEEN
         x, area = self.points[seen], (self.areas * self.exposed)[seen]
         outwards = x - self.positions[self.atom[seen]]
