@@ -202,7 +202,7 @@ def fitted_weights(
     """
     names = list(first)
     ends = np.cumsum([first[name].size for name in names])
-    n, done = sum(map(len, chunks)), [0]
+    n, done, last = sum(map(len, chunks)), 0, np.inf
 
     def at(x: np.ndarray) -> dict[str, np.ndarray]:
         parts = np.split(x, ends[:-1])
@@ -212,18 +212,21 @@ def fitted_weights(
         }
 
     def loss(x: np.ndarray) -> tuple[float, np.ndarray]:
+        nonlocal last
         weights = at(x)
         gradients = {name: np.zeros_like(value) for name, value in weights.items()}
         total = sum(one.loss(weights, gradients) for one in chunks) * HARTREE_EV**2 / n
         slope = np.concatenate([gradients[name].ravel() for name in names])
         penalty = PENALTY * FIRST**2
         slope = FIRST * HARTREE_EV**2 / n * slope + 2.0 * penalty * x
-        return (total + penalty * float(x @ x)) / UNIT**2, slope / UNIT**2
+        last = total + penalty * float(x @ x)
+        return last / UNIT**2, slope / UNIT**2
 
     def told(x: np.ndarray) -> None:
-        done[0] += 1
-        if done[0] % 10 == 0:
-            report(done[0], loss(x)[0] * UNIT**2)
+        nonlocal done
+        done += 1
+        if done % 10 == 0:  # a step ends where the loss was evaluated last
+            report(done, last)
 
     found = minimize(
         loss,

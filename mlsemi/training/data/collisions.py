@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import numpy as np
 from ase import Atoms
-from scipy.spatial.distance import cdist
 
 from mlsemi.errors import InputError
 from mlsemi.model.terms.intermolecular.contacts import closest_distances
 from mlsemi.training.data.contacts import (
     LONE_PAIRS,
+    SHIFTS,
     Molecules,
+    distances_along,
     last_below,
+    placed_at,
     relaxed_alone,
     ways_of,
 )
@@ -75,11 +77,11 @@ def collision_frames(
         ways = ways_of(first, second, rng)
         name = str(rng.choice(list(ways)))
         factor = float(rng.uniform(NEAREST, FARTHEST))
-        positions = np.empty((len(start), 3))
-        for k, body in enumerate(_pressed(*ways[name](), factor)):
-            positions[molecules.of_atom == k] = body
-        change = f"{temperature:.0f} K, {name}, {factor:.3f} of the wall"
-        out.append((Atoms(start.numbers, positions), change))
+        pair = ways[name]()
+        walls = BOHR_ANGSTROM * closest_distances(first.numbers, second.numbers)
+        nearest = (distances_along(pair) / walls).min(axis=(1, 2))
+        frame = placed_at(start, molecules, pair, last_below(nearest, factor, SHIFTS))
+        out.append((frame, f"{temperature:.0f} K, {name}, {factor:.3f} of the wall"))
     return out
 
 
@@ -96,16 +98,3 @@ def _loosen(atoms: Atoms, rng: np.random.Generator) -> None:
         h, partner = bonds[rng.integers(len(bonds))]
         bond = atoms.positions[h] - atoms.positions[partner]
         atoms.positions[h] += float(rng.uniform(0.0, LONGEST - 1.0)) * bond
-
-
-def _pressed(
-    first: Atoms, second: Atoms, along: np.ndarray, factor: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of both, the second as near along its axis as the distance in walls says."""
-    walls = BOHR_ANGSTROM * closest_distances(first.numbers, second.numbers)
-    shifts = np.arange(-10.0, 40.0, 0.02)
-    nearest = np.array(
-        [(cdist(first.positions, second.positions + s * along) / walls).min() for s in shifts]
-    )
-    shift = last_below(nearest, factor, shifts)
-    return first.positions, second.positions + shift * along

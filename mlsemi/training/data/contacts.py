@@ -35,6 +35,9 @@ NEAREST, FARTHEST = 0.9, 2.0
 SCAN = np.arange(0.55, 1.6, 0.05)
 """Closest distances tried, in sums of van der Waals radii."""
 
+SHIFTS = np.arange(-10.0, 40.0, 0.02)
+"""Where a second molecule is tried along its axis, angstrom."""
+
 FAR = 35.0
 """Where nothing attracts any more, angstrom."""
 
@@ -62,6 +65,9 @@ FLAT = 0.25
 
 Site = tuple[np.ndarray, np.ndarray]
 """A point of a molecule and the direction, away from it, along which a partner comes."""
+
+Approach = tuple[Atoms, Atoms, np.ndarray]
+"""Two molecules and the axis along which the second one comes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,28 +209,34 @@ def last_below(values: np.ndarray, limit: float, places: np.ndarray) -> float:
     return float(places[min(np.flatnonzero(values < limit)[-1] + 1, places.size - 1)])
 
 
-def _joined(
-    template: Atoms, molecules: Molecules, pair: tuple[Atoms, Atoms, np.ndarray], factor: float
-) -> Atoms:
-    """Two molecules along their line of approach, ``factor`` times as far as GFN2-xTB likes."""
+def distances_along(pair: Approach) -> np.ndarray:
+    """(n_shift, n_first, n_second) distances between two molecules at all of ``SHIFTS``."""
     first, second, along = pair
+    return np.array([cdist(first.positions, second.positions + s * along) for s in SHIFTS])
+
+
+def placed_at(template: Atoms, molecules: Molecules, pair: Approach, shift: float) -> Atoms:
+    """The complex with its second molecule so far along the axis, atoms as in ``template``."""
+    first, second, along = pair
+    positions = np.empty((len(template), 3))
+    positions[molecules.of_atom == 0] = first.positions
+    positions[molecules.of_atom == 1] = second.positions + shift * along
+    return Atoms(template.numbers, positions)
+
+
+def _joined(template: Atoms, molecules: Molecules, pair: Approach, factor: float) -> Atoms:
+    """Two molecules along their line of approach, ``factor`` times as far as GFN2-xTB likes."""
+    first, second, _ = pair
     radii = np.add.outer(vdw_radii[first.numbers], vdw_radii[second.numbers])
-    shifts = np.arange(-10.0, 40.0, 0.02)
-    apart = np.array([cdist(first.positions, second.positions + s * along) for s in shifts])
+    apart = distances_along(pair)
     closest, reduced = apart.min(axis=(1, 2)), (apart / radii).min(axis=(1, 2))
-
-    def placed(shift: float) -> Atoms:
-        positions = np.empty((len(template), 3))
-        positions[molecules.of_atom == 0] = first.positions
-        positions[molecules.of_atom == 1] = second.positions + shift * along
-        return Atoms(template.numbers, positions)
-
-    tried = [last_below(reduced, x, shifts) for x in SCAN]
+    placed = partial(placed_at, template, molecules, pair)
+    tried = [last_below(reduced, x, SHIFTS) for x in SCAN]
     energies = [_energy(placed(s), sum(molecules.charges)) for s in (*tried, FAR)]
     best = int(np.argmin(energies))
-    liked = tried[best] if best < len(tried) else last_below(reduced, 1.0, shifts)
-    wanted = factor * closest[np.searchsorted(shifts, liked)]
-    return placed(last_below(closest, wanted, shifts))
+    liked = tried[best] if best < len(tried) else last_below(reduced, 1.0, SHIFTS)
+    wanted = factor * closest[np.searchsorted(SHIFTS, liked)]
+    return placed(last_below(closest, wanted, SHIFTS))
 
 
 def _energy(atoms: Atoms, charge: int) -> float:
@@ -238,7 +250,7 @@ def _energy(atoms: Atoms, charge: int) -> float:
 
 def ways_of(
     first: Atoms, second: Atoms, rng: np.random.Generator
-) -> dict[str, Callable[[], tuple[Atoms, Atoms, np.ndarray]]]:
+) -> dict[str, Callable[[], Approach]]:
     """Name of every way of approach that two molecules have, and a function that draws one.
 
     Drawn are both molecules and the axis along which the second one comes.
@@ -266,7 +278,7 @@ def _drawn(
     first: Atoms,
     second: Atoms,
     rng: np.random.Generator,
-) -> tuple[Atoms, Atoms, np.ndarray]:
+) -> Approach:
     """Both molecules, the second on the axis from the first, and that axis."""
     if name == "random":
         turn = Rotation.random(rng=rng)

@@ -167,7 +167,7 @@ class Recipe:
         epoch, the training domain, the committee and the errors in the header.
     stage : tuple of Stage
         One after the other; each begins with the best weights of the one before. None: of the set
-        to start from everything stays but the constants of the response.
+        to start from everything stays but contacts and the constants of the response.
     output : str
         Folder of the finished parameter set, relative to the recipe; the name by default.
     start : str
